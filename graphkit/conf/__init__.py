@@ -1,0 +1,1 @@
+"""Configuration: typed settings, the catalog of names, and recipes. Imports neither torch nor PyG."""

@@ -1,0 +1,158 @@
+"""The pages of `--help` and `--list`, from the catalogs and the schema. Plain text where stdout is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from graphkit.conf.arguments import FLAGS
+from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.recipes import recipe_names
+from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
+
+_INDENT = (0, 0, 0, 2)
+
+
+class _Protocol(Protocol):
+    @property
+    def statement(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+
+
+class DatasetPage(Protocol):
+    """What the pages show of a data set; `graphkit.data.catalog.DatasetEntry` is one."""
+
+    @property
+    def summary(self) -> str:
+        """What it holds."""
+
+    @property
+    def source(self) -> str:
+        """Citation."""
+
+    @property
+    def protocols(self) -> Mapping[str, _Protocol]:
+        """By task: split and graph in a sentence, and the metric."""
+
+
+def render(*parts: RenderableType) -> str:
+    """Text for stdout: as wide as the terminal, styled only there."""
+    console = Console(markup=False, highlight=False)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def aligned(rows: Iterable[tuple[str, ...]]) -> Table:
+    """A table without rules: words stay whole in all columns but the last."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    rows = list(rows)
+    for column in range(len(rows[0])):
+        table.add_column(no_wrap=column == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def help_page(datasets: Iterable[str]) -> str:
+    """What `--help` prints."""
+    names = [
+        ("task", ", ".join(TASKS), CHOICES["task"].default),
+        ("dataset", ", ".join(datasets), CHOICES["dataset"].default),
+        *(("model", f"{', '.join(models)} (task={task})", TASKS[task].default_model) for task, models in MODELS.items()),
+    ]
+    examples = [
+        ("python -m graphkit.run", "the main job on embedded data"),
+        ("python -m graphkit.run dataset=cora seeds=3", "mean and deviation over seeds"),
+        ("python -m graphkit.run task=node train.lr=0.02", "another task and setting"),
+        ("python -m graphkit.run dataset=cora --dry-run", "look before running"),
+        ("python -m graphkit.run resume=runs/FOLDER", "go on with a run"),
+        ("python -m graphkit.run --list models", "models, papers, settings"),
+    ]
+    return render(
+        "usage: python -m graphkit.run [KEY=VALUE ...] [--FLAG]\n",
+        "Train and evaluate a model. KEY=VALUE describes the run, --FLAG asks about it.\n",
+        _section("choices", aligned((f"{key}=", f"{what}; default {default}") for key, what, default in names)),
+        _section("flags", aligned(FLAGS.items())),
+        _section("settings of every run", _settings(run_settings())),
+        _section("examples", aligned(examples)),
+        "Settings of a task or a model: --list. Results go to stdout, progress and notes to stderr; format=json for scripts.",
+        "Exit status: 0 success, 1 the run failed, 2 the request is wrong, 130 interrupted (resumable).",
+    )
+
+
+def list_page(topic: str | None, datasets: Mapping[str, DatasetPage]) -> str:
+    """What `--list` prints.
+
+    Args:
+        topic: `tasks`, `datasets`, `models`; None: everything.
+        datasets: The data sets by name.
+    """
+    pages = {"tasks": _tasks, "datasets": lambda: _datasets(datasets), "models": _models}
+    if topic is not None:
+        return render(*pages[topic]())
+    parts: list[RenderableType] = []
+    for name, page in pages.items():
+        parts += [Text(f"{name.upper()}\n", style="bold"), *page()]
+    return render(*parts, Text("EVERY RUN\n", style="bold"), _settings(run_settings()))
+
+
+def _tasks() -> list[RenderableType]:
+    return [
+        _section(f"task={name}", Text(f"{entry.summary}; default model {entry.default_model}"), _settings(task_settings(name)))
+        for name, entry in TASKS.items()
+    ]
+
+
+def _datasets(datasets: Mapping[str, DatasetPage]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for name, entry in datasets.items():
+        rows = [(f"task={task}", f"{row.metric}. {row.statement}") for task, row in entry.protocols.items()]
+        parts.append(_section(f"dataset={name}", Text(entry.summary), aligned([*rows, ("source", entry.source)])))
+    return parts
+
+
+def _models() -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    recipes = recipe_names()
+    for task, models in MODELS.items():
+        for name, entry in models.items():
+            about: list[tuple[str, str]] = []
+            if entry.paper:
+                about.append(("paper", f"{entry.paper.title}, {entry.paper.venue}, {entry.paper.url}".removesuffix(", ")))
+            tuned = [recipe for recipe in recipes if recipe.startswith(f"{task}-") and recipe.endswith(f"-{name}")]
+            if tuned:
+                about.append(("recipes", ", ".join(tuned)))
+            body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]
+            parts.append(_section(f"task={task} model={name}", *body, _settings(model_settings(task, name))))
+    return parts
+
+
+def _settings(settings: Mapping[str, Setting]) -> RenderableType:
+    if not settings:
+        return Text("no settings of its own")
+    return aligned(
+        (f"{key}={show(setting.default)}", f"{setting.help} [{_allowed(setting)}]") for key, setting in settings.items()
+    )
+
+
+def _allowed(setting: Setting) -> str:
+    if setting.choices:
+        return "|".join(setting.choices)
+    name = {int: "integer", float: "number", bool: "true|false", str: "text", list: "numbers"}[setting.kind]
+    if setting.high is not None and setting.low is not None:
+        name += f" {show(setting.low)}..{show(setting.high)}"
+    elif setting.low is not None:
+        name += f" >= {show(setting.low)}"
+    return name + (" or null" if setting.optional else "")
+
+
+def _section(title: str, *body: RenderableType) -> RenderableType:
+    return Group(Text(title, style="bold"), Padding(Group(*body), _INDENT), "")

@@ -1,0 +1,49 @@
+"""The name that was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+
+from graphkit.conf.settings import Setting
+
+_CLOSE = 0.6
+_CUT_SHORT = 0.8
+_LEAST_LETTERS = 3
+
+
+def similarity(typed: str, name: str) -> float:
+    """How alike a typed word and a name are; 1: equal but for case, hyphens and underscores."""
+    typed, name = (word.lower().replace("-", "_") for word in (typed, name))
+    ratio = SequenceMatcher(None, typed, name).ratio()
+    return max(ratio, _CUT_SHORT) if len(typed) >= _LEAST_LETTERS and name.startswith(typed) else ratio
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The most similar name, None where nothing is close; ties: the first."""
+    best = max(names, key=lambda name: similarity(word, name), default=None)
+    return best if best is not None and similarity(word, best) >= _CLOSE else None
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """`: did you mean NAME?`, empty where nothing is close."""
+    name = nearest(word, names)
+    return f": did you mean {name}?" if name else ""
+
+
+def nearest_key(key: str, settings: Mapping[str, Setting]) -> str | None:
+    """The setting that a mistyped key most likely means.
+
+    It may be mistyped (`train.epoch`), lack its section (`epochs`), be cut short (`model.hidden`) or be named by its meaning
+    (`learning_rate`).
+    """
+    leaf = key.rpartition(".")[2]
+    words = leaf.lower().replace("_", " ")
+
+    def score(setting: Setting) -> float:
+        alike = max(similarity(key, setting.key), similarity(leaf, setting.leaf))
+        named = len(words) >= _LEAST_LETTERS and setting.help.lower().startswith(words)
+        return max(alike, _CUT_SHORT) if named else alike
+
+    best = max(settings.values(), key=score)
+    return best.key if score(best) >= _CLOSE else None

@@ -1,0 +1,65 @@
+"""Recipes: the tuned settings of a (task, data set, model), one YAML file each, with the paper's figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from graphkit.conf.arguments import flatten
+
+SECTIONS = ("task", "model", "train")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe.
+
+    Attributes:
+        name: `<task>-<dataset>-<model>`.
+        sections: Settings by section: `task`, `model`, `train`.
+        paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None.
+    """
+
+    name: str
+    sections: dict[str, dict[str, Any]]
+    paper: dict[str, Any] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The settings by dotted key."""
+        return {assignment.key: assignment.value for assignment in flatten(self.sections)}
+
+    def figures(self) -> dict[str, Any] | None:
+        """The paper's figures as `graphkit.training.result.RunResult.paper` wants them."""
+        if self.paper is None:
+            return None
+        figures: dict[str, Any] = {"source": self.paper["source"]}
+        for split in ("valid", "test"):
+            if split in self.paper:
+                mean, std = self.paper[split]
+                figures[split] = {self.paper["metric"]: {"mean": mean, "std": std}}
+        return figures
+
+
+def recipe_names() -> list[str]:
+    """All recipes."""
+    folder = files("graphkit.conf") / "recipe"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:
+    """The recipe of a task's model on a data set, None where there is none.
+
+    Args:
+        task: A task's name.
+        dataset: A data set's name.
+        model: A model's name.
+    """
+    name = f"{task}-{dataset}-{model}"
+    if name not in recipe_names():
+        return None
+    raw = yaml.safe_load((files("graphkit.conf") / "recipe" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return Recipe(name, {section: raw[section] for section in SECTIONS if section in raw}, raw.get("paper"))

@@ -1,0 +1,164 @@
+"""The schema as a flat table: one `Setting` a dotted key, with its type, range and meaning, and the check of a value."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import os
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from graphkit.conf import schema
+from graphkit.conf.catalog import MODELS, TASKS
+
+SECTIONS = ("task", "model", "data", "train")
+"""Settings that hold settings; `task` and `model` are also choices."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a run.
+
+    Attributes:
+        key: Dotted name, e.g. `train.epochs`.
+        kind: `int`, `float`, `bool`, `str`, or `list` (of numbers).
+        optional: Whether null is allowed.
+        default: Its default.
+        help: Its meaning.
+        low: Least value, inclusive.
+        high: Greatest value, inclusive.
+        choices: The allowed values of a text setting; empty: any text.
+    """
+
+    key: str
+    kind: type
+    optional: bool
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition(".")[2]
+
+    def expectation(self) -> str:
+        """The type of a value in words."""
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is list:
+            return "numbers such as " + show(self.default)
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        return {int: "an integer", float: "a number", str: "text"}[self.kind]
+
+    def range(self) -> str:
+        """The allowed range in words, empty where there is none."""
+        if self.low is not None and self.high is not None:
+            return f" from {show(self.low)} to {show(self.high)}"
+        return f" of at least {show(self.low)}" if self.low is not None else ""
+
+    def check(self, value: Any) -> Any:
+        """The value in the setting's own type.
+
+        Args:
+            value: Any Python value; numbers may be NumPy's, text may be a path.
+
+        Raises:
+            ValueError: If it is no such value; the message is what was expected.
+        """
+        if value is None and self.optional:
+            return None
+        converted = _convert(self.kind, value)
+        if converted is None or (self.choices and converted not in self.choices):
+            raise ValueError(f"expected {self.expectation()}")
+        if self.kind in (int, float) and not self._in_range(converted):
+            raise ValueError(f"expected {self.expectation()}{self.range()}")
+        if self.kind is str and "${" in converted:
+            raise ValueError("expected the text itself, not ${...}")
+        return converted
+
+    def _in_range(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def _convert(kind: type, value: Any) -> Any:
+    """The value as `kind`, None where it is of another type."""
+    if kind is bool:
+        return value if isinstance(value, bool) else None
+    if kind is str:
+        text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+        return text if isinstance(text, str) and text else None
+    if kind is list:
+        items = [_convert(float, item) for item in value] if isinstance(value, list | tuple) else [None]
+        return items if items and None not in items else None
+    wanted = numbers.Integral if kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, wanted) or not math.isfinite(value):
+        return None
+    return kind(value)
+
+
+def show(value: Any) -> str:
+    """A value as one would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(show(item) for item in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(settings: type, prefix: str) -> dict[str, Setting]:
+    hints = typing.get_type_hints(settings)
+    table = {}
+    for field in dataclasses.fields(settings):
+        if "help" not in field.metadata or field.name == "dataset":
+            continue  # a section, or the name of a choice
+        hint = hints[field.name]
+        optional = isinstance(hint, types.UnionType)
+        if optional:
+            hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+        kind = typing.get_origin(hint) or hint
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        table[prefix + field.name] = Setting(prefix + field.name, kind, optional, default, **field.metadata)
+    return table
+
+
+CHOICES = {
+    "task": Setting("task", str, False, "link", "what is predicted; --list tasks"),
+    "dataset": Setting("dataset", str, False, schema.Run.dataset, "the data set, with its split and protocol; --list datasets"),
+    "model": Setting("model", str, False, "auto", "the model; default: the task's own; --list models"),
+}
+"""The three names that say what a run is."""
+
+
+def run_settings() -> dict[str, Setting]:
+    """The settings that every run has: of the run itself, `data.*` and `train.*`."""
+    return {**_table(schema.Run, ""), **_table(schema.Data, "data."), **_table(schema.Train, "train.")}
+
+
+def task_settings(task: str) -> dict[str, Setting]:
+    """The settings `task.*` of a task."""
+    return _table(TASKS[task].settings, "task.")
+
+
+def model_settings(task: str, model: str) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model."""
+    return _table(MODELS[task][model].settings, "model.")
+
+
+def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:
+    """The settings of a run of any of these tasks and (task, model) pairs."""
+    table = run_settings()
+    for task in tasks:
+        table |= task_settings(task)
+    for task, model in models:
+        table |= model_settings(task, model)
+    return table

@@ -1,0 +1,211 @@
+"""Files of published data sets: found under the data root, else fetched from the publisher's address; always checked."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import ipaddress
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from graphkit.data.catalog import DataFile, DatasetEntry
+from graphkit.errors import DataError
+
+TIMEOUT = 5.0
+"""Seconds that a name look-up, a connection or a silent server may take."""
+
+_CHUNK = 1 << 18
+
+
+class _Failed(Exception):
+    """Why a download did not work, in a few words."""
+
+
+def ensure(entry: DatasetEntry, root: Path) -> None:
+    """Make a data set's files lie under the data root, each with its published checksum.
+
+    Args:
+        entry: The data set.
+        root: The data root; it is written to only where files are missing.
+
+    Raises:
+        DataError: If a file is not what was published, or is missing and cannot be fetched.
+    """
+    present = [file for file in entry.files if (root / file.path).is_file()]
+    missing = [file for file in entry.files if file not in present]
+    for file in present:
+        if not _matches(root / file.path, file):
+            raise DataError(
+                f"{root / file.path} does not match its published checksum, so it was truncated or changed: "
+                "delete it and load again to download it anew"
+            )
+    try:
+        for url in dict.fromkeys(file.url for file in missing):
+            _provide(url, [file for file in missing if file.url == url], root)
+    except _Failed as failure:
+        raise DataError(_by_hand(entry, root, missing, str(failure))) from failure
+
+
+def _provide(url: str, files: list[DataFile], root: Path) -> None:
+    """Fetch one address and put the files it holds into place."""
+    with _writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        fetched = root / f".{Path(urlsplit(url).path).name}.{os.getpid()}.part"
+        try:
+            with fetched.open("wb") as sink:
+                for chunk in _stream(url):
+                    sink.write(chunk)
+            if files[0].member:
+                _unpack(fetched, files, root)
+            else:
+                _place(fetched, root / files[0].path, files[0])
+        finally:
+            fetched.unlink(missing_ok=True)
+
+
+def _stream(url: str) -> Iterator[bytes]:
+    """The body of an address in chunks, with a progress bar on a terminal."""
+    _look_up(url)
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            length = response.headers.get("Content-Length")
+            total = int(length) if length else None
+            received = 0
+            with _progress() as progress:
+                bar = progress.add_task(Path(urlsplit(url).path).name, total=total)
+                while chunk := response.read(_CHUNK):
+                    received += len(chunk)
+                    progress.update(bar, completed=received, refresh=True)
+                    yield chunk
+            if total is not None and received != total:
+                raise _Failed(f"the transfer ended after {received} of {total} bytes")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _Failed(f"the server answered {error.code} {error.reason}") from error
+    except TimeoutError as error:
+        raise _Failed(f"no answer within {TIMEOUT:g} seconds") from error
+    except urllib.error.URLError as error:
+        late = isinstance(error.reason, TimeoutError)
+        raise _Failed(f"no answer within {TIMEOUT:g} seconds" if late else f"no connection: {error.reason}") from error
+    except (http.client.HTTPException, ConnectionError) as error:
+        raise _Failed(f"the connection broke: {error!r}") from error
+
+
+def _look_up(url: str) -> None:
+    """Resolve the host's name within the time limit, which neither a socket's timeout nor a signal can enforce."""
+    host = _host(url)
+    if _is_address(host):
+        return
+    command = [sys.executable, "-I", "-S", "-c", "import socket, sys; socket.getaddrinfo(sys.argv[1], None)", host]
+    try:
+        found = subprocess.run(command, timeout=TIMEOUT, capture_output=True, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired as error:
+        raise _Failed(f"no answer within {TIMEOUT:g} seconds to the question where {host} is") from error
+    if found.returncode:
+        raise _Failed(f"the name {host} is not known to this machine's network")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _host(url: str) -> str:
+    """The host to be reached: the address's own, or that of a proxy which the environment names for it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(host):
+        return urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or host
+    return host
+
+
+def _unpack(archive: Path, files: list[DataFile], root: Path) -> None:
+    """Take the wanted members, and nothing else, out of a zip archive: no name in it decides where anything is written."""
+    try:
+        with zipfile.ZipFile(archive) as source:
+            for file in files:
+                part = archive.with_name(f"{archive.name}.member")
+                try:
+                    with source.open(file.member) as content, part.open("wb") as sink:
+                        shutil.copyfileobj(content, sink)
+                    _place(part, root / file.path, file)
+                finally:
+                    part.unlink(missing_ok=True)
+    except KeyError as error:
+        raise _Failed(f"the archive does not hold {error.args[0]}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise _Failed(f"what came is not a sound zip archive ({error})") from error
+
+
+def _place(fetched: Path, target: Path, file: DataFile) -> None:
+    """Give a fetched file its name, if it is what was published."""
+    if not _matches(fetched, file):
+        raise _Failed(f"what came does not match the published checksum of {target.name}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fetched.replace(target)
+
+
+def _matches(path: Path, file: DataFile) -> bool:
+    """Whether a file has its published checksum."""
+    with path.open("rb") as content:
+        if len(file.checksum) == 64:
+            return hashlib.file_digest(content, "sha256").hexdigest() == file.checksum
+        blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # git's id of a file
+        while chunk := content.read(_CHUNK):
+            blob.update(chunk)
+        return blob.hexdigest() == file.checksum
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Say where and why the system refuses to write."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full: free space" if full else f"{error.strerror}: make it writable"
+        raise _Failed(f"cannot write {error.filename or root}, {reason}") from error
+
+
+def _progress() -> Progress:
+    """A bar on stderr, redrawn by the download itself: rich would start a thread for it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal)
+
+
+def _by_hand(entry: DatasetEntry, root: Path, missing: list[DataFile], reason: str) -> str:
+    """What was looked for, what was tried, and what a person can do."""
+    top = root / Path(entry.files[0].path).parts[0]
+    names = ", ".join(Path(file.path).name for file in missing)
+    folder = (root / missing[0].path).parent
+    if missing[0].member:
+        inside = missing[0].member.split("/")[0]
+        where, address = top, missing[0].url
+        steps = f"fetch that address elsewhere, unpack it, and move what its folder {inside}/ holds into {top}"
+    else:
+        where, address = folder, missing[0].url.rsplit("/", 1)[0] + "/"
+        steps = f"fetch them elsewhere and put them into {folder}"
+    return (
+        f"data set {entry.name!r} is not complete in {where} (missing: {names}) and cannot be downloaded from {address}: "
+        f"{reason}. "
+        f"By hand: {steps}; or set data.root= or GRAPHKIT_DATA to a folder that has {top.name}/."
+    )

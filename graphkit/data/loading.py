@@ -1,0 +1,159 @@
+"""`load`: a data set by name, split for a task."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphkit.data import embedded, planted
+from graphkit.data.catalog import DATASETS, DatasetEntry
+from graphkit.data.download import ensure
+from graphkit.data.ogb import read_ddi
+from graphkit.data.own import OwnGraph, OwnNames, read_own
+from graphkit.data.planetoid import read_planetoid
+from graphkit.data.splits import Shares, split_edges, split_edges_as_ncn, split_nodes
+from graphkit.data.types import Dataset, Pairs
+from graphkit.data.validate import check_dataset
+from graphkit.errors import RequestError
+
+DEFAULT_SPLIT: Shares = (0.7, 0.1, 0.2)
+
+PathLike = str | os.PathLike[str]
+Loaded = tuple[Data, dict[str, Pairs] | dict[str, Tensor]]
+
+
+def data_root(root: PathLike | None = None) -> Path:
+    """The data folder: the argument, else $GRAPHKIT_DATA, else ~/.cache/graphkit."""
+    chosen = root or os.environ.get("GRAPHKIT_DATA") or "~/.cache/graphkit"
+    return Path(chosen).expanduser().absolute()
+
+
+def load(
+    name: str,
+    *,
+    task: str,
+    root: PathLike | None = None,
+    seed: int = 0,
+    edges: PathLike | None = None,
+    features: PathLike | None = None,
+    labels: PathLike | None = None,
+    split: Sequence[float] = DEFAULT_SPLIT,
+) -> Dataset:
+    """Load a data set, from its publisher's address the first time, and split it for a task.
+
+    Args:
+        name: A name of `graphkit.data.catalog.DATASETS`.
+        task: `link` or `node`.
+        root: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
+        seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs.
+        edges: With `custom`: CSV file, one undirected edge a row.
+        features: With `custom`: CSV file, node id and numbers a row.
+        labels: With `custom`: CSV file, node id and label a row; needed by `node`.
+        split: Shares of training, validation and test, for own files and planted graphs.
+
+    Returns:
+        The graph with its splits; its `protocol` says what was done.
+
+    Raises:
+        RequestError: If the name, the task or an argument does not fit.
+        DataError: If files are missing and cannot be downloaded, or are damaged or malformed.
+    """
+    entry = _entry(name, task)
+    shares = _shares(entry, split)
+    if name != "custom" and (edges or features or labels):
+        raise RequestError(f"own files (data.edges, data.features, data.labels) go with dataset=custom, not with {name!r}")
+    generator = torch.Generator().manual_seed(seed)
+    notes = [entry.protocols[task].statement]
+    names = OwnNames()
+    if entry.takes_split:
+        notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
+    if name == "custom":
+        own = _own(task, edges, features, labels)
+        notes += own.notes
+        names = own.names
+        data, splits = _split(own.data, task, shares, generator)
+    elif name in planted.GENERATORS:
+        data, splits = _split(planted.GENERATORS[name](generator), task, shares, generator)
+    elif entry.files:
+        folder = data_root(root)
+        ensure(entry, folder)
+        data, splits = _published(name, task, folder, generator)
+    else:
+        data, splits = _embedded(name, task, generator)
+    dataset = Dataset(
+        name=name,
+        task=task,
+        data=data,
+        splits=splits,
+        metric=entry.protocols[task].metric,
+        metrics=entry.protocols[task].metrics,
+        protocol=" ".join(notes),
+        source=entry.source,
+        node_names=names.nodes,
+        class_names=names.classes,
+    )
+    check_dataset(dataset)
+    return dataset
+
+
+def _entry(name: str, task: str) -> DatasetEntry:
+    entry = DATASETS.get(name)
+    if entry is None:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(DATASETS)}"
+        raise RequestError(f"unknown data set {name!r}: {hint}")
+    if task not in entry.protocols:
+        others = [other.name for other in DATASETS.values() if task in other.protocols]
+        hint = f"for task={task} choose one of: {', '.join(others)}" if others else f"it has: {', '.join(entry.tasks)}"
+        raise RequestError(f"data set {name!r} has no task {task!r}; {hint}")
+    return entry
+
+
+def _shares(entry: DatasetEntry, split: Sequence[float]) -> Shares:
+    valid = len(split) == 3 and all(0 < share < 1 for share in split) and abs(sum(split) - 1) < 1e-6
+    if not valid:
+        raise RequestError(f"data.split must be three positive shares that sum to 1, as [0.7,0.1,0.2]; got {list(split)}")
+    shares = (float(split[0]), float(split[1]), float(split[2]))
+    if not entry.takes_split and any(abs(a - b) > 1e-6 for a, b in zip(shares, DEFAULT_SPLIT, strict=True)):
+        raise RequestError(f"data set {entry.name!r} has its own split; data.split goes with custom and planted data")
+    return shares
+
+
+def _own(task: str, edges: PathLike | None, features: PathLike | None, labels: PathLike | None) -> OwnGraph:
+    if not edges:
+        raise RequestError("dataset=custom needs data.edges=FILE, a CSV file with one edge a row")
+    if task == "node" and not labels:
+        raise RequestError("dataset=custom with task=node needs data.labels=FILE, a CSV file with a node id and a label a row")
+    return read_own(Path(edges), Path(features) if features else None, Path(labels) if labels else None)
+
+
+def _split(data: Data, task: str, shares: Shares, generator: torch.Generator) -> Loaded:
+    """Random splits by shares; for links the data's graph shrinks to the training edges."""
+    if task == "node":
+        return data, split_nodes(data.y, shares, generator)
+    data.edge_index, splits = split_edges(data.edge_index, data.num_nodes, shares, generator)
+    return data, splits
+
+
+def _published(name: str, task: str, root: Path, generator: torch.Generator) -> Loaded:
+    if name == "ogbl-ddi":
+        return read_ddi(root / "ogbl_ddi")
+    data, public = read_planetoid(root / Path(DATASETS[name].files[0].path).parent, name)
+    if task == "node":
+        return data, public
+    data.edge_index, splits = split_edges_as_ncn(data.edge_index, data.num_nodes, generator)
+    return data, splits
+
+
+def _embedded(name: str, task: str, generator: torch.Generator) -> Loaded:
+    data, fixed_split = embedded.LOADERS[name]
+    graph = data()
+    if task == "node":
+        return graph, fixed_split(graph.y)
+    return _split(graph, task, DEFAULT_SPLIT, generator)

@@ -1,0 +1,70 @@
+"""Rows of a user's CSV file, each with its line, and the error that names file, line and column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from graphkit.errors import DataError
+
+Row = tuple[int, list[str]]
+"""Line number in the file, from 1, and the fields without surrounding blanks."""
+
+
+def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> list[Row]:
+    """Read a comma-separated file; blank lines are skipped.
+
+    Args:
+        path: The file, UTF-8.
+        is_header: Tells, from the first and the second row (empty where there is none), whether the first is a header.
+
+    Returns:
+        The rows without header.
+
+    Raises:
+        DataError: If the file cannot be read, or quotes do not match.
+    """
+    rows: list[Row] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            rows.extend((reader.line_num, [field.strip() for field in row]) for row in reader if row)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): name an existing CSV file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text in UTF-8: save it as a CSV file in UTF-8") from error
+    except csv.Error as error:
+        line = rows[-1][0] + 1 if rows else 1
+        raise DataError(f"{path}, line {line} or below: not valid CSV ({error})") from error
+    if rows and is_header(rows[0][1], rows[1][1] if len(rows) > 1 else []):
+        return rows[1:]
+    return rows
+
+
+def malformed(path: Path, line: int, column: int, message: str) -> DataError:
+    """The error for one field; line and column count from 1."""
+    return DataError(f"{path}, line {line}, column {column}: {message}")
+
+
+def node_id(path: Path, line: int, column: int, field: str) -> str:
+    """The field as a node id.
+
+    Raises:
+        DataError: If it is empty.
+    """
+    if not field:
+        raise malformed(path, line, column, "expected a node id, found an empty field")
+    return field
+
+
+def check_width(path: Path, row: Row, width: int, meaning: str) -> None:
+    """Refuse a row that has not `width` columns.
+
+    Raises:
+        DataError: Naming the first missing or superfluous column.
+    """
+    line, fields = row
+    if len(fields) != width:
+        column = min(len(fields), width) + 1
+        raise malformed(path, line, column, f"expected {width} columns separated by commas ({meaning}), found {len(fields)}")

@@ -1,0 +1,47 @@
+"""What `graphkit.data.load` returns: a graph, named splits and a plain statement of the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+from torch_geometric.data import Data
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Supervision of link prediction: positive pairs [2, P] and, for evaluation splits, negative pairs [2, Q]."""
+
+    positive: Tensor
+    negative: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A graph with its splits.
+
+    Attributes:
+        name: The name it was asked for by.
+        task: `link` or `node`.
+        data: PyG `Data` with `edge_index` [2, E] (the message passing graph; undirected graphs hold both directions, no
+            duplicates, sorted), `num_nodes`, and where they exist `x` [N, F] float32 and `y` [N] int64.
+        splits: `train`, `valid`, `test`. Link: `Pairs`; each undirected pair once. Node: int64 node ids.
+        metric: The validation and test metric by which this data set is judged, e.g. `hits@20`.
+        metrics: All metrics to report, `metric` among them.
+        protocol: One or two plain sentences: which edges are in the message passing graph, which are supervision, how
+            negatives were drawn.
+        source: Citation or address of the data.
+        node_names: The user's own node ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+    """
+
+    name: str
+    task: str
+    data: Data
+    splits: dict[str, Pairs] | dict[str, Tensor]
+    metric: str
+    metrics: tuple[str, ...]
+    protocol: str
+    source: str = ""
+    node_names: tuple[str, ...] = field(default=(), repr=False)
+    class_names: tuple[str, ...] = field(default=(), repr=False)

@@ -1,0 +1,8 @@
+"""The layer library: ordinary modules with PyG's conventions, `layer(x, edge_index, edge_weight=None)`."""
+
+from graphkit.layers.activation import NormDropoutReLU
+from graphkit.layers.convolution import GCNConv, SAGEConv
+from graphkit.layers.pair_scores import CommonNeighborScore, HadamardScore
+from graphkit.layers.propagation import Propagation
+
+__all__ = ["CommonNeighborScore", "GCNConv", "HadamardScore", "NormDropoutReLU", "Propagation", "SAGEConv"]

@@ -1,0 +1,201 @@
+"""Scores of node pairs from node embeddings: the Hadamard head of graph autoencoders, and NCN's common-neighbor head.
+
+Each scorer works in three steps, so that a caller can run the dear parts once and the cheap ones in blocks:
+`node_features(h)` once a graph, `pair_features(nodes, sets, pairs)` once a batch (all the graph access there is), `head(...)`
+row by row. `forward` is the three in a row.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphkit.layers.activation import NormDropoutReLU
+from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.intersection import NeighborSets
+from graphkit.sparse.pairs import pair_product
+
+
+class PairScore(nn.Module):
+    """What scorers share: the three steps in a row."""
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """What the pairs will read of the nodes."""
+        raise NotImplementedError
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """What the head reads of each pair: tensors [P, C]."""
+        raise NotImplementedError
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P] of pairs from their features, row by row."""
+        raise NotImplementedError
+
+    def forward(self, h: Tensor, edge_index: Adjacency | NeighborSets, pairs: Tensor) -> Tensor:
+        """Score pairs.
+
+        Args:
+            h: Node embeddings [N, C].
+            edge_index: The graph in any layout, or its `NeighborSets`, which are then not laid out again.
+            pairs: Node ids [2, P].
+
+        Returns:
+            Logits [P]; each depends on its own pair alone.
+        """
+        sets = edge_index if isinstance(edge_index, NeighborSets) else NeighborSets(as_csr(edge_index, h.size(0)))
+        return self.head(*self.pair_features(self.node_features(h), sets, pairs))
+
+
+class HadamardScore(PairScore):
+    """A multilayer perceptron on the product of the two embeddings: s_ij = MLP(h_i * h_j). The graph is not looked at.
+
+    Args:
+        channels: Width C of the embeddings and of the hidden layers.
+        num_layers: Linear maps, the last one to a single logit.
+        norm: Layer normalization after every hidden linear map.
+        dropout: Probability in [0, 1) before every ReLU.
+
+    Source: the decoder of the OGB baselines and of the ablation `cn0` in Wang, Yang and Zhang, ICLR 2024.
+    """
+
+    def __init__(self, channels: int, num_layers: int = 3, norm: bool = True, dropout: float = 0.0) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        self.channels, self.num_layers = channels, num_layers
+        self.lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(num_layers - 1))
+        self.acts = nn.ModuleList(NormDropoutReLU(channels, norm, dropout) for _ in range(num_layers - 1))
+        self.out = nn.Linear(channels, 1)
+
+    def reset_parameters(self) -> None:
+        """Draw new weights."""
+        for module in (*self.lins, *self.acts, self.out):
+            module.reset_parameters()
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """The embeddings themselves."""
+        return (h,)
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """h_i * h_j [P, C]."""
+        return (pair_product(nodes[0], pairs),)
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P]."""
+        (z,) = features
+        for lin, act in zip(self.lins, self.acts, strict=True):
+            z = act(lin(z))
+        return logit(self.out, z)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channels}, num_layers={self.num_layers})"
+
+
+class CommonNeighborScore(PairScore):
+    r"""NCN's score: the pooled embeddings of common neighbors next to the Hadamard product of the pair.
+
+    s_ij = lin( beta * xcnlin( sum_{u in N(i) & N(j)} x'_u ) + xijlin( h_i * h_j ) ),   x' = h + xlin(h)  (or h)
+
+    with beta learned and, writing A for LayerNorm-Dropout-ReLU and D for Dropout-ReLU,
+    xlin = D, A after two linear maps; xcnlin likewise, then a linear map unless `tail_activation`; xijlin = A after one, then a
+    linear map unless `tail_activation`; lin = A after one (after two, each with its A, with `two_layer`), then a map to one
+    logit.
+
+    Two things are computed in another order than written, with the same result: the first map of xcnlin is applied to the
+    nodes before pooling (a sum commutes with a linear map), and the last maps of the two streams are multiplied into the first
+    one of lin. Of seven width-by-width products a pair, five remain.
+
+    Args:
+        channels: Width C of the embeddings and of the head.
+        norm: Layer normalization in A.
+        transform_pooled: Pool x' = h + xlin(h) instead of h (`use_xlin` in the authors' code).
+        tail_activation: No last linear maps in the two streams (`tailact`).
+        two_layer: Two hidden layers in lin (`twolayerlin`).
+        dropout: Probability in [0, 1) in A and D.
+        common_neighbor_dropout: Probability in [0, 1) with which each directed adjacency entry is left out before the
+            intersection, in training (`preedp`); i's and j's entries are dropped independently.
+        beta: Initial weight of the common-neighbor stream.
+
+    Source: Wang, Yang and Zhang, "Neural Common Neighbor with Completion for Link Prediction", ICLR 2024. The paper
+    concatenates the two streams; this follows the authors' code, which adds them with a learned weight.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: bool = True,
+        transform_pooled: bool = True,
+        tail_activation: bool = True,
+        two_layer: bool = False,
+        dropout: float = 0.0,
+        common_neighbor_dropout: float = 0.0,
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= common_neighbor_dropout < 1.0:
+            raise ValueError(f"common_neighbor_dropout must lie in [0, 1), got {common_neighbor_dropout}")
+
+        def linear() -> nn.Linear:
+            return nn.Linear(channels, channels)
+
+        def act(normed: bool = norm) -> NormDropoutReLU:
+            return NormDropoutReLU(channels, normed, dropout)
+
+        self.channels = channels
+        self.common_neighbor_dropout = common_neighbor_dropout
+        self.initial_beta = beta
+        self.beta = nn.Parameter(torch.tensor([float(beta)]))
+        self.xlin = nn.Sequential(linear(), act(False), linear(), act()) if transform_pooled else None
+        self.pooled_in = linear()
+        self.pooled_hidden = nn.Sequential(act(False), linear(), act())
+        self.pooled_out = None if tail_activation else linear()
+        self.product_hidden = nn.Sequential(linear(), act())
+        self.product_out = None if tail_activation else linear()
+        self.merge = linear()
+        self.merged = nn.Sequential(act(), linear(), act()) if two_layer else act()
+        self.out = nn.Linear(channels, 1)
+
+    def reset_parameters(self) -> None:
+        """Draw new weights and set beta to its initial value."""
+        nn.init.constant_(self.beta, self.initial_beta)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | NormDropoutReLU):
+                module.reset_parameters()
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """h and W x' of every node, W without its bias."""
+        x = h if self.xlin is None else h + self.xlin(h)
+        return h, F.linear(x, self.pooled_in.weight).to(h.dtype)
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """h_i * h_j and the pooled sum of W x'_u over common neighbors, each [P, C]."""
+        h, z = nodes
+        if self.training and self.common_neighbor_dropout > 0:
+            sets = NeighborSets(sets.adj.dropout(self.common_neighbor_dropout, rescale=False), sets.method)
+        return pair_product(h, pairs), sets.pool(pairs, z)
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P]."""
+        product, pooled = features
+        q = self.product_hidden(product)
+        r = self.pooled_hidden(pooled + self.pooled_in.bias)
+        if self.pooled_out is None or self.product_out is None:
+            z = self.merge(torch.addcmul(q, self.beta.to(q.dtype), r))
+        else:
+            with torch.autocast(q.device.type, enabled=False):
+                merge = self.merge.weight
+                by_pooled = self.beta * (merge @ self.pooled_out.weight)
+                by_product = merge @ self.product_out.weight
+                bias = self.merge.bias + merge @ (self.beta * self.pooled_out.bias + self.product_out.bias)
+            z = F.linear(r, by_pooled, bias) + F.linear(q, by_product)
+        return logit(self.out, self.merged(z))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channels})"
+
+
+def logit(out: nn.Linear, z: Tensor) -> Tensor:
+    """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
+    with torch.autocast(z.device.type, enabled=False):
+        return out(z.to(out.weight.dtype)).squeeze(1)

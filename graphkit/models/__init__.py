@@ -1,0 +1,1 @@
+"""Layers composed into a task's model: encoder and head, plain arguments."""

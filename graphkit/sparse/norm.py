@@ -1,0 +1,36 @@
+"""The normalizations of an operator that convolutions ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from graphkit.sparse.csr import CSR
+
+
+def gcn_norm(csr: CSR, self_loops: bool, dtype: torch.dtype | None) -> CSR:
+    """D^-1/2 (A + I) D^-1/2, or without I; see `CSR.gcn_norm`."""
+    if csr.shape[0] != csr.shape[1]:
+        raise ValueError(f"gcn_norm needs a square operator, got {csr.shape[0]} x {csr.shape[1]}.")
+    # Looked up before loops are added: A and A + I are symmetric together, and A's answer is kept.
+    symmetric = csr.symmetric
+    base = csr.with_self_loops() if self_loops else csr
+    total = base.row_sum(dtype or csr.dtype or torch.float64)
+    positive = total > 0
+    inverse = torch.where(positive, torch.where(positive, total, 1.0).rsqrt(), 0.0)
+    # (d_i d_j) first: the product is then the same bits in both directions.
+    return _scaled(base, inverse[base.row] * inverse[base.col], symmetric)
+
+
+def mean_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
+    """D^-1 A; see `CSR.mean_norm`."""
+    total = csr.row_sum(dtype or csr.dtype or torch.float64)
+    return _scaled(csr, torch.where(total != 0, total, 1.0).reciprocal()[csr.row], symmetric=False)
+
+
+def _scaled(csr: CSR, scale: Tensor, symmetric: bool) -> CSR:
+    value = scale if csr.value is None else csr.weights(scale.dtype) * scale
+    return csr.with_value(value, symmetric=True if symmetric else None)

@@ -1,0 +1,25 @@
+"""Compiled kernels: as many threads as torch has, and one kernel at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import torch
+
+# torch keeps an OpenMP pool whose idle workers spin. A second OpenMP pool beside it would spin too, on the same cores; the
+# workers of numba's own queue sleep. It takes one caller at a time, which the lock sees to.
+if numba.config.THREADING_LAYER == "default":
+    numba.config.THREADING_LAYER = "workqueue"
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def kernel_threads() -> Iterator[None]:
+    """Hold this around a call of a parallel kernel."""
+    with _LOCK:
+        numba.set_num_threads(max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)))
+        yield

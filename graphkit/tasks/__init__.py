@@ -1,0 +1,1 @@
+"""What is a batch, a loss and a metric: one task a file."""

@@ -1,0 +1,184 @@
+"""Link prediction: held-out edges should score above non-edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.schema import LinkTask, Train
+from graphkit.data.negatives import NonEdges, pair_keys
+from graphkit.data.types import Dataset, Pairs
+from graphkit.errors import RequestError
+from graphkit.layers.pair_scores import PairScore
+from graphkit.sparse.csr import CSR
+from graphkit.sparse.intersection import NeighborSets
+from graphkit.tasks.build import construct
+from graphkit.tasks.metrics import check_metric, link_metric
+from graphkit.training.protocol import Backward
+
+EVALUATED = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Positive pairs [2, B] with the entries of the operator they come from [B], and negative pairs [2, B]."""
+
+    positive: Tensor
+    entries: Tensor
+    negative: Tensor
+
+
+class LinkPrediction:
+    """Score pairs of nodes; fulfills `graphkit.training.protocol.Task`.
+
+    The loss is mean softplus(-s) over a batch's positives plus mean softplus(s) over as many random negatives. With target
+    link removal the batch's own edges are absent from the message passing graph and from the neighbor sets while it is scored;
+    other batches' edges are there. Evaluation uses the whole training graph.
+
+    A model has two parts: `encoder(x, adj) -> [N, C]` and a `PairScore` named `score`.
+
+    Args:
+        dataset: Graph with link splits; features are optional.
+        settings: The task's settings.
+        model: A link model's settings; its `name` selects the model.
+        train: The loop's settings, of which `lr`, `head_lr`, `batch_size` and `eval_batch_size` are read.
+        device: Where to compute.
+
+    Raises:
+        RequestError: If the splits are not those of link prediction, a metric is unknown, or no negatives exist.
+    """
+
+    def __init__(self, dataset: Dataset, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
+        splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
+        self._model, self._train, self._settings, self._device = model, train, settings, device
+        self.metric = dataset.metric if settings.metric == "auto" else settings.metric
+        self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
+        for metric in self.metrics:
+            check_metric(metric)
+        num_nodes = int(dataset.data.num_nodes)
+        self._x: Tensor | None = None if dataset.data.x is None else dataset.data.x.to(device)
+        self._adj = CSR.from_edge_index(dataset.data.edge_index.to(device), num_nodes)
+        self._sets = NeighborSets(self._adj)
+        self._positive = splits["train"].positive.to(device)
+        self._evaluated = {name: (splits[name].positive.to(device), _negatives(dataset, name).to(device)) for name in EVALUATED}
+        self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
+        known = [dataset.data.edge_index] + [splits[name].positive for name in EVALUATED if settings.reject_negatives == "all"]
+        try:
+            self._non_edges = NonEdges(num_nodes, torch.unique(pair_keys(torch.cat(known, dim=1), num_nodes)))
+        except ValueError as error:
+            raise RequestError(f"data set {dataset.name!r}: {error}; link prediction needs non-edges to train on") from error
+        count = self._positive.size(1)
+        self._batch_size = min(train.batch_size or count, count)
+        self.num_batches = count // self._batch_size if settings.drop_last else -(-count // self._batch_size)
+
+    def build_model(self) -> nn.Module:
+        """A freshly initialized model on the task's device; consumes torch's global random state."""
+        dims = {"in_channels": 0 if self._x is None else self._x.size(1), "num_nodes": self._adj.shape[0]}
+        model: nn.Module = construct(MODELS["link"][self._model.name].target, self._model, **dims)
+        return model.to(self._device)
+
+    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The encoder at `lr`, the score at `head_lr`; empty without parameters."""
+        head_lr = self._train.lr if self._train.head_lr is None else self._train.head_lr
+        parts = ((model.encoder, self._train.lr), (model.score, head_lr))
+        groups = [{"params": list(cast(nn.Module, part).parameters()), "lr": lr} for part, lr in parts]
+        return [group for group in groups if group["params"]]
+
+    def batches(self, generator: torch.Generator) -> Iterator[PairBatch]:
+        """Positives in random order, each with fresh random negatives."""
+        order = torch.randperm(self._positive.size(1), generator=generator)
+        for batch in order.split(self._batch_size)[: self.num_batches]:
+            negative = self._non_edges.sample(batch.numel(), generator).to(self._device)
+            chosen = batch.to(self._device)
+            yield PairBatch(self._positive[:, chosen], self._entries[chosen], negative)
+
+    def step(self, model: nn.Module, batch: PairBatch, backward: Backward) -> Tensor:
+        """The batch's loss; its gradient is accumulated over micro-batches of pairs.
+
+        The encoder and all graph access run once for the whole batch. The head runs over `micro_batch` pairs at a time, whose
+        activations then stay in cache; the gradients it leaves on the pair features go back through the graph in one piece.
+        """
+        adj, sets = self._adj, self._sets
+        if self._settings.target_link_removal:
+            sets = sets.without(batch.entries, mirror=True)
+            adj = sets.adj
+        score = cast(PairScore, model.score)
+        pairs = torch.cat([batch.positive, batch.negative], dim=1)
+        features = score.pair_features(score.node_features(self._encode(model, adj)), sets, pairs)
+        sign = torch.ones(pairs.size(1), device=self._device)
+        sign[batch.positive.size(1) :] = -1.0
+        leaves = [feature.detach() for feature in features]
+        gradients = [torch.empty_like(leaf) for leaf in leaves]
+        total = torch.zeros((), device=self._device, dtype=torch.float64)
+        size = self._settings.micro_batch or pairs.size(1)
+        for start in range(0, pairs.size(1), size):
+            block = slice(start, start + size)
+            inputs = [leaf[block].requires_grad_() for leaf in leaves]
+            loss = F.softplus(-sign[block] * score.head(*inputs)).sum() / batch.positive.size(1)
+            backward(loss)
+            for gradient, part in zip(gradients, inputs, strict=True):
+                gradient[block] = part.grad
+            total += loss.detach()
+        with torch.autocast(self._device.type, enabled=False):
+            torch.autograd.backward(features, gradients)
+        return total
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = EVALUATED) -> dict[str, dict[str, float]]:
+        """Metrics of each split, in percent."""
+        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
+        results = {}
+        for split in splits:
+            positive, negative = (self._scores(model, nodes, pairs) for pairs in self._evaluated[split])
+            results[split] = {metric: link_metric(metric, positive, negative) for metric in self.metrics}
+        return results
+
+    @torch.no_grad()
+    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+        """Pairs and their scores of both evaluated splits, positives and negatives apart."""
+        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
+        arrays = {}
+        for split in EVALUATED:
+            for kind, pairs in zip(("positive", "negative"), self._evaluated[split], strict=True):
+                arrays[f"{split}_{kind}_pairs"] = pairs.cpu().numpy()
+                arrays[f"{split}_{kind}_scores"] = self._scores(model, nodes, pairs).cpu().numpy()
+        return arrays
+
+    def _encode(self, model: nn.Module, adj: CSR) -> Tensor:
+        parameter = next(model.parameters(), None)
+        if self._x is not None and parameter is not None and parameter.dtype != self._x.dtype:
+            self._x = self._x.to(parameter.dtype)  # precision=64-true; converted once
+        return cast(Tensor, cast(nn.Module, model.encoder)(self._x, adj))
+
+    def _scores(self, model: nn.Module, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:
+        """Scores [P], in blocks; no block size changes a score."""
+        score = cast(PairScore, model.score)
+        size = self._settings.micro_batch or self._train.eval_batch_size
+        scores = [torch.zeros(0, device=self._device)]
+        for block in pairs.split(self._train.eval_batch_size, dim=1):
+            features = score.pair_features(nodes, self._sets, block)
+            scores += [score.head(*part) for part in zip(*(feature.split(size) for feature in features), strict=True)]
+        return torch.cat(scores)
+
+
+def _pairs(dataset: Dataset, split: str) -> Pairs:
+    pairs = dataset.splits[split]
+    if not isinstance(pairs, Pairs):
+        raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=link")
+    if pairs.positive.size(1) == 0:
+        raise RequestError(f"the {split} split of data set {dataset.name!r} has no edge; give more edges or another data.split")
+    return pairs
+
+
+def _negatives(dataset: Dataset, split: str) -> Tensor:
+    negative = _pairs(dataset, split).negative
+    if negative is None or negative.size(1) == 0:
+        raise RequestError(f"the {split} split of data set {dataset.name!r} has no negative pairs to rank against")
+    return negative

@@ -1,0 +1,137 @@
+"""Metrics of link prediction, as the Open Graph Benchmark defines them; fractions in [0, 1], higher is better."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from graphkit.errors import RequestError, RunError
+
+
+def hits_at_k(pos_scores: Tensor, neg_scores: Tensor, k: int) -> float:
+    r"""Share of positives that score above the k-th best negative.
+
+    .. math:: \frac{1}{P} \left|\{ i : s^+_i > s^-_{(k)} \}\right|
+
+    A tie with the k-th negative is a miss. With fewer than k negatives every positive is a hit.
+
+    Args:
+        pos_scores: Scores of positives [P].
+        neg_scores: Scores of the negatives [Q] that all positives share.
+        k: Rank of the deciding negative, at least 1.
+
+    Returns:
+        A fraction.
+
+    Raises:
+        ValueError: If k is below 1, there is no positive, or a score is NaN.
+
+    Source:
+        OGB's `Evaluator` for ogbl-ddi, ogbl-collab and ogbl-ppa (ogb 1.3.6).
+    """
+    _check(pos_scores, neg_scores)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if neg_scores.numel() < k:
+        return 1.0
+    kth = torch.topk(neg_scores, k).values[-1]
+    return (pos_scores > kth).double().mean().item()
+
+
+def mrr(pos_scores: Tensor, neg_scores: Tensor) -> float:
+    r"""Mean reciprocal rank of positives among negatives.
+
+    The rank of a positive is the mean of its optimistic rank (ties below it) and its pessimistic rank (ties above it):
+
+    .. math:: r_i = 1 + \tfrac{1}{2} \left( |\{j : s^-_j > s^+_i\}| + |\{j : s^-_j \ge s^+_i\}| \right)
+
+    Args:
+        pos_scores: Scores of positives [P].
+        neg_scores: Scores of negatives: [Q], shared by all positives, or [P, Q], each positive's own.
+
+    Returns:
+        The mean of 1 / r_i.
+
+    Raises:
+        ValueError: If there is no positive, the shapes do not fit, or a score is NaN.
+
+    Source:
+        OGB's `Evaluator` for ogbl-citation2, ties as since ogb 1.3.4; OGB gives each positive its own negatives.
+    """
+    _check(pos_scores, neg_scores)
+    pos_scores, neg_scores = pos_scores.double(), neg_scores.double()
+    if neg_scores.dim() == 2:
+        if neg_scores.size(0) != pos_scores.numel():
+            raise ValueError(f"{pos_scores.numel()} positives need as many rows of negatives, got {neg_scores.size(0)}")
+        scores = pos_scores.view(-1, 1)
+        above, at_least = (neg_scores > scores).sum(dim=1), (neg_scores >= scores).sum(dim=1)
+    else:
+        ascending = neg_scores.sort().values
+        above = neg_scores.numel() - torch.searchsorted(ascending, pos_scores, right=True)
+        at_least = neg_scores.numel() - torch.searchsorted(ascending, pos_scores, right=False)
+    rank = 1.0 + 0.5 * (above + at_least).double()
+    return rank.reciprocal().mean().item()
+
+
+def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
+    """Probability that a random positive scores above a random negative; a tie counts half.
+
+    Args:
+        pos_scores: Scores of positives [P].
+        neg_scores: Scores of negatives [Q].
+
+    Returns:
+        A fraction.
+
+    Raises:
+        ValueError: If there is no positive or no negative, or a score is NaN.
+    """
+    _check(pos_scores, neg_scores)
+    if neg_scores.numel() == 0:
+        raise ValueError("there is no negative to rank the positives against")
+    labels = torch.cat([torch.ones(pos_scores.numel()), torch.zeros(neg_scores.numel())])
+    return float(roc_auc_score(labels.numpy(), torch.cat([pos_scores, neg_scores]).double().cpu().numpy()))
+
+
+def check_metric(name: str) -> None:
+    """Refuse a name that `link_metric` does not know.
+
+    Raises:
+        RequestError: If the name is neither `hits@K` with K >= 1, nor `mrr`, nor `roc-auc`.
+    """
+    k = name.removeprefix("hits@")
+    if name not in ("mrr", "roc-auc") and (k == name or not (k.isascii() and k.isdigit() and int(k) >= 1)):
+        raise RequestError(f"unknown metric {name!r} for task=link; choose hits@K with a number K (hits@20), mrr or roc-auc")
+
+
+def link_metric(name: str, pos_scores: Tensor, neg_scores: Tensor) -> float:
+    """A metric by its name, in percent.
+
+    Args:
+        name: `hits@K`, `mrr` or `roc-auc`.
+        pos_scores: Scores of positives [P].
+        neg_scores: Scores of the negatives [Q] that all positives share.
+
+    Returns:
+        A percentage.
+
+    Raises:
+        RequestError: If the name is unknown.
+        RunError: If a score is NaN.
+    """
+    check_metric(name)
+    if pos_scores.isnan().any() or neg_scores.isnan().any():
+        raise RunError("the model scores pairs with NaN: lower train.lr or train.head_lr, or use precision=32-true")
+    if name == "mrr":
+        return 100.0 * mrr(pos_scores, neg_scores)
+    if name == "roc-auc":
+        return 100.0 * roc_auc(pos_scores, neg_scores)
+    return 100.0 * hits_at_k(pos_scores, neg_scores, int(name.removeprefix("hits@")))
+
+
+def _check(pos_scores: Tensor, neg_scores: Tensor) -> None:
+    if pos_scores.dim() != 1 or pos_scores.numel() == 0:
+        raise ValueError(f"scores of at least one positive are needed as a vector, got shape {tuple(pos_scores.shape)}")
+    if pos_scores.isnan().any() or neg_scores.isnan().any():
+        raise ValueError("a score is NaN, which has no rank")

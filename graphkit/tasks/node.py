@@ -1,0 +1,181 @@
+"""Node classification: the whole graph in every step, the loss on labeled training nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.schema import NodeTask, Train
+from graphkit.data.types import Dataset
+from graphkit.errors import RequestError
+from graphkit.sparse.csr import CSR
+from graphkit.tasks.build import construct
+from graphkit.training.protocol import Backward
+
+METRICS = ("accuracy", "roc-auc")
+SPLITS = ("train", "valid", "test")
+
+
+class NodeClassification:
+    """Predict a class for every node from the labels of some; fulfills `graphkit.training.protocol.Task`.
+
+    The loss is the mean cross-entropy over labeled training nodes. A node labeled -1 is unlabeled and in no split's loss or
+    metric. The graph is whole in every step; `train.batch_size` only says over how many labeled nodes a step's loss runs.
+
+    Args:
+        dataset: Graph with features `x` [N, F], labels `y` [N] and node splits.
+        settings: The task's settings.
+        model: A node model's settings; its `name` selects the model.
+        train: The loop's settings, of which `lr`, `head_lr` and `batch_size` are read.
+        device: Where to compute.
+
+    Raises:
+        RequestError: If features or labels are missing, a split has no labeled node, the training labels have a single class,
+            or the metric is unknown or undefined for the data.
+    """
+
+    def __init__(self, dataset: Dataset, settings: NodeTask, model: Any, train: Train, device: torch.device) -> None:
+        self._name = dataset.name
+        x, y = _features(dataset), _labels(dataset)
+        self._model, self._train = model, train
+        self._splits = {split: _labeled(dataset, split, y) for split in SPLITS}
+        self._num_classes = max(int(y.max()) + 1, len(dataset.class_names))
+        self.metric = dataset.metric if settings.metric == "auto" else settings.metric
+        self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
+        self._check_labels(y)
+        self._y = y.to(device)
+        self._device = device
+        self._x = x.to(device)
+        edge_index = dataset.data.edge_index.to(device)
+        self._adj = CSR.from_edge_index(edge_index, x.size(0))
+        batch = train.batch_size or self._splits["train"].numel()
+        self.num_batches = -(-self._splits["train"].numel() // batch)
+
+    def build_model(self) -> nn.Module:
+        """A freshly initialized model on the task's device; consumes torch's global random state."""
+        dims = {"in_channels": self._x.size(1), "out_channels": self._num_classes}
+        model: nn.Module = construct(MODELS["node"][self._model.name].target, self._model, **dims)
+        return model.to(self._device)
+
+    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """Adam parameter groups: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
+        last_layer: Any = model.head
+        head = list(last_layer.parameters())
+        rest = [parameter for parameter in model.parameters() if not any(parameter is other for other in head)]
+        lr, head_lr = self._train.lr, self._train.head_lr
+        groups = [{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}]
+        return [group for group in groups if group["params"]]
+
+    def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
+        nodes = self._splits["train"]
+        if self.num_batches > 1:
+            nodes = nodes[torch.randperm(nodes.numel(), generator=generator)]
+        for batch in torch.split(nodes, self._train.batch_size or nodes.numel()):
+            yield batch.to(self._device)
+
+    def step(self, model: nn.Module, batch: Tensor, backward: Backward) -> Tensor:
+        """Mean cross-entropy over the batch's nodes, with its gradient by `backward`."""
+        logits = self._logits(model)[batch]
+        loss = F.cross_entropy(logits, self._y[batch])
+        backward(loss)
+        return loss.detach()
+
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+        """Metrics of each split in percent."""
+        logits = self._logits(model).detach().cpu()
+        labels = self._y.cpu()
+        results = {}
+        for split in splits:
+            nodes = self._splits[split]
+            results[split] = {metric: _score(metric, logits[nodes], labels[nodes]) for metric in self.metrics}
+        return results
+
+    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+        """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split."""
+        logits = self._logits(model).detach().cpu()
+        arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
+        return {
+            **arrays,
+            "logits": logits.numpy(),
+            "probabilities": logits.softmax(dim=1).numpy(),
+            "predicted": logits.argmax(dim=1).numpy(),
+        }
+
+    def _logits(self, model: nn.Module) -> Tensor:
+        """Class scores [N, C] of all nodes, at least in single precision."""
+        dtype = next(model.parameters()).dtype
+        if dtype != self._x.dtype:  # precision=64-true; converted once
+            self._x = self._x.to(dtype)
+        logits: Tensor = model(self._x, self._adj)
+        return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+
+    def _check_labels(self, y: Tensor) -> None:
+        classes = torch.unique(y[self._splits["train"]])
+        if classes.numel() < 2:
+            raise RequestError(
+                f"data set {self._name!r}: all labeled training nodes are of class {int(classes[0])}; "
+                "give labels of at least two classes or another split"
+            )
+        for metric in self.metrics:
+            if metric not in METRICS:
+                raise RequestError(f"unknown metric {metric!r} for task=node; choose one of: {', '.join(METRICS)}")
+        if "roc-auc" not in self.metrics:
+            return
+        if self._num_classes != 2:
+            raise RequestError(
+                f"metric roc-auc needs two classes, data set {self._name!r} has {self._num_classes}; use task.metric=accuracy"
+            )
+        for split, nodes in self._splits.items():
+            if torch.unique(y[nodes]).numel() < 2:
+                raise RequestError(
+                    f"metric roc-auc is undefined on the {split} split of data set {self._name!r}, whose nodes are all of one "
+                    "class; use task.metric=accuracy or another split"
+                )
+
+
+def _features(dataset: Dataset) -> Tensor:
+    x: Tensor | None = dataset.data.x
+    if x is None:
+        raise RequestError(
+            f"data set {dataset.name!r} has no node features, which task=node needs; "
+            "choose another one (--list datasets), or give data.features=FILE for own files"
+        )
+    return x
+
+
+def _labels(dataset: Dataset) -> Tensor:
+    y: Tensor | None = dataset.data.y
+    if y is None or not bool((y >= 0).any()):
+        raise RequestError(
+            f"data set {dataset.name!r} has no node labels, which task=node needs; "
+            "choose another one (--list datasets), or give data.labels=FILE for own files"
+        )
+    return y
+
+
+def _labeled(dataset: Dataset, split: str, y: Tensor) -> Tensor:
+    """The split's node ids that have a label, in the split's order."""
+    nodes = dataset.splits[split]
+    if not isinstance(nodes, Tensor):
+        raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=node")
+    nodes = nodes[y[nodes] >= 0]
+    if nodes.numel() == 0:
+        raise RequestError(
+            f"the {split} split of data set {dataset.name!r} has no labeled node; give more labels or another data.split"
+        )
+    return nodes
+
+
+def _score(metric: str, logits: Tensor, labels: Tensor) -> float:
+    if metric == "accuracy":
+        return 100.0 * (logits.argmax(dim=1) == labels).double().mean().item()
+    positive = (logits[:, 1] - logits[:, 0]).numpy()  # a strictly increasing function of the positive class's probability
+    return 100.0 * float(roc_auc_score(labels.numpy(), positive))

@@ -1,0 +1,120 @@
+"""The run folder: its name, its config.yaml, result.json, and reading them back. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from graphkit.errors import CheckpointError, RequestError, RunError
+from graphkit.training.files import write_atomic
+from graphkit.training.result import RunResult
+
+_WITHOUT_EFFECT = ("format", "out", "progress", "resume", "tensorboard")
+
+
+def significant(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide the numbers: all but those of display and place (`out`, `data.root`, ...)."""
+    kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    if isinstance(kept.get("data"), dict):
+        kept["data"] = {key: value for key, value in kept["data"].items() if key != "root"}
+    return kept
+
+
+def config_digest(config: dict[str, Any]) -> str:
+    """SHA-256 of the settings that decide the numbers, in canonical JSON."""
+    text = json.dumps(significant(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def create_folder(config: dict[str, Any], now: datetime | None = None) -> Path:
+    """Make `<out>/<task>-<dataset>-<model>-<stamp>/` with its config.yaml; an earlier run is never touched.
+
+    Raises:
+        RequestError: If the folder cannot be written.
+    """
+    out = Path(config["out"])
+    stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
+    name = f"{config['task']['name']}-{config['dataset']}-{config['model']['name']}-{stamp}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = _first_free(out, name)
+        write_atomic(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
+    except OSError as error:
+        raise RequestError(f"cannot write to out={out} ({error.strerror}): choose another folder with out=...") from error
+    return folder
+
+
+def _first_free(out: Path, name: str) -> Path:
+    for number in range(1, 10_000):
+        folder = out / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise RunError(f"10,000 runs started in the same second under {out}: start again")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The resolved configuration of a run folder, to resume it or to predict with it.
+
+    Raises:
+        CheckpointError: If there is no such run or its config.yaml cannot be read.
+    """
+    path = folder / "config.yaml"
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check resume=...") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"cannot read {path} ({_short(error)}): start the run again") from error
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("task", "model", "train")):
+        raise CheckpointError(f"{path} is truncated or was changed: start the run again")
+    return config
+
+
+def write_result(result: RunResult, config: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Write result.json: the result without this machine's paths, the settings that decide it, and the environment."""
+    fields = {key: value for key, value in result.to_dict().items() if key != "folder"}
+    record = {
+        **fields,
+        "config_digest": config_digest(config),
+        "settings": significant(config),
+        "environment": environment,
+    }
+    write_atomic(result.folder / "result.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_result(folder: Path, config: dict[str, Any] | None = None) -> RunResult | None:
+    """The result of a finished run, None if it has not finished.
+
+    Args:
+        folder: The run folder, wherever it lies now.
+        config: Settings that the result must belong to; None: not compared.
+
+    Raises:
+        CheckpointError: If result.json is damaged or belongs to other settings.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+        result, digest = RunResult.from_json(text, folder), json.loads(text).get("config_digest")
+    except (OSError, ValueError, TypeError) as error:
+        advice = "remove it and resume, it is rebuilt from the checkpoints"
+        raise CheckpointError(f"{path} is truncated or was changed ({_short(error)}): {advice}") from error
+    if config is not None and digest != config_digest(config):
+        raise CheckpointError(f"{path} belongs to other settings than config.yaml: start a new run")
+    return result
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

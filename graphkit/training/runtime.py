@@ -1,0 +1,136 @@
+"""The process around a run: device, threads, determinism, random states, signals; all put back when the run is over."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from graphkit.errors import RequestError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def resolve_device(name: str, precision: str = "32-true") -> torch.device:
+    """The device that `device=` asks for.
+
+    Args:
+        name: `auto` (CUDA where there is one), `cpu` or `cuda`.
+        precision: Fabric's precision, checked against the device.
+
+    Raises:
+        RequestError: If there is no CUDA device, or the precision does not exist on the device.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise RequestError("device=cuda: this machine or this build of torch has no CUDA device; use device=cpu or device=auto")
+    device = torch.device("cuda", torch.cuda.current_device()) if available and name != "cpu" else torch.device("cpu")
+    if precision == "16-mixed" and device.type == "cpu":
+        raise RequestError("precision=16-mixed needs a CUDA device: on the CPU use precision=bf16-mixed or 32-true")
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """The states of all global generators, as tensors and plain values."""
+    version, words, gauss = random.getstate()
+    _, key, position, has_gauss, cached = np.random.get_state(legacy=True)
+    states: dict[str, Any] = {
+        "python": [version, list(words), gauss],
+        "numpy": [torch.from_numpy(np.asarray(key).astype(np.int64)), int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
+    """Put back what `random_states` returned."""
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    key, position, has_gauss, cached = states["numpy"]
+    np.random.set_state(("MT19937", key.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse freed blocks instead of handing them back.
+
+    By default every tensor above 32 MB is mapped afresh and each of its pages faults on first touch, in every step again: a
+    tenth of a training step on ogbl-ddi. Where the C library is another one nothing changes.
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    library.mallopt(mmap_threshold, 2**30)
+    library.mallopt(trim_threshold, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def process_state(threads: int, deterministic: bool, device: torch.device) -> Iterator[None]:
+    """Set threads and determinism for a run; afterwards both, and the global random states, are as before.
+
+    Args:
+        threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS).
+        deterministic: On CUDA, refuse operations whose result depends on timing. CPU operations always repeat, and asking
+            torch there would only slow them down.
+        device: Where the run computes.
+    """
+    before_threads = torch.get_num_threads()
+    before_mode = torch.get_deterministic_debug_mode()
+    before_random = random_states(device)
+    try:
+        if device.type == "cpu":
+            keep_freed_memory()
+        if threads > 0:
+            torch.set_num_threads(threads)
+        if deterministic and device.type == "cuda":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
+            torch.use_deterministic_algorithms(True)
+        yield
+    finally:
+        torch.set_num_threads(before_threads)
+        torch.set_deterministic_debug_mode(before_mode)
+        restore_random_states(before_random, device)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, the first SIGINT or SIGTERM raises KeyboardInterrupt and a second one ends the process at once.
+
+    Outside the main thread Python handles no signals; nothing changes there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def first(signum: int, frame: FrameType | None) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, first) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import hydra
+import pytest
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+
+from graphkit.conf import compose as module
+from graphkit.conf import schema
+from graphkit.conf.arguments import flatten, split
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.compose import compose
+from graphkit.conf.recipes import Recipe
+from graphkit.conf.request import check
+from graphkit.data.catalog import DATASETS
+
+
+def resolve(*arguments: str):
+    return compose(check(split(arguments).assignments, DATASETS))
+
+
+RECIPE = Recipe("link-karate-ncn", {"task": {"drop_last": False}, "model": {"beta": 3.0}, "train": {"lr": 0.5, "epochs": 7}})
+
+
+def test_precedence_request_over_recipe_over_model_over_defaults(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "find_recipe", lambda *names: RECIPE)
+    resolved = resolve("dataset=karate", "train.lr=0.1", "task.drop_last=false")
+    run = resolved.run
+    assert (run.train.lr, run.train.epochs, run.model.beta, run.task.drop_last) == (0.1, 7, 3.0, False)
+    assert (run.model.hidden_channels, run.train.batch_size) == (schema.NCNModel.hidden_channels, 0)
+    assert resolved.notes == ("settings of the recipe link-karate-ncn, but train.lr=0.1 (recipe: 0.5)",)
+
+
+def test_no_recipe_on_demand(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "find_recipe", lambda *names: RECIPE)
+    resolved = resolve("dataset=karate", "recipe=none")
+    assert (resolved.recipe, resolved.notes, resolved.run.train.lr) == (None, (), schema.Train.lr)
+
+
+@pytest.mark.parametrize(("task", "model"), [(task, model) for task in MODELS for model in MODELS[task]])
+def test_settings_are_the_schema_s_dataclasses(task: str, model: str):
+    run = resolve(f"task={task}", f"model={model}", "dataset=karate").run
+    assert type(run) is schema.Run
+    assert type(run.model) is MODELS[task][model].settings
+    assert run.model == MODELS[task][model].settings()
+    assert (run.task.name, run.model.name, run.dataset) == (task, model, "karate")
+    assert run.train == schema.Train() and run.data == schema.Data()
+
+
+def test_config_survives_a_file():
+    resolved = resolve("dataset=cora", "train.lr=1e-5", "data.root=/x y", "train.head_lr=null", "seeds=3")
+    stored = yaml.safe_load(yaml.safe_dump(resolved.config, sort_keys=False))
+    assert stored == resolved.config
+    assert compose(check(flatten(stored), DATASETS)).config == resolved.config
+
+
+def test_home_is_expanded():
+    assert resolve("out=~/runs").run.out == str(Path.home() / "runs")
+
+
+def test_text_that_looks_like_another_type_stays_text():
+    assert resolve("out=12").run.out == "12"
+    assert resolve("out=true").run.out == "true"
+
+
+def test_hydra_of_the_caller_is_left_alone():
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        before = hydra.compose()
+        resolve()
+        assert GlobalHydra.instance().is_initialized()
+        assert hydra.compose() == before
+    assert not GlobalHydra.instance().is_initialized()

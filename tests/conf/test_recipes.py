@@ -1,0 +1,90 @@
+import pytest
+
+from graphkit.conf.arguments import Assignment
+from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.compose import compose
+from graphkit.conf.recipes import Recipe, find_recipe, recipe_names
+from graphkit.conf.request import check
+from graphkit.data.catalog import DATASETS
+
+PLANETOID = ("cora", "citeseer", "pubmed")
+RECIPES = recipe_names()
+
+
+def parts(name: str) -> tuple[str, str, str]:
+    found = [(t, d, m) for t in TASKS for d in DATASETS for m in MODELS[t] if name == f"{t}-{d}-{m}"]
+    assert len(found) == 1, f"{name} names no task, data set and model"
+    return found[0]
+
+
+def recipe_of(name: str) -> Recipe:
+    recipe = find_recipe(*parts(name))
+    assert recipe is not None
+    return recipe
+
+
+def test_which_recipes_there_are():
+    link = {f"link-{name}-ncn" for name in ("digits", "ogbl-ddi", *PLANETOID)} | {f"link-{name}-gae" for name in PLANETOID}
+    node = {f"node-{name}-{model}" for name in PLANETOID for model in MODELS["node"]}
+    assert set(RECIPES) == link | node
+    assert len(RECIPES) == 17
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_passes_the_checks_and_takes_effect(name: str):
+    recipe = recipe_of(name)
+    task, dataset, model = parts(name)
+    assert recipe.values
+    choice = [Assignment("task", task), Assignment("dataset", dataset), Assignment("model", model)]
+    checked = check([*choice, *(Assignment(key, value) for key, value in recipe.values.items())], DATASETS)
+    assert checked.values == recipe.values
+    run = compose(check(choice, DATASETS)).run
+    for key, value in recipe.values.items():
+        section, _, leaf = key.partition(".")
+        assert getattr(getattr(run, section), leaf) == value
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_paper_figures_are_of_the_data_set_s_metric(name: str):
+    recipe = recipe_of(name)
+    task, dataset, _ = parts(name)
+    figures = recipe.figures()
+    if recipe.paper is None:
+        assert figures is None
+        return
+    assert set(recipe.paper) <= {"metric", "valid", "test", "source"}
+    assert recipe.paper["metric"] == DATASETS[dataset].protocols[task].metric
+    assert figures is not None and figures["source"].count("\n") == 0 and "arXiv:" in figures["source"]
+    assert figures["test"][recipe.paper["metric"]]["mean"] == recipe.paper["test"][0]
+
+
+PUBLISHED = {  # hidden, conv, batch, lr, head lr, feature/tail/gnn/head/cn dropout, tail activation, two-layer head, test, std
+    "cora": (256, "puregcn", 1152, 0.0043, 0.0024, 0.7, 0.3, 0.05, 0.05, 0.4, True, False, 89.05, 0.96),
+    "citeseer": (256, "puregcn", 384, 0.0085, 0.0078, 0.4, 0.0, 0.75, 0.55, 0.0, True, True, 91.56, 1.43),
+    "pubmed": (256, "puregcn", 2048, 0.0097, 0.002, 0.3, 0.0, 0.1, 0.05, 0.0, True, False, 79.05, 1.16),
+    "ogbl-ddi": (224, "puresum", 24576, 0.0021, 0.0018, 0.0, 0.0, 0.4, 0.6, 0.0, False, True, 82.32, 6.10),
+}
+
+
+@pytest.mark.parametrize("dataset", PUBLISHED)
+def test_ncn_s_published_settings(dataset: str):
+    resolved = compose(check([Assignment("dataset", dataset)], DATASETS))
+    model, train = resolved.run.model, resolved.run.train
+    assert resolved.recipe is not None and resolved.recipe.paper is not None
+    assert (
+        model.hidden_channels, model.conv, train.batch_size, train.lr, train.head_lr, model.feature_dropout, model.tail_dropout,
+        model.dropout, model.head_dropout, model.common_neighbor_dropout, model.tail_activation, model.two_layer_head,
+        *resolved.recipe.paper["test"],
+    ) == PUBLISHED[dataset]  # fmt: skip
+    assert (model.num_layers, model.edge_dropout, train.epochs) == (1, 0.0, 100)
+    assert model.encoder_norm and model.head_norm and model.transform_pooled
+    assert (model.jumping_knowledge, model.residual) == ((False, True) if dataset == "ogbl-ddi" else (True, False))
+
+
+def test_no_recipe():
+    assert find_recipe("link", "karate", "ncn") is None
+
+
+def test_figures_without_validation():
+    figures = Recipe("x", {}, {"metric": "hits@20", "test": [82.32, None], "source": "a paper"}).figures()
+    assert figures == {"source": "a paper", "test": {"hits@20": {"mean": 82.32, "std": None}}}

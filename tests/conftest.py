@@ -1,0 +1,24 @@
+"""What tests share: real data where it lies on this machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, by name, a test marked `data("folder", ...)` whose folders are not under GRAPHKIT_DATA."""
+    for mark in item.iter_markers("data"):
+        root = os.environ.get("GRAPHKIT_DATA")
+        if not root:
+            pytest.skip("needs real data: set GRAPHKIT_DATA to the folder that holds it")
+        missing = [folder for folder in mark.args if not (Path(root) / folder).is_dir()]
+        if missing:
+            pytest.skip(f"needs {', '.join(missing)} under GRAPHKIT_DATA")
+
+
+@pytest.fixture
+def data_root(request: pytest.FixtureRequest) -> Path:
+    """The folder of real data, never to be written to; the test carries `@pytest.mark.data("folder", ...)`."""
+    assert request.node.get_closest_marker("data"), 'mark the test: @pytest.mark.data("folder below GRAPHKIT_DATA")'
+    return Path(os.environ["GRAPHKIT_DATA"])

@@ -1,0 +1,92 @@
+"""Every public layer: how it is built, how it is called, and which properties hold.
+
+`test_properties.py` applies `graphkit.testing` to all of them; a layer in `graphkit.layers.__all__` without a case here, or
+without an oracle test of its own, fails the completeness tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphkit import layers, testing
+from graphkit.sparse.convert import as_csr
+
+BOTH = (False, True)
+UNWEIGHTED = (False,)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to build a layer, and how to call it as `layer(x, adjacency, edge_weight)`."""
+
+    layer: type[nn.Module]
+    make: Callable[[], nn.Module]
+    adapt: Callable[[nn.Module], nn.Module] = lambda layer: layer
+    """Wraps a layer that is called in another way."""
+    inputs: tuple[str, ...] = ("x", "edge_index", "edge_weight")
+    """The arguments of the layer's own `forward`."""
+    weighted: tuple[bool, ...] = BOTH
+    """Whether it is tried without and with edge weights."""
+    in_channels: int = 4
+    layouts: tuple[str, ...] = testing.LAYOUTS
+    parameters: bool = True
+    """Whether the layer has parameters."""
+
+    def adapted(self) -> nn.Module:
+        """The layer as the assertions call it."""
+        return self.adapt(self.make())
+
+
+class RowByRow(nn.Module):
+    """A layer that looks at no graph."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.reset_parameters: Callable[[], None] = layer.reset_parameters
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        return self.layer(x)
+
+
+class SumOfPairScores(RowByRow):
+    """A scorer of pairs as a layer on nodes: the scores of (i, i) and of the edges that leave i, added up."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        nodes = torch.arange(x.size(0), device=x.device)
+        pairs = torch.cat([as_csr(edge_index, x.size(0)).edge_index(), torch.stack([nodes, nodes])], dim=1)
+        scores = self.layer(x, edge_index, pairs)
+        return torch.zeros_like(x[:, 0]).index_add(0, pairs[0], scores).unsqueeze(1)
+
+
+def _row_by_row(layer: type[nn.Module], **arguments: Any) -> Case:
+    return Case(layer, lambda: layer(4, **arguments), RowByRow, ("x",), UNWEIGHTED)
+
+
+def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
+    return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
+
+
+CASES: dict[str, Case] = {
+    "Propagation-gcn": Case(layers.Propagation, lambda: layers.Propagation("gcn"), parameters=False),
+    "Propagation-mean": Case(layers.Propagation, lambda: layers.Propagation("mean"), parameters=False),
+    "Propagation-sum": Case(layers.Propagation, lambda: layers.Propagation("sum"), parameters=False),
+    "GCNConv-gcn": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3)),
+    "GCNConv-mean": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, norm="mean")),
+    "GCNConv-sum": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, norm="sum")),
+    "GCNConv-wider": Case(layers.GCNConv, lambda: layers.GCNConv(4, 6)),
+    "GCNConv-no-loops": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, bias=False, add_self_loops=False)),
+    "SAGEConv": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 3)),
+    "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False)),
+    "NormDropoutReLU": _row_by_row(layers.NormDropoutReLU, dropout=0.5),
+    "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
+    "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
+    "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
+    "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),
+    "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
+}

@@ -1,0 +1,47 @@
+"""Dense float64 matrices of a graph, entry by entry; shares nothing with the engine."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def dense_adjacency(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None = None) -> Tensor:
+    """A[target, source], weights of repeated edges added up; differentiable in the weights."""
+    rows = [[torch.zeros((), dtype=torch.float64) for _ in range(num_nodes)] for _ in range(num_nodes)]
+    for e, (source, target) in enumerate(edge_index.t().tolist()):
+        rows[target][source] = rows[target][source] + (1.0 if edge_weight is None else edge_weight[e])
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def dense_operator(
+    edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None, norm: str, self_loops: bool = True
+) -> Tensor:
+    """The normalized matrix, one entry at a time."""
+    a = dense_adjacency(edge_index, num_nodes, edge_weight)
+    if norm == "gcn" and self_loops:
+        a = a + torch.diag((a.diagonal() == 0).to(a.dtype))
+    degree = [a[i].sum() for i in range(num_nodes)]
+    zero = torch.zeros((), dtype=torch.float64)
+    rows = []
+    for i in range(num_nodes):
+        row = []
+        for j in range(num_nodes):
+            if a[i, j] == 0:
+                row.append(zero)
+            elif norm == "sum":
+                row.append(a[i, j])
+            elif norm == "mean":
+                row.append(a[i, j] / degree[i])
+            else:
+                product = degree[i] * degree[j]
+                row.append(a[i, j] * product**-0.5 if product > 0 else zero)
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+def messy_graph(seed: int = 0) -> tuple[Tensor, int]:
+    """A directed graph with duplicate edges, a repeated self-loop and isolated nodes at both ends."""
+    generator = torch.Generator().manual_seed(seed)
+    edge_index = torch.randint(1, 9, (2, 30), generator=generator)
+    return torch.cat([edge_index, edge_index[:, :5], torch.tensor([[4, 4], [4, 4]])], dim=1), 11

@@ -1,0 +1,132 @@
+"""The properties that every public layer has, and the check that no layer escapes them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphkit import layers, testing
+from tests.layers.cases import CASES, Case
+
+every_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+every_call = pytest.mark.parametrize(
+    ("case", "weighted"),
+    [
+        pytest.param(case, weighted, id=f"{name}-{'weighted' if weighted else 'plain'}")
+        for name, case in CASES.items()
+        for weighted in case.weighted
+    ],
+)
+
+
+@every_call
+def test_permutation_equivariant(case: Case, weighted: bool) -> None:
+    testing.assert_permutation_equivariant(case.adapted, case.in_channels, weighted=weighted)
+
+
+@every_call
+def test_layouts_agree(case: Case, weighted: bool) -> None:
+    testing.assert_layouts_agree(case.adapted, case.in_channels, weighted=weighted, layouts=case.layouts)
+
+
+@every_call
+def test_isolated_nodes(case: Case, weighted: bool) -> None:
+    testing.assert_isolated_nodes(case.adapted, case.in_channels, weighted=weighted)
+
+
+@every_call
+def test_batch_invariant(case: Case, weighted: bool) -> None:
+    testing.assert_batch_invariant(case.adapted, case.in_channels, weighted=weighted)
+
+
+@every_call
+def test_deterministic(case: Case, weighted: bool) -> None:
+    testing.assert_deterministic(case.adapted, case.in_channels, weighted=weighted)
+
+
+@every_call
+def test_gradients(case: Case, weighted: bool) -> None:
+    testing.assert_gradients(case.adapted, case.in_channels, weighted=weighted)
+
+
+@every_layer
+def test_no_dead_parameters(case: Case) -> None:
+    assert (len(list(case.make().parameters())) > 0) == case.parameters
+    testing.assert_no_dead_parameters(case.adapted, case.in_channels)
+
+
+@every_call
+def test_compiles(case: Case, weighted: bool) -> None:
+    testing.assert_compiles(case.adapted, case.in_channels, weighted=weighted)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@every_call
+def test_gpu_agrees_with_cpu(case: Case, weighted: bool) -> None:
+    layer = case.adapted().double().eval()
+    graph = testing.random_graph(case.in_channels, weighted=weighted)
+    arguments = [graph.x, graph.edge_index, *([] if graph.edge_weight is None else [graph.edge_weight])]
+    expected = layer(*arguments)
+    actual = layer.cuda()(*(argument.cuda() for argument in arguments))
+    torch.testing.assert_close(actual.cpu(), expected)
+
+
+@every_layer
+def test_follows_the_conventions(case: Case) -> None:
+    layer = case.make()
+    assert type(layer) is case.layer
+    assert tuple(inspect.signature(layer.forward).parameters) == case.inputs
+    assert callable(layer.reset_parameters)
+    assert repr(layer).startswith(f"{case.layer.__name__}(") and "\n" not in repr(layer)
+
+
+@every_layer
+def test_keeps_nothing_of_a_graph(case: Case) -> None:
+    layer = case.adapted()
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    for num_nodes in (8, 20):
+        graph = testing.random_graph(case.in_channels, num_nodes, dtype=torch.float32)
+        assert layer(graph.x, graph.edge_index).size(0) == num_nodes
+    after = layer.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def _public_layers() -> set[type[torch.nn.Module]]:
+    exported = {getattr(layers, name) for name in layers.__all__}
+    return {thing for thing in exported if inspect.isclass(thing) and issubclass(thing, torch.nn.Module)}
+
+
+def test_every_public_layer_has_a_case() -> None:
+    missing = _public_layers() - {case.layer for case in CASES.values()}
+    assert not missing, f"add to tests/layers/cases.py: {sorted(layer.__name__ for layer in missing)}"
+
+
+def test_every_layer_of_the_library_is_public() -> None:
+    """A layer that nobody exported would escape the test above; the bases of public ones are tested through them."""
+    public = _public_layers()
+    hidden = []
+    for path in sorted(Path(layers.__file__).parent.glob("*.py")):
+        module = importlib.import_module(f"graphkit.layers.{path.stem}")
+        for name, thing in vars(module).items():
+            defined_here = inspect.isclass(thing) and thing.__module__ == module.__name__
+            if defined_here and issubclass(thing, torch.nn.Module) and not name.startswith("_"):
+                hidden += [] if any(issubclass(layer, thing) for layer in public) else [name]
+    assert not hidden, f"export from graphkit.layers: {hidden}"
+
+
+@pytest.mark.parametrize("layer", sorted(_public_layers(), key=lambda layer: layer.__name__))
+def test_every_layer_has_an_oracle_test(layer: type[torch.nn.Module]) -> None:
+    """In tests/layers/test_<file of the layer>.py, a function `test_..._oracle...` that uses the layer."""
+    path = Path(__file__).parent / f"test_{layer.__module__.rpartition('.')[2]}.py"
+    assert path.exists(), f"{layer.__name__} has no {path.name}"
+    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    oracles = [node for node in functions if node.name.startswith("test_") and "oracle" in node.name]
+    used = {name.id for node in oracles for name in ast.walk(node) if isinstance(name, ast.Name)}
+    assert layer.__name__ in used, f"{path.name} has no test_..._oracle... that uses {layer.__name__}"

@@ -1,0 +1,212 @@
+import math
+
+import pytest
+import torch
+
+from graphkit.errors import RequestError, RunError
+from graphkit.training import loop, runner
+from graphkit.training.runner import train_run
+from tests.training.fakes import Heuristic, Regression, Scripted, config
+
+
+def test_equals_a_plain_torch_loop(tmp_path):
+    """Oracle: epochs, Adam, clipping, selection and restoring, written out without Fabric and without checkpoints."""
+    settings = config(tmp_path, train={"epochs": 5, "weight_decay": 0.1, "clip_norm": 0.5})
+    result = train_run(settings, Regression)
+
+    runner.seed_everything(0)
+    task = Regression(0)
+    model = task.build_model()
+    optimizer = torch.optim.Adam(task.param_groups(model), weight_decay=0.1, foreach=False)
+    generator = torch.Generator().manual_seed(0)
+    valid, test = [], []
+    for _ in range(5):
+        model.train()
+        for batch in task.batches(generator):
+            optimizer.zero_grad()
+            task.step(model, batch, lambda loss: loss.backward())
+            norm = math.sqrt(sum(float(p.grad.square().sum()) for p in model.parameters()))
+            assert norm > 0.5  # or else clipping is not tested
+            for p in model.parameters():
+                p.grad *= 0.5 / (norm + 1e-6)
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            metrics = task.evaluate(model)
+        valid.append(metrics["valid"]["fit"])
+        test.append(metrics["test"]["fit"])
+    best = max(range(5), key=lambda epoch: (valid[epoch], -epoch))
+    assert result.best_epochs == (best + 1,)
+    assert result.metrics["valid"]["fit"]["mean"] == pytest.approx(valid[best], rel=1e-4)
+    assert result.metrics["test"]["fit"]["mean"] == pytest.approx(test[best], rel=1e-4)
+    assert result.num_parameters == 6 * 8 + 8 + 8 + 8 + 8 + 1
+
+
+def test_selects_by_validation_never_by_test(tmp_path):
+    task = Scripted(valid=[1.0, 5.0, 3.0], test=[90.0, 10.0, 99.0])
+    result = train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task)
+    assert result.best_epochs == (2,)
+    assert result.metrics["test"]["score"]["mean"] == 10.0
+
+
+def test_a_tie_keeps_the_earlier_epoch(tmp_path):
+    task = Scripted(valid=[1.0, 7.0, 7.0, 7.0], test=[0.0, 20.0, 30.0, 40.0])
+    result = train_run(config(tmp_path, train={"epochs": 4}), lambda seed: task)
+    assert result.best_epochs == (2,)
+    assert result.metrics["test"]["score"]["mean"] == 20.0
+
+
+def test_patience_counts_evaluations(tmp_path):
+    task = Scripted(valid=[1.0, 9.0, 2.0, 8.0, 3.0, 9.0, 99.0, 99.0])
+    result = train_run(config(tmp_path, train={"epochs": 8, "eval_every": 2, "patience": 2}), lambda seed: task)
+    assert task.evaluated == [2, 4, 6, 2]  # 9, 8 and 9 again (a tie is no gain), then the selected weights
+    assert result.best_epochs == (2,)
+
+
+def test_patience_is_counted_from_the_last_gain(tmp_path):
+    task = Scripted(valid=[5.0, 4.0, 6.0, 5.0, 5.0, 9.0])
+    train_run(config(tmp_path, train={"epochs": 6, "patience": 2}), lambda seed: task)
+    assert task.evaluated == [1, 2, 3, 4, 5, 3]
+
+
+def test_evaluates_every_few_epochs_and_after_the_last(tmp_path):
+    task = Scripted(valid=[1.0, 2.0, 3.0, 4.0, 5.0])
+    result = train_run(config(tmp_path, train={"epochs": 5, "eval_every": 3}), lambda seed: task)
+    assert task.evaluated == [3, 5, 5]
+    assert result.best_epochs == (5,)
+
+
+def test_without_parameters_evaluates_once(tmp_path):
+    task = Heuristic()
+    result = train_run(config(tmp_path), lambda seed: task)
+    assert result.best_epochs == (0,)
+    assert result.num_parameters == 0
+    assert result.metrics["test"]["score"]["mean"] == 41.5
+    assert result.epoch_seconds is None
+    assert (result.folder / "metrics.csv").read_text().splitlines()[1].startswith("0,0,,")
+    assert (result.folder / "seed-0" / "best.safetensors").exists()
+
+
+def test_no_epochs_evaluates_the_initial_weights(tmp_path):
+    result = train_run(config(tmp_path, train={"epochs": 0}), Regression)
+    runner.seed_everything(0)
+    task = Regression(0)
+    model = task.build_model().eval()
+    with torch.no_grad():
+        expected = task.evaluate(model)
+    assert result.best_epochs == (0,)
+    assert result.metrics["valid"]["fit"]["mean"] == expected["valid"]["fit"]
+
+
+def test_initial_weights_do_not_depend_on_what_the_data_consumed(tmp_path):
+    def greedy(seed):
+        torch.rand(17)
+        return Regression(seed)
+
+    plain = train_run(config(tmp_path, train={"epochs": 0}), Regression)
+    assert train_run(config(tmp_path, train={"epochs": 0}), greedy).metrics == plain.metrics
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_names_epoch_step_and_remedy(tmp_path, value):
+    task = Scripted(valid=[1.0] * 5, losses={3: value})
+    with pytest.raises(RunError, match=r"the loss is (nan|inf) at epoch 3, step 1: lower train.lr"):
+        train_run(config(tmp_path, train={"epochs": 5}), lambda seed: task)
+
+
+def test_a_validation_metric_that_is_not_finite_stops_the_run(tmp_path):
+    with pytest.raises(RunError, match=r"the validation score is nan after epoch 2"):
+        train_run(config(tmp_path), lambda seed: Scripted(valid=[1.0, math.nan, 3.0]))
+
+
+def test_an_epoch_without_batches_says_what_to_change(tmp_path):
+    class Empty(Regression):
+        def batches(self, generator):
+            return iter(())
+
+    with pytest.raises(RequestError, match=r"no training batch: lower train.batch_size"):
+        train_run(config(tmp_path), Empty)
+
+
+class Watching(Regression):
+    """Notes dtype and autocast where they matter."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.seen = {}
+
+    def step(self, model, batch, backward):
+        def watched(loss):
+            backward(loss)
+
+        class Probe(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x.clone()
+
+            @staticmethod
+            def backward(ctx, gradient):
+                self.seen["backward"] = torch.is_autocast_enabled("cpu")
+                return gradient
+
+        self.seen["step"] = (torch.is_autocast_enabled("cpu"), torch.get_default_dtype(), model[0].weight.dtype)
+        self.seen["output"] = model(self._inputs(model)).dtype
+        backward(Probe.apply(model[0].weight).sum() * 0.0)
+        return super().step(model, batch, watched)
+
+    def evaluate(self, model, splits=("valid", "test")):
+        self.seen["evaluate"] = (torch.is_autocast_enabled("cpu"), torch.get_default_dtype())
+        return super().evaluate(model, splits)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype", "autocast", "output"),
+    [
+        ("32-true", torch.float32, False, torch.float32),
+        ("64-true", torch.float64, False, torch.float64),
+        ("bf16-mixed", torch.float32, True, torch.bfloat16),
+    ],
+)
+def test_precision(tmp_path, precision, dtype, autocast, output):
+    tasks = []
+
+    def make(seed):
+        tasks.append(Watching(seed))
+        return tasks[-1]
+
+    result = train_run(config(tmp_path, precision=precision, train={"epochs": 3}), make)
+    seen = tasks[0].seen
+    assert seen["step"] == (autocast, dtype, dtype)
+    assert seen["output"] == output
+    assert seen["backward"] is False
+    assert seen["evaluate"] == (False, dtype)  # mixed precisions evaluate in full precision
+    assert torch.get_default_dtype() == torch.float32
+    reference = train_run(config(tmp_path, train={"epochs": 3}), Watching)
+    assert result.metrics["valid"]["fit"]["mean"] == pytest.approx(reference.metrics["valid"]["fit"]["mean"], rel=0.05)
+
+
+def test_progress_of_the_steps_is_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(runner.Reporter, "step", lambda self, position, epoch, done: told.append((position, epoch, done)))
+    train_run(config(tmp_path, seeds=2, train={"epochs": 1}), Regression)
+    assert told == [(seed, 1, step / 4) for seed in (0, 1) for step in (1, 2, 3, 4)]
+
+
+def test_weights_of_a_state_are_copies():
+    fabric = loop.Fabric(accelerator="cpu", devices=1)
+    trainer = loop.Trainer(Regression(0), config(".")["train"], fabric, 0, lambda epoch, done: None)
+    trainer.advance()
+    state = trainer.state()
+    before = {name: tensor.clone() for name, tensor in state["model"].items()}
+    trainer.advance()
+    assert all(torch.equal(before[name], tensor) for name, tensor in state["model"].items())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_cuda(tmp_path, precision):
+    settings = config(tmp_path, device="cuda", precision=precision, train={"clip_norm": 1.0})
+    result = train_run(settings, lambda seed: Regression(seed, "cuda"))
+    reference = train_run(config(tmp_path, train={"clip_norm": 1.0}), Regression)
+    assert result.metrics["valid"]["fit"]["mean"] == pytest.approx(reference.metrics["valid"]["fit"]["mean"], rel=0.3)
