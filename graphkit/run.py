@@ -42,7 +42,7 @@ def run(
     overrides: Sequence[str] = (),
     **settings: Any,
 ) -> RunResult:
-    """Train and evaluate a model; the numbers are those of the command line. Prints nothing unless `progress=True`.
+    """Train and evaluate a model; the numbers are those of the command line. No progress bars unless `progress=True`.
 
     Args:
         task: Name of the task, or its settings, e.g. `{"name": "link", "drop_last": False}`. Default: link.

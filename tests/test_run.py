@@ -182,6 +182,21 @@ def test_settings_reach_the_run():
     assert result.protocol.startswith("A fixed split of the members")
 
 
+@pytest.mark.parametrize("asked", [{}, {"progress": True}, {"overrides": ["progress=true"]}])
+def test_python_shows_progress_only_when_asked(asked: dict, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(door, "_execute", lambda resolved: seen.append(resolved.run.progress))
+    run(dataset="karate", **asked)
+    assert seen == [bool(asked)]
+
+
+def test_what_the_task_refuses_leaves_no_run_folder(capsys: pytest.CaptureFixture[str]):
+    assert main([*GCN, "task.metric=hits@20"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ") and "hits@20" in printed.err and printed.err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
 def test_own_files(capsys: pytest.CaptureFixture[str]):
     rows = [(a, b) for a in range(8) for b in range(a + 1, 8) if (a + b) % 3]
     with Path("edges.csv").open("w", newline="") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from graphkit.errors import DataError
@@ -12,34 +12,44 @@ Row = tuple[int, list[str]]
 """Line number in the file, from 1, and the fields without surrounding blanks."""
 
 
-def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> list[Row]:
-    """Read a comma-separated file; blank lines are skipped.
+def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
+    """Read a comma-separated file row by row; blank lines are skipped.
 
     Args:
         path: The file, UTF-8.
         is_header: Tells, from the first and the second row (empty where there is none), whether the first is a header.
 
-    Returns:
+    Yields:
         The rows without header.
 
     Raises:
         DataError: If the file cannot be read, or quotes do not match.
     """
-    rows: list[Row] = []
+    first: Row | None = None  # held back until the second row is known
+    line = 0
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
-            rows.extend((reader.line_num, [field.strip() for field in row]) for row in reader if row)
+            for row in reader:
+                if not row:
+                    continue
+                earlier, line = line, reader.line_num
+                current = (line, [field.strip() for field in row])
+                if not earlier:
+                    first = current
+                    continue
+                if first and not is_header(first[1], current[1]):
+                    yield first
+                first = None
+                yield current
+        if first and not is_header(first[1], []):
+            yield first
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): name an existing CSV file") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8: save it as a CSV file in UTF-8") from error
     except csv.Error as error:
-        line = rows[-1][0] + 1 if rows else 1
-        raise DataError(f"{path}, line {line} or below: not valid CSV ({error})") from error
-    if rows and is_header(rows[0][1], rows[1][1] if len(rows) > 1 else []):
-        return rows[1:]
-    return rows
+        raise DataError(f"{path}, line {line + 1} or below: not valid CSV ({error})") from error
 
 
 def malformed(path: Path, line: int, column: int, message: str) -> DataError:

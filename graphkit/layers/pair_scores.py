@@ -164,7 +164,7 @@ class CommonNeighborScore(PairScore):
                 module.reset_parameters()
 
     def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
-        """h and W x' of every node, W without its bias."""
+        """The embeddings h and W x' of every node, W without its bias."""
         x = h if self.xlin is None else h + self.xlin(h)
         return h, F.linear(x, self.pooled_in.weight).to(h.dtype)
 
@@ -188,7 +188,7 @@ class CommonNeighborScore(PairScore):
                 by_pooled = self.beta * (merge @ self.pooled_out.weight)
                 by_product = merge @ self.product_out.weight
                 bias = self.merge.bias + merge @ (self.beta * self.pooled_out.bias + self.product_out.bias)
-            z = F.linear(r, by_pooled, bias) + F.linear(q, by_product)
+            z = torch.addmm(F.linear(r, by_pooled, bias), q, by_product.t().to(q.dtype))
         return logit(self.out, self.merged(z))
 
     def __repr__(self) -> str:
@@ -198,4 +198,5 @@ class CommonNeighborScore(PairScore):
 def logit(out: nn.Linear, z: Tensor) -> Tensor:
     """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
     with torch.autocast(z.device.type, enabled=False):
-        return out(z.to(out.weight.dtype)).squeeze(1)
+        scores: Tensor = out(z.to(out.weight.dtype))
+        return scores.squeeze(1)

@@ -16,6 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from graphkit.sparse import neighbor_kernels as kernels
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.pairs import check_pairs
+from graphkit.sparse.structure import untraced
 from graphkit.sparse.threads import kernel_threads
 
 Which = Literal["common", "left", "right"]
@@ -44,6 +46,7 @@ class NeighborSets:
         ValueError: The operator is not square, or the method is unknown or not for this device.
     """
 
+    @untraced
     def __init__(self, adj: CSR, method: Method = "auto") -> None:
         if adj.shape[0] != adj.shape[1]:
             raise ValueError(f"neighbor sets need a square operator, got shape {adj.shape}.")
@@ -76,6 +79,7 @@ class NeighborSets:
             return rows
         return None
 
+    @untraced
     def without(self, entries: Tensor, mirror: bool = False) -> NeighborSets:
         """The sets with some entries of the operator absent, as `CSR.without`; packed rows are copied, not rebuilt."""
         other = object.__new__(NeighborSets)
@@ -94,6 +98,7 @@ class NeighborSets:
             other._rows[row, col] = False
         return other
 
+    @untraced
     def count(self, pairs: Tensor, which: Which = "common") -> Tensor:
         """Size of each pair's set.
 
@@ -116,6 +121,7 @@ class NeighborSets:
             blocks = [torch.bincount(self._search(i, j, which)[0], minlength=i.numel()) for i, j in self._chunks(left, right)]
         return torch.cat(blocks) if blocks else left.new_zeros(0)
 
+    @untraced
     def members(self, pairs: Tensor, which: Which = "common") -> tuple[Tensor, Tensor]:
         """The sets themselves.
 
@@ -144,6 +150,7 @@ class NeighborSets:
             found_blocks.append(member)
         return torch.cat(counts).cumsum(0), torch.cat(found_blocks)
 
+    @untraced
     def pool(self, pairs: Tensor, x: Tensor, which: Which = "common") -> Tensor:
         """Sum of features over each pair's set: out_p = sum_{u in set(p)} x_u. Differentiable (once) in x.
 
@@ -174,14 +181,9 @@ class NeighborSets:
     def _check(self, pairs: Tensor, which: str) -> tuple[Tensor, Tensor]:
         if which not in _WHICH:
             raise ValueError(f"which must be common, left or right, got {which!r}.")
-        if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
-            raise ValueError(f"pairs must be int64 node ids of shape [2, P], got {pairs.dtype} {list(pairs.shape)}.")
         if pairs.device != self.adj.device:
             raise ValueError(f"pairs lie on {pairs.device} and the operator on {self.adj.device}; move one of them with .to().")
-        if pairs.numel():
-            low, high = (int(bound) for bound in torch.aminmax(pairs))
-            if low < 0 or high >= self.num_nodes:
-                raise ValueError(f"node id {low if low < 0 else high} is out of range: ids must lie in [0, {self.num_nodes}).")
+        check_pairs(pairs, self.num_nodes)
         return pairs[0], pairs[1]
 
     def _sets(self) -> tuple[Any, Any, Any, Any]:

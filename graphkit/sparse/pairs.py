@@ -10,9 +10,21 @@ from numba import njit, prange
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from graphkit.sparse.structure import untraced
 from graphkit.sparse.threads import kernel_threads
 
 
+def check_pairs(pairs: Tensor, num_nodes: int) -> None:
+    """ValueError unless these are int64 ids [2, P] of nodes; compiled kernels would read whatever lies at a wrong id."""
+    if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.int64:
+        raise ValueError(f"pairs must be int64 node ids of shape [2, P], got {pairs.dtype} {list(pairs.shape)}.")
+    if pairs.numel():
+        low, high = (int(bound) for bound in torch.aminmax(pairs))
+        if low < 0 or high >= num_nodes:
+            raise ValueError(f"node id {low if low < 0 else high} is out of range: ids must lie in [0, {num_nodes}).")
+
+
+@untraced
 def pair_product(x: Tensor, pairs: Tensor) -> Tensor:
     """out_p = x_i * x_j for pair p = (i, j). Differentiable (once) in x.
 
@@ -25,7 +37,13 @@ def pair_product(x: Tensor, pairs: Tensor) -> Tensor:
 
     Returns:
         [P, C], in the dtype of x.
+
+    Raises:
+        ValueError: Wrong shapes or ids out of range.
     """
+    check_pairs(pairs, x.size(0))
+    if x.dim() != 2:
+        raise ValueError(f"x must have shape [N, C], got {list(x.shape)}.")
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
         return x.index_select(0, pairs[0]) * x.index_select(0, pairs[1])
     out: Tensor = _PairProduct.apply(x, pairs)  # type: ignore[no-untyped-call]

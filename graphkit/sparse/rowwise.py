@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from graphkit.sparse.structure import untraced
 from graphkit.sparse.threads import kernel_threads
 
 _ROWS = 64  # rows a task
 
 
+@untraced
 def norm_dropout_relu(
     x: Tensor,
     weight: Tensor | None = None,
@@ -45,11 +47,17 @@ def norm_dropout_relu(
 
     Returns:
         [R, C] in the dtype of x.
+
+    Raises:
+        ValueError: p outside [0, 1), one of weight and bias without the other, or of another width than x.
     """
     if not 0.0 <= p < 1.0:
         raise ValueError(f"p must lie in [0, 1), got {p}.")
     if (weight is None) != (bias is None):
         raise ValueError("weight and bias come together or not at all.")
+    for name, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.shape != x.shape[-1:]:
+            raise ValueError(f"{name} must have shape {list(x.shape[-1:])}, got {list(given.shape)}.")
     if x.device.type != "cpu" or x.dim() != 2 or x.dtype not in (torch.float32, torch.float64, torch.bfloat16):
         if weight is not None:
             x = functional.layer_norm(x, x.shape[-1:], weight, bias, eps)
@@ -154,7 +162,7 @@ def _draw(low: Any, high: Any, column: int) -> Any:
     return np.uint32(z ^ np.uint32(z >> np.uint32(15)))
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _forward(
     x: Any,
     weight: Any,
@@ -197,11 +205,12 @@ def _forward(
                 low = np.uint32(key & np.uint64(0xFFFFFFFF))
                 high = np.uint32(key >> np.uint64(32))
                 for f in range(channels):
-                    kept = z[f] * factor if _draw(low, high, f) >= limit else zero
+                    # A factor, not a choice of values: a dropped NaN stays one, as in torch, and is noticed.
+                    kept = z[f] * (factor if _draw(low, high, f) >= limit else zero)
                     out[r, f] = _narrow(max(kept, zero), out[r, f])
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _backward(
     x: Any,
     weight: Any,
@@ -222,14 +231,14 @@ def _backward(
             # A positive output was kept and passed the rectifier: no mask needs to be stored.
             if not normed:
                 for f in range(channels):
-                    passed = _widen(grad[r, f]) * factor if _widen(out[r, f]) > zero else zero
+                    passed = zero if _widen(out[r, f]) <= zero else _widen(grad[r, f]) * factor
                     gradient[r, f] = _narrow(passed, gradient[r, f])
                 continue
             mean, inverse = stats[0, r], stats[1, r]
             first = zero
             second = zero
             for f in range(channels):
-                passed = _widen(grad[r, f]) * factor if _widen(out[r, f]) > zero else zero
+                passed = zero if _widen(out[r, f]) <= zero else _widen(grad[r, f]) * factor
                 xhat[f] = (_widen(x[r, f]) - mean) * inverse
                 partial[task, 0, f] += passed * xhat[f]
                 partial[task, 1, f] += passed

@@ -126,7 +126,7 @@ def _sum(values: Tensor, rowptr: Tensor) -> Tensor:
     if values.numel() == 0:
         return values.new_zeros((segments, *values.shape[1:]))
     if values.dim() > 1 and values.device.type == "cpu":
-        # Summing rows is a product with a 0/1 matrix; that kernel beats segment_reduce from about 4 channels on.
+        # Summing rows is a product with a 0/1 matrix; that kernel beats segment_reduce from a few channels on.
         flat = values.reshape(values.size(0), -1)
         pattern = Structure(rowptr, torch.arange(flat.size(0)), (segments, flat.size(0)))
         return spmm(pattern, flat.new_ones(flat.size(0)), flat).view(segments, *values.shape[1:])

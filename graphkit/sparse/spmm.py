@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
+from graphkit.sparse.spmm_kernel import rows_times
 from graphkit.sparse.structure import Structure, untraced
+from graphkit.sparse.threads import kernel_threads
 
 if TYPE_CHECKING:
     from graphkit.sparse.csr import CSR
@@ -26,16 +28,24 @@ def torch_csr(structure: Structure, value: Tensor) -> Tensor:
     return torch.sparse_csr_tensor(structure.rowptr, structure.col, value, structure.shape, check_invariants=False)
 
 
-def spmm(structure: Structure, value: Tensor, x: Tensor) -> Tensor:
-    """A @ x for x [num_cols, C] of the values' dtype; bfloat16 and float16 accumulate in float32."""
-    matrix, x = torch_csr(structure, value), x.contiguous()
+def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
+    """A @ x for x [num_cols, C]; values of x's dtype, or None for ones. bfloat16 and float16 accumulate in float32."""
+    x = x.contiguous()
+    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+        # Two to three times as fast as torch's two kernels.
+        out = x.new_empty(structure.shape[0], x.size(1))
+        given = x.new_zeros(0) if value is None else value.contiguous()
+        arrays = structure.row_blocks, structure.rowptr, structure.col, given.detach(), x.detach(), out
+        with kernel_threads():
+            rows_times(*(array.numpy() for array in arrays))
+        return out
+    ones = torch.ones(structure.nnz, dtype=x.dtype, device=x.device) if value is None else value
+    matrix = torch_csr(structure, ones)
     with torch.autocast(x.device.type, enabled=False):
         if x.device.type == "cpu":
-            # Half the time of `matrix @ x`, and the only one of the two that knows bfloat16.
-            out: Tensor = torch.sparse.mm(matrix, x, "sum")
-        else:
-            out = matrix @ x
-        return out
+            half: Tensor = torch.sparse.mm(matrix, x, "sum")  # `matrix @ x` knows no bfloat16 on CPU
+            return half
+        return matrix @ x
 
 
 def sddmm(structure: Structure, rows: Tensor, cols: Tensor) -> Tensor:
@@ -63,7 +73,7 @@ class _SpMM(Function):
     def forward(ctx: Any, operator: CSR, value: Tensor | None, x: Tensor) -> Tensor:
         ctx.operator = operator
         if value is None:
-            return spmm(operator.structure, operator.weights(x.dtype), x)
+            return spmm(operator.structure, _weights(operator, x.dtype), x)
         ctx.save_for_backward(value, x)
         return spmm(operator.structure, value.to(x.dtype), x)
 
@@ -73,7 +83,7 @@ class _SpMM(Function):
         operator: CSR = ctx.operator
         if not ctx.saved_tensors:
             adjoint = operator.t()
-            return None, None, spmm(adjoint.structure, adjoint.weights(grad.dtype), grad)
+            return None, None, spmm(adjoint.structure, _weights(adjoint, grad.dtype), grad)
         value, x = ctx.saved_tensors
         structure = operator.structure
         grad_value = grad_x = None
@@ -83,3 +93,8 @@ class _SpMM(Function):
             turned = value if operator.promised_symmetric else value[structure.perm]
             grad_x = spmm(structure.t(), turned.to(grad.dtype), grad)
         return None, grad_value, grad_x
+
+
+def _weights(operator: CSR, dtype: torch.dtype) -> Tensor | None:
+    """The operator's values, or None where all are one: such products need no multiplication."""
+    return None if operator.value is None and operator.keep is None else operator.weights(dtype)

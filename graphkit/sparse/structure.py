@@ -66,6 +66,15 @@ class Structure:
 
     @cached_property
     @lasting
+    def row_blocks(self) -> Tensor:
+        """Boundaries of up to 64 runs of rows with about equally many entries: what one thread takes at a time."""
+        shares = torch.arange(65, device=self.rowptr.device) * self.nnz // 64
+        blocks = torch.searchsorted(self.rowptr, shares, right=True) - 1
+        blocks[0], blocks[-1] = 0, self.shape[0]
+        return blocks
+
+    @cached_property
+    @lasting
     def key(self) -> Tensor:
         """`row * num_cols + col` of each entry [nnz], strictly ascending: what binary search looks in."""
         return self.row * self.shape[1] + self.col

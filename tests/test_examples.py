@@ -1,0 +1,59 @@
+"""Every example runs, on few epochs, and does what it says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def example(name: str) -> dict[str, Any]:
+    """The names that an example defines; its `__main__` part is not run."""
+    return runpy.run_path(str(EXAMPLES / name), run_name="example")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples write into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_example_has_a_test():
+    tested = {name for name in globals() if name.startswith("test_")}
+    assert {f"test_{path.stem}" for path in EXAMPLES.glob("*.py")} <= tested
+
+
+def test_compose_layers():
+    done = subprocess.run([sys.executable, EXAMPLES / "compose_layers.py"], capture_output=True, text=True, check=True)
+    accuracy = float(done.stdout.removeprefix("test accuracy: ").removesuffix(" %\n"))
+    assert accuracy > 80
+
+
+def test_own_edges(tmp_path: Path):
+    own = example("own_edges.py")
+    edges = tmp_path / "edges.csv"
+    own["write_example"](edges)
+    assert len(edges.read_text(encoding="utf-8").splitlines()) == 1 + 254
+    results = own["main"](edges, epochs=2)
+    assert results["cn"].num_parameters == 0 < results["ncn"].num_parameters
+    for result in results.values():
+        assert result.seeds == (0, 1, 2)
+        assert 0 < result.metrics["test"][result.metric]["mean"] <= 100
+        assert (result.folder / "report.html").exists()
+
+
+def test_tune_with_optuna(tmp_path: Path):
+    pytest.importorskip("optuna", reason="needs the extra hpo")
+    best, result = example("tune_with_optuna.py")["main"](trials=3, epochs=2)
+    assert set(best) == {"lr", "dropout"}
+    tried = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((tmp_path / "runs/tuning").glob("*/result.json"))]
+    valid = [one["metrics"]["valid"][result.metric]["mean"] for one in tried]
+    assert len(valid) == 3 + 1
+    assert result.metrics["valid"][result.metric]["mean"] == max(valid)
