@@ -11,10 +11,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("data"):
         root = os.environ.get("GRAPHKIT_DATA")
         if not root:
-            pytest.skip("needs real data: set GRAPHKIT_DATA to the folder that holds it")
+            pytest.skip(
+                f"{item.name} needs {', '.join(mark.args) or 'real data'}: set GRAPHKIT_DATA to the folder that holds it"
+            )
         missing = [folder for folder in mark.args if not (Path(root) / folder).is_dir()]
         if missing:
-            pytest.skip(f"needs {', '.join(missing)} under GRAPHKIT_DATA")
+            pytest.skip(f"{item.name} needs {', '.join(missing)}, which GRAPHKIT_DATA lacks")
 
 
 @pytest.fixture

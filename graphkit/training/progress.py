@@ -18,14 +18,15 @@ class Reporter:
     """Tells how far a run is.
 
     Args:
-        bars: Show bars if the stream is a terminal.
+        wanted: Show bars if the stream is a terminal, else lines; False: say nothing.
         seeds: Seeds of the run; `epochs` passes each, at most.
         epochs: Epochs of a seed.
         stream: Where to write; default stderr.
         every: Least seconds between two lines where there are no bars.
     """
 
-    def __init__(self, bars: bool, seeds: int, epochs: int, stream: TextIO | None = None, every: float = _LINE_SECONDS) -> None:
+    def __init__(self, wanted: bool, seeds: int, epochs: int, stream: TextIO | None = None, every: float = _LINE_SECONDS) -> None:
+        self._wanted = wanted
         self._stream = stream or sys.stderr
         self._total = seeds * max(epochs, 1)
         self._epochs, self._every = max(epochs, 1), every
@@ -33,7 +34,7 @@ class Reporter:
         self._seen = 0
         self._said = time.monotonic()
         self._bars: Progress | None = None
-        if bars and self._stream.isatty():
+        if wanted and self._stream.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
                        TimeElapsedColumn(), TextColumn("{task.fields[eta]}"))  # fmt: skip
             self._bars = Progress(*columns, console=Console(file=self._stream), transient=True)
@@ -72,6 +73,6 @@ class Reporter:
         text += f", valid {metric} {value:.2f}" if value is not None else ""
         if self._bars:
             self._bars.update(self._run, completed=through, description=text, eta=eta)
-        elif time.monotonic() - self._said >= self._every:
+        elif self._wanted and time.monotonic() - self._said >= self._every:
             self._said = time.monotonic()
             print(", ".join(part for part in (text, eta) if part), file=self._stream, flush=True)

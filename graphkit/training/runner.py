@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from graphkit.training.progress import Reporter
 from graphkit.training.protocol import Task
 from graphkit.training.report import write_report
 from graphkit.training.result import RunResult, summarize
-from graphkit.training.runtime import interruptible, process_state, resolve_device, seed_everything
+from graphkit.training.runtime import interruptible, process_state, resolve_device, resolve_precision, seed_everything
 from graphkit.training.tensorboard import EventWriter, require_tensorboard
 
 MIN_CHECKPOINT_SECONDS = 5.0
@@ -96,17 +97,20 @@ class _Run:
         notes: tuple[str, ...],
     ) -> None:
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
-        self._paper, self._protocol, self._notes = paper, protocol, notes
+        self._precision, note = resolve_precision(config["precision"], device)
+        if note is not None and config["progress"]:
+            print(f"note: {note}", file=sys.stderr)
+        self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
         self._digest = config_digest(config)
         devices = 1 if device.type == "cpu" else [device.index]
-        self._fabric = Fabric(accelerator=device.type, devices=devices, precision=config["precision"])
+        self._fabric = Fabric(accelerator=device.type, devices=devices, precision=self._precision)
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._reporter = Reporter(config["progress"], config["seeds"], config["train"]["epochs"])
 
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
         remove_leftovers(self._folder)
-        surroundings = environment(self._device, self._config["precision"])
+        surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
         with self._reporter:
             states = [self._seed(position, seed) for position, seed in enumerate(self._seeds)]

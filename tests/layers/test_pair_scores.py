@@ -9,10 +9,10 @@ from graphkit.sparse import CSR
 from graphkit.sparse.intersection import NeighborSets
 
 OPTIONS = [
-    {"transform_pooled": t, "tail_activation": a, "two_layer": l, "norm": n}
+    {"transform_pooled": t, "tail_activation": a, "two_layer": two, "norm": n}
     for t in (True, False)
     for a in (True, False)
-    for l, n in ((True, True), (False, True), (False, False))
+    for two, n in ((True, True), (False, True), (False, False))
 ]
 
 
@@ -82,7 +82,7 @@ def test_common_neighbor_score_equals_dense_oracle(options, seed):
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
-def test_hadamard_score_equals_plain_perceptron(num_layers):
+def test_hadamard_score_equals_perceptron_oracle(num_layers):
     torch.manual_seed(0)
     edge_index, pairs, n = graph_and_pairs()
     layer = HadamardScore(8, num_layers).double().eval()
@@ -145,7 +145,7 @@ def test_logits_keep_single_precision_under_autocast():
         low = layer(h, edge_index, pairs)
     assert low.dtype == torch.float32
     torch.testing.assert_close(low, layer(h, edge_index, pairs), rtol=0.05, atol=0.05)
-    assert low.unique().numel() > low.to(torch.bfloat16).unique().numel() or low.unique().numel() == pairs.t().unique(dim=0).size(0)
+    assert not torch.equal(low, low.bfloat16().float())
 
 
 def test_wrong_dropout_is_refused():

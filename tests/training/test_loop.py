@@ -1,10 +1,11 @@
+import json
 import math
 
 import pytest
 import torch
 
 from graphkit.errors import RequestError, RunError
-from graphkit.training import loop, runner
+from graphkit.training import loop, runner, runtime
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 
@@ -167,7 +168,8 @@ class Watching(Regression):
         ("bf16-mixed", torch.float32, True, torch.bfloat16),
     ],
 )
-def test_precision(tmp_path, precision, dtype, autocast, output):
+def test_precision(tmp_path, monkeypatch, precision, dtype, autocast, output):
+    monkeypatch.setattr(runtime, "native_bfloat16", lambda: True)
     tasks = []
 
     def make(seed):
@@ -183,6 +185,30 @@ def test_precision(tmp_path, precision, dtype, autocast, output):
     assert torch.get_default_dtype() == torch.float32
     reference = train_run(config(tmp_path, train={"epochs": 3}), Watching)
     assert result.metrics["valid"]["fit"]["mean"] == pytest.approx(reference.metrics["valid"]["fit"]["mean"], rel=0.05)
+
+
+def test_bf16_without_instructions_for_it_computes_in_single_precision_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "native_bfloat16", lambda: False)
+    result = train_run(config(tmp_path, precision="bf16-mixed", train={"epochs": 2}), Regression)
+    reference = train_run(config(tmp_path, train={"epochs": 2}), Regression)
+    assert result.metrics == reference.metrics
+    assert result.notes == ("this CPU has no bfloat16 instructions, so precision=bf16-mixed computes in 32-true",)
+    assert json.loads((result.folder / "env.json").read_text())["precision"] == "32-true"
+    assert runtime.resolve_precision("bf16-mixed", torch.device("cuda")) == ("bf16-mixed", None)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "native"),
+    [
+        ({"architecture": "x86_64", "amx_bf16": False, "avx512_bf16": False}, False),
+        ({"architecture": "x86_64", "amx_bf16": True, "avx512_bf16": False}, True),
+        ({"architecture": "x86_64", "amx_bf16": False, "avx512_bf16": True}, True),
+        ({"architecture": "aarch64"}, True),
+    ],
+)
+def test_native_bfloat16(monkeypatch, capabilities, native):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert runtime.native_bfloat16() is native
 
 
 def test_progress_of_the_steps_is_told(tmp_path, monkeypatch):

@@ -1,0 +1,1 @@
+"""Published figures beside ours: `python -m benchmarks.reproduce TABLE` runs a table's rows and says whether they agree."""

@@ -1,0 +1,39 @@
+"""Whether our number agrees with the published one, by a rule that is stated wherever the answer is shown."""
+
+from __future__ import annotations
+
+from benchmarks.reproduce.table import Row
+
+AGREES, DISAGREES, NOT_COMPARABLE, UNPUBLISHED = "agrees", "disagrees", "not comparable", "nothing published"
+TOLERANCE_STD = 2.0
+_ROUNDING = 1e-9  # of the subtraction, not of the figures
+
+
+def judge(row: Row, mean: float, tolerance_std: float = TOLERANCE_STD) -> str:
+    """Compare our mean with the published one.
+
+    Args:
+        row: The row with its published figure.
+        mean: Our mean over seeds, in the figure's unit.
+        tolerance_std: Allowed distance in the published standard deviations.
+
+    Returns:
+        `AGREES`, `DISAGREES`, `NOT_COMPARABLE` or `UNPUBLISHED`.
+    """
+    if row.published is None:
+        return UNPUBLISHED
+    if not row.comparable:
+        return NOT_COMPARABLE
+    published, std = row.published.test
+    if row.exact:
+        return AGREES if f"{mean:.2f}" == f"{published:.2f}" else DISAGREES
+    assert std is not None  # reading the table made sure
+    return AGREES if abs(mean - published) <= tolerance_std * std + _ROUNDING else DISAGREES
+
+
+def rule(tolerance_std: float = TOLERANCE_STD) -> str:
+    """The rule in words."""
+    return (
+        f"ours agrees where it lies within {tolerance_std:g} of the paper's standard deviations of the paper's mean; a "
+        "deterministic result agrees where its two printed decimals are the same"
+    )

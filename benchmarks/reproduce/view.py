@@ -1,0 +1,181 @@
+"""The same table twice: for the terminal, and as the committed README.md of the results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from benchmarks.reproduce.judge import TOLERANCE_STD, UNPUBLISHED, judge, rule
+from benchmarks.reproduce.record import Record, command, differences, read_record, record_path
+from benchmarks.reproduce.table import Row, Table, Value
+from graphkit.training.result import RunResult
+
+NOT_RUN, OUTDATED = "not run", "settings changed since"
+_WIDTH = 100  # where stdout is no terminal
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row with what we found: a result, or what stands in the place of a judgment.
+
+    Attributes:
+        row: The row.
+        result: Its run's result, None if it was not run.
+        instead: Shown instead of a judgment, empty if the result is judged.
+    """
+
+    row: Row
+    result: RunResult | None
+    instead: str = ""
+
+    def value(self, split: str) -> Value | None:
+        """Our mean and unbiased deviation."""
+        if self.result is None:
+            return None
+        ours = self.result.metrics[split][self.row.metric]
+        return ours["mean"], ours["std"]
+
+    def agreement(self, tolerance_std: float = TOLERANCE_STD) -> str:
+        """Whether ours and the published figure agree."""
+        ours = self.value("test")
+        return self.instead or (judge(self.row, ours[0], tolerance_std) if ours else NOT_RUN)
+
+    def cells(self, tolerance_std: float = TOLERANCE_STD) -> tuple[str, ...]:
+        """Metric, the paper's, ours, their seeds, difference, agreement."""
+        published, ours = self.row.published, self.value("test")
+        difference = f"{ours[0] - published.test[0]:+.2f}" if ours and published else ""
+        seeds = f"{len(self.result.seeds) if self.result else self.row.seeds} / {published.n if published else '-'}"
+        paper = figure(published.test) if published else ""
+        return self.row.metric, paper, figure(ours), seeds, difference, self.agreement(tolerance_std)
+
+
+def figure(value: Value | None) -> str:
+    """`82.32 ± 6.10`, `82.32` without a deviation, empty without a figure."""
+    if value is None:
+        return ""
+    mean, std = value
+    return f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"
+
+
+def page(lines: list[Line], tolerance_std: float) -> str:
+    """The table for the terminal, with the rule and the notes."""
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("row", no_wrap=True)
+    for title in ("metric", "paper", "ours", "seeds", "difference", "agreement"):
+        numeric = title in ("paper", "ours", "difference")
+        grid.add_column(title, justify="right" if numeric else "left", no_wrap=numeric)
+    for line in lines:
+        grid.add_row(line.row.label, *line.cells(tolerance_std))
+    with console.capture() as captured:
+        console.print(grid)
+        console.print(f"seeds: ours / the paper's; ± unbiased standard deviation; {rule(tolerance_std)}.")
+        for line in lines:
+            if line.row.note:
+                console.print(f"{line.row.label}: {line.row.note}")
+    return "\n".join(text.rstrip() for text in captured.get().splitlines()) + "\n"
+
+
+def readme(table: Table, results: Path) -> str:
+    """The Markdown page of a table, from the table file and the committed results alone."""
+    records = {row.name: read_record(record_path(results, table.name, row)) for row in table.rows}
+    lines = [_recorded(row, records[row.name]) for row in table.rows]
+    parts = [
+        f"# {table.title}",
+        f"Written by `python -m benchmarks.reproduce {table.name}` from the JSON files beside this page; not edited by hand.",
+        "Ours is the mean ± unbiased standard deviation over the seeds at the epoch that validation selected. "
+        f"Seeds: ours / the paper's. Rule: {rule()}.",
+        _grid(
+            ("data set", "model", "metric", "paper", "ours", "seeds", "difference", "agreement", "paper, valid", "ours, valid"),
+            [
+                (line.row.dataset, line.row.model, *line.cells(), _published_valid(line.row), figure(line.value("valid")))
+                for line in lines
+            ],
+        ),
+    ]
+    notes = [f"- {line.row.label}: {' '.join(line.row.note.split())}" for line in lines if line.row.note]
+    parts += ["## Notes", "\n".join(notes)] if notes else []
+    parts += ["## Published figures", "\n".join(_sources(table))]
+    ran = [(row, record) for row in table.rows if (record := records[row.name])]
+    parts += ["## Our runs", _runs(ran)] if ran else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _recorded(row: Row, record: Record | None) -> Line:
+    if record is None:
+        return Line(row, None)
+    return Line(row, record.result, OUTDATED if differences(record.settings, row.resolve().config) else "")
+
+
+def _published_valid(row: Row) -> str:
+    return figure(row.published.valid) if row.published else ""
+
+
+def _sources(table: Table) -> list[str]:
+    """Each source once, with the rows whose figure it gives."""
+    rows: dict[str, list[str]] = {}
+    for row in table.rows:
+        rows.setdefault(row.published.source if row.published else UNPUBLISHED, []).append(row.label)
+    return [f"- {', '.join(labels)}: {' '.join(source.split())}" for source, labels in rows.items()]
+
+
+def _runs(ran: list[tuple[Row, Record]]) -> str:
+    titles = ("row", "commit", "device", "threads", "torch", "parameters", "time", "command")
+    cells = []
+    warnings = []
+    for row, record in ran:
+        environment = record.environment
+        commit = environment["git"]["commit"][:10] if environment["git"] else "unknown"
+        device, threads, torch = environment["device"], str(environment["threads"]), environment["versions"]["torch"]
+        time = duration(record.result.seconds)
+        cells.append((row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{record.command}`"))
+        warnings += [f"- {row.label}: {warning}" for warning in record.warnings]
+    return "\n\n".join([_grid(titles, cells), *(["Warnings:", "\n".join(warnings)] if warnings else [])])
+
+
+def _grid(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    written = [titles, tuple("---" for _ in titles), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in written)
+
+
+def duration(seconds: float) -> str:
+    """`0:05:12`, or `4.2 s` below a minute."""
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def list_page(table: Table, recorded: Mapping[str, bool]) -> str:
+    """The rows of a table: what would be run, and whether a result is committed."""
+    texts = [f"{table.title}: {len(table.rows)} rows"]
+    for row in table.rows:
+        paper = figure(row.published.test) if row.published else UNPUBLISHED
+        texts += [
+            f"{row.label}: {row.metric}, paper {paper}, {'result committed' if recorded[row.name] else 'no result yet'}",
+            f"    {command(row)}",
+        ]
+    return "\n".join(texts) + "\n"
+
+
+def complaints(table: Table, results: Path) -> list[str]:
+    """What is wrong with a table's committed page and results, one line each."""
+    folder = results / table.name
+    path = folder / "README.md"
+    known = {f"{row.name}.json" for row in table.rows}
+    orphans = [f"{other.name} belongs to no row" for other in sorted(folder.glob("*.json")) if other.name not in known]
+    again = f"python -m benchmarks.reproduce {table.name}"
+    outdated = []
+    for row in table.rows:
+        record = read_record(record_path(results, table.name, row))
+        changed = differences(record.settings, row.resolve().config) if record else []
+        if changed:
+            advice = f"run the row again: {again} --only {row.label}"
+            outdated.append(f"{row.name}.json was run with {', '.join(changed)}; {advice}")
+    if not path.exists() or path.read_text(encoding="utf-8") != readme(table, results):
+        outdated.append(f"{path.name} is not what the JSON files give; write it anew: {again} --render")
+    return orphans + outdated

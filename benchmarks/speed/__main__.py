@@ -1,0 +1,141 @@
+"""`python -m benchmarks.speed [NAME ...]`: ours against its peers, in one process, after checking that both are equal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from graphkit.conf.nearest import nearest
+from graphkit.errors import GraphkitError, RequestError
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A family of cases: the module whose `contests(options)` yields them, imported when it runs, and what it measures."""
+
+    module: str
+    summary: str
+
+
+BENCHMARKS = {
+    "propagation": Benchmark("benchmarks.speed.propagation", "sparse propagation at Gowalla's size, forward and backward"),
+    "intersection": Benchmark(
+        "benchmarks.speed.intersection", "common neighbors of pairs: counts, pooled features, differences"
+    ),
+    "ncn-step": Benchmark("benchmarks.speed.ncn_step", "a training step and an evaluation of NCN on ogbl-ddi"),
+}
+
+_NOTES = """\
+Ratio: peer / ours, medians of repeats taken in turn. Share of the roofline: the least time that this machine's copy bandwidth
+and matrix products allow, over ours. Peak MB: resident memory of the whole process while ours runs; added: what the call itself
+took, of ours and of the peer. Equal: the largest difference allowed or found, relative to the peer's largest magnitude. All
+sides run with GOMP_SPINCOUNT=0 and with glibc keeping freed memory, as `graphkit.run` does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments; default: those of the process.
+
+    Returns:
+        The exit status: 0 success, 1 results differ, 2 the request is wrong.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is imported, which has not happened yet
+    given = _parser().parse_args(argv)
+    if given.list:
+        width = max(map(len, BENCHMARKS))
+        print("\n".join(f"{name:{width}}  {one.summary}" for name, one in BENCHMARKS.items()))
+        return 0
+    try:
+        return _run(_names(given.names), given)
+    except GraphkitError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__, epilog=_NOTES)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure; default: all ({', '.join(BENCHMARKS)})")
+    parser.add_argument("--list", action="store_true", help="list the names and exit")
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of tables")
+    parser.add_argument("--quick", action="store_true", help="tiny synthetic graphs: does everything work? times mean nothing")
+    parser.add_argument("--threads", type=_count, default=0, metavar="N", help="CPU threads; default: all cores")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="data folder; default: $GRAPHKIT_DATA, else synthetic graphs")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads: give 1 or more")
+    return int(text)
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    wrong = [name for name in given if name not in BENCHMARKS]
+    if wrong:
+        raise RequestError("\n".join(f"unknown benchmark {name!r}: {_hint(name)}" for name in wrong))
+    return list(dict.fromkeys(given)) or list(BENCHMARKS)
+
+
+def _hint(name: str) -> str:
+    near = nearest(name, BENCHMARKS)
+    return f"did you mean {near}?" if near else f"choose one of {', '.join(BENCHMARKS)}"
+
+
+def _run(names: Sequence[str], given: argparse.Namespace) -> int:
+    data = _data_root(given.data)
+    import torch
+
+    from benchmarks.speed.harness import Options, measure
+    from benchmarks.speed.machine import Machine, can_measure_memory
+    from benchmarks.speed.report import as_json, as_table
+    from graphkit.training.runtime import process_state
+
+    if not can_measure_memory():
+        _note("this system cannot reset a process's peak memory: no memory is measured")
+    rows, machine = [], Machine(given.quick)
+    page = sys.stderr if given.json else sys.stdout
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(process_state(given.threads or _cores(), False, torch.device("cpu")))
+        stack.enter_context(torch.sparse.check_sparse_tensor_invariants(False))  # else torch warns that it does not check
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))  # whatever a library prints, stdout carries results alone
+        for name in names:
+            own, remarks = [], []
+            for contest in import_module(BENCHMARKS[name].module).contests(Options(data, given.quick, _note)):
+                _note(f"{name}: {contest.cases[0].label}")
+                found, remark = measure(name, contest, machine)
+                own += found
+                remarks += [remark] if remark else []
+            rows += own
+            print("\n".join([as_table(name, own), *remarks]), file=page, flush=True)
+        print(f"{machine.describe()}\n{_NOTES}", file=page, flush=True)
+    if given.json:
+        print(as_json(rows), end="")
+    return 0 if all(row.equal for row in rows) else 1
+
+
+def _data_root(given: Path | None) -> Path | None:
+    root = given or (Path(os.environ["GRAPHKIT_DATA"]) if os.environ.get("GRAPHKIT_DATA") else None)
+    if given is not None and not given.is_dir():
+        raise RequestError(f"--data={given}: there is no such folder; name the one that holds the data sets")
+    return root
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
