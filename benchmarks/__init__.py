@@ -1,0 +1,1 @@
+"""Measured claims: speed here, published numbers in the tables."""

@@ -17,6 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
+from graphkit.conf.arguments import split
+from graphkit.conf.request import check
+from graphkit.data.catalog import DATASETS
+
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("bash", "python", "text", "bash no-run")
 
@@ -124,3 +128,6 @@ def test_what_is_not_run_is_excused_and_exists(block: Block):
             assert {word for word in words[1:] if "=" not in word} <= set(targets)
         if words[:2] == ["python", "-m"]:
             assert importlib.util.find_spec(words[2]) is not None, words[2]
+        if words[:3] == ["python", "-m", "graphkit.run"]:
+            request = split(words[3:])
+            check(request.assignments, DATASETS, request.mistakes)  # raises what the command line would print

@@ -16,10 +16,9 @@ from benchmarks.reproduce.record import read_record, record_path, write_record
 from benchmarks.reproduce.table import Row, Table, load_table, table_names
 from benchmarks.reproduce.view import Line, complaints, duration, list_page, page, readme
 from graphkit.conf.arguments import Assignment, split
-from graphkit.errors import GraphkitError, Interrupted, RequestError
-from graphkit.training.artifacts import config_digest
+from graphkit.errors import GraphkitError, Interrupted, RequestError, RunError
+from graphkit.training.artifacts import config_digest, read_result
 from graphkit.training.files import write_atomic
-from graphkit.training.result import RunResult
 
 _OURS = ("task", "dataset", "model", "out", "resume", "format")
 _FAILED = "failed"
@@ -51,6 +50,9 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
     except GraphkitError as error:
         _say(*(f"error: {line}" for line in str(error).splitlines()))
         return error.exit_code
+    except OSError as error:
+        _say(f"error: cannot use {error.filename} ({error.strerror}): mend that; the same command goes on from here")
+        return RunError.exit_code
     except KeyboardInterrupt:
         _say("error: interrupted; the same command goes on from here")
         return Interrupted.exit_code
@@ -67,9 +69,9 @@ def _parser(places: Places) -> argparse.ArgumentParser:
     parser.add_argument("table", help="the table")
     parser.add_argument("--only", nargs="+", default=[], metavar="DATASET[/MODEL]", help="these rows alone")
     parser.add_argument("--from", nargs="+", default=[], type=Path, metavar="RUN_FOLDER", dest="given",
-                        help="runs of python -m graphkit.run with exactly a row's settings, taken as that row's runs")  # fmt: skip
+                        help="runs of python -m graphkit.run with exactly a row's settings, taken as its runs")  # fmt: skip
     parser.add_argument("--tolerance-std", type=float, default=TOLERANCE_STD, metavar="X",
-                        help="agreement for the exit status: within X of the paper's standard deviations (default 2)")  # fmt: skip
+                        help="rows agree within X of the paper's standard deviations (default 2; the page: 2)")  # fmt: skip
     parser.add_argument("--seeds", type=int, metavar="N", help="a trial with N seeds; its results are not recorded")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings",
                         help="a trial with other settings; its results are not recorded")  # fmt: skip
@@ -97,7 +99,7 @@ def _answer(asked: argparse.Namespace, places: Places) -> int:
     for row in rows:
         row.request(extra)  # what is wrong shows before the first row runs
     lines, interrupted = _run(table, rows, extra, assign(asked.given, rows, extra), places)
-    sys.stdout.write(page(lines, asked.tolerance_std))
+    sys.stdout.write(page(lines, asked.tolerance_std) if lines else "")
     if interrupted:
         return Interrupted.exit_code
     return int(any(line.agreement(asked.tolerance_std) in (DISAGREES, _FAILED) for line in lines))
@@ -122,14 +124,12 @@ def _run(
 
     A record written between two runs would let the second one find its checkout changed.
     """
-    from graphkit.training.artifacts import read_result
-
     lines: list[Line] = []
     finished: list[tuple[Row, Path]] = []
     interrupted = False
     for number, row in enumerate(rows):
         began = time.monotonic()
-        _say(f"[{number + 1}/{len(rows)}] {row.label}: {row.seeds} seed{'s' * (row.seeds > 1)}{_left(table, rows[number:], places)}")
+        _say(f"[{number + 1}/{len(rows)}] {row.label}{_left(table, rows[number:], places)}")
         try:
             folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name))
             result = read_result(folder)
@@ -152,11 +152,13 @@ def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assi
     """Record the rows that ran with their own settings, and render the page."""
     recorded = False
     for row, folder in finished:
-        own = row.resolve().config
-        if config_digest(row.resolve(extra).config) != config_digest(own):
+        if config_digest(row.config_with(extra)) == "":
             _say(f"{row.label}: a trial, its result is not recorded")
             continue
-        write_record(record_path(places.results, table.name, row), row, folder, own)
+        path = record_path(places.results, table.name, row)
+        write_record(path, row, folder)
+        record = read_record(path)
+        _say(*(f"warning: {row.label}: {warning}" for warning in (record.warnings if record else ())))
         recorded = True
     if recorded:
         _render(table, places)

@@ -30,7 +30,7 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
     """
     from graphkit.run import run
 
-    request, config = row.request(extra), row.resolve(extra).config
+    request, config = row.request(extra), row.config_with(extra)
     folder = given or _find(out, config)
     if folder is not None:
         if read_result(folder) is not None:
@@ -79,7 +79,7 @@ def assign(folders: Sequence[Path], rows: Sequence[Row], extra: Sequence[Assignm
         if row is None:
             mistakes.append(f"--from {folder}: no chosen row is {'-'.join(map(str, names))}")
             continue
-        config = row.resolve(extra).config
+        config = row.config_with(extra)
         others = differences(stored, config)
         if others:
             mistakes.append(f"--from {folder} has other settings than {row.label}: {', '.join(others)}")

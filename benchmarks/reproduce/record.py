@@ -58,23 +58,29 @@ def read_record(path: Path) -> Record | None:
         raise RequestError(f"{path} is damaged: remove it and run the row again") from error
 
 
-def write_record(path: Path, row: Row, folder: Path, config: dict[str, Any]) -> None:
+def write_record(path: Path, row: Row, folder: Path) -> None:
     """Write a row's result from its finished run; one that is recorded already is left as it is.
 
     Args:
         path: See `record_path`.
         row: The row.
         folder: The run folder.
-        config: The row's settings.
     """
     finished = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if all(before.get(key) == value for key, value in finished.items()):
-            return
-    record = {"row": row.name, "command": command(row), "warnings": _warnings(finished, folder, config), **finished}
+    if _holds(path, {"command": command(row), **finished}):
+        return
+    record = {"row": row.name, "command": command(row), "warnings": _warnings(finished, folder, row.config), **finished}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _holds(path: Path, fields: dict[str, Any]) -> bool:
+    """Whether a JSON file holds these fields; one that is missing or damaged does not."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(before, dict) and all(before.get(key) == value for key, value in fields.items())
 
 
 def command(row: Row) -> str:
@@ -116,7 +122,9 @@ def _warnings(finished: dict[str, Any], folder: Path, config: dict[str, Any]) ->
     if git is not None and now is not None and git["commit"] != now["commit"]:
         warnings.append(f"run at commit {git['commit'][:10]}, recorded at commit {now['commit'][:10]}")
     begun = {(other.get("git") or {}).get("commit") for other in _earlier(folder)} - {(git or {}).get("commit")}
-    warnings += [f"begun at {f'commit {other[:10]}' if other else 'an unknown commit'} and resumed" for other in sorted(begun, key=str)]
+    warnings += [
+        f"begun at {f'commit {other[:10]}' if other else 'an unknown commit'} and resumed" for other in sorted(begun, key=str)
+    ]
     if finished["config_digest"] != config_digest(config):
         new = _flat(significant(config)).keys() - _flat(finished["settings"]).keys()
         warnings.append(f"run before there was a setting {', '.join(sorted(new))}")

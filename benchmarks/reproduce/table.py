@@ -6,14 +6,15 @@ Reading one checks every row as the command line of `graphkit.run` would be chec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from graphkit.conf.arguments import Assignment
-from graphkit.conf.compose import Resolved, compose
+from graphkit.conf.compose import compose
 from graphkit.conf.nearest import did_you_mean
 from graphkit.conf.recipes import find_recipe
 from graphkit.conf.request import Request, check
@@ -22,7 +23,8 @@ from graphkit.errors import RequestError
 
 _ROW = ("task", "dataset", "model", "seeds", "metric", "overrides", "published", "exact", "comparable", "note")
 _NEEDED = ("task", "dataset", "model", "seeds", "metric")
-_FIGURE = ("from", "mean", "std", "n", "source")
+_KINDS = {"overrides": dict, "exact": bool, "comparable": bool, "note": str, "metric": str}
+_FIGURE = ("from", "mean", "std", "valid", "n", "source")
 
 Value = tuple[float, float | None]
 """Mean and standard deviation; no deviation where there is one value."""
@@ -97,9 +99,14 @@ class Row:
         except RequestError as error:
             raise RequestError("\n".join(f"{self.label}: {line}" for line in str(error).splitlines())) from error
 
-    def resolve(self, extra: Sequence[Assignment] = ()) -> Resolved:
-        """All settings of the row's run; `extra` settings win over the row's."""
-        return compose(self.request(extra))
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """All settings of the row's run."""
+        return compose(self.request()).config
+
+    def config_with(self, extra: Sequence[Assignment]) -> dict[str, Any]:
+        """All settings of a run where `extra` settings win over the row's."""
+        return compose(self.request(extra)).config if extra else self.config
 
 
 @dataclass(frozen=True)
@@ -169,15 +176,19 @@ def _row(entry: Any) -> Row:
         raise RequestError("expected key: value")
     mistakes = [f"no {key!r}" for key in _NEEDED if key not in entry]
     mistakes += [f"unknown key {key!r}" + did_you_mean(str(key), _ROW) for key in entry if key not in _ROW]
+    mistakes += [
+        f"{key}: expected {kind.__name__}" for key, kind in _KINDS.items() if not isinstance(entry.get(key, kind()), kind)
+    ]
+    if not mistakes:
+        mistakes += [f"overrides: {key} is a key of the row" for key in entry.get("overrides", {}) if key in _ROW]
     if mistakes:
         raise RequestError("\n".join(mistakes))
-    values = {key: value for key, value in entry.items() if key != "published"}
-    row = Row(**{**values, "note": str(entry.get("note", "")).strip()})
+    row = Row(**{key: value for key, value in entry.items() if key != "published"})
     row.request()  # names and settings are those of a run
     metrics = DATASETS[row.dataset].protocols[row.task].metrics
     if row.metric not in metrics:
         raise RequestError(f"{row.label}: metric {row.metric!r} is none of {', '.join(metrics)}")
-    row = Row(**{**vars(row), "published": _published(row, entry.get("published"))})
+    row = replace(row, published=_published(row, entry.get("published")), note=" ".join(row.note.split()))
     if not row.comparable and not (row.published and row.note):
         raise RequestError(f"{row.label}: comparable: false needs a published figure, and a note that says why")
     if row.published and row.comparable and not row.exact and row.published.test[1] is None:
@@ -190,16 +201,22 @@ def _published(row: Row, entry: Any) -> Published | None:
     if entry is None:
         return None
     if not isinstance(entry, dict) or set(entry) - set(_FIGURE) or not isinstance(entry.get("n"), int):
-        raise RequestError(f"{row.label}: published takes from: recipe and n, or mean, std, n and source")
+        raise RequestError(f"{row.label}: published takes from: recipe and n, or mean, std, n, source and valid")
     if "from" not in entry:
-        if not isinstance(entry.get("mean"), float) or not isinstance(entry.get("std"), float | None) or not entry.get("source"):
-            raise RequestError(f"{row.label}: published needs mean and std as decimal numbers (std: null for none) and a source")
-        return Published((entry["mean"], entry["std"]), None, entry["n"], str(entry["source"]).strip())
+        mean, std, valid = entry.get("mean"), entry.get("std"), entry.get("valid")
+        if not (
+            isinstance(mean, float) and isinstance(std, float | None) and isinstance(valid, float | None) and "source" in entry
+        ):
+            raise RequestError(
+                f"{row.label}: published takes mean, std (null: none) and valid as decimal numbers, and a source"
+            )
+        source = " ".join(str(entry["source"]).split())
+        return Published((mean, std), None if valid is None else (valid, None), entry["n"], source)
     recipe = find_recipe(row.task, row.dataset, row.model)
     if entry["from"] != "recipe" or set(entry) != {"from", "n"} or recipe is None or recipe.paper is None:
         raise RequestError(f"{row.label}: published from: recipe takes n alone and a recipe {row.name} with a paper")
     paper = recipe.paper
     if paper["metric"] != row.metric:
         raise RequestError(f"{row.label}: metric {row.metric}, but the recipe's figure is {paper['metric']}")
-    valid = (paper["valid"][0], paper["valid"][1]) if "valid" in paper else None
-    return Published((paper["test"][0], paper["test"][1]), valid, entry["n"], paper["source"])
+    of_valid = (paper["valid"][0], paper["valid"][1]) if "valid" in paper else None
+    return Published((paper["test"][0], paper["test"][1]), of_valid, entry["n"], paper["source"])

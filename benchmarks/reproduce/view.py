@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -37,10 +37,8 @@ class Line:
 
     def value(self, split: str) -> Value | None:
         """Our mean and unbiased deviation."""
-        if self.result is None:
-            return None
-        ours = self.result.metrics[split][self.row.metric]
-        return ours["mean"], ours["std"]
+        ours = self.result.metrics[split].get(self.row.metric) if self.result else None
+        return (ours["mean"], ours["std"]) if ours else None
 
     def agreement(self, tolerance_std: float = TOLERANCE_STD) -> str:
         """Whether ours and the published figure agree."""
@@ -50,7 +48,7 @@ class Line:
     def cells(self, tolerance_std: float = TOLERANCE_STD) -> tuple[str, ...]:
         """Metric, the paper's, ours, their seeds, difference, agreement."""
         published, ours = self.row.published, self.value("test")
-        difference = f"{ours[0] - published.test[0]:+.2f}" if ours and published else ""
+        difference = f"{round(ours[0] - published.test[0], 2) + 0.0:+.2f}" if ours and published else ""  # no -0.00
         seeds = f"{len(self.result.seeds) if self.result else self.row.seeds} / {published.n if published else '-'}"
         paper = figure(published.test) if published else ""
         return self.row.metric, paper, figure(ours), seeds, difference, self.agreement(tolerance_std)
@@ -77,9 +75,8 @@ def page(lines: list[Line], tolerance_std: float) -> str:
     with console.capture() as captured:
         console.print(grid)
         console.print(f"seeds: ours / the paper's; ± unbiased standard deviation; {rule(tolerance_std)}.")
-        for line in lines:
-            if line.row.note:
-                console.print(f"{line.row.label}: {line.row.note}")
+        for text in _grouped((line.row.label, line.row.note) for line in lines):
+            console.print(text)
     return "\n".join(text.rstrip() for text in captured.get().splitlines()) + "\n"
 
 
@@ -100,9 +97,10 @@ def readme(table: Table, results: Path) -> str:
             ],
         ),
     ]
-    notes = [f"- {line.row.label}: {' '.join(line.row.note.split())}" for line in lines if line.row.note]
-    parts += ["## Notes", "\n".join(notes)] if notes else []
-    parts += ["## Published figures", "\n".join(_sources(table))]
+    notes = _grouped((row.label, row.note) for row in table.rows)
+    parts += ["## Notes", _bullets(notes)] if notes else []
+    sources = _grouped((row.label, row.published.source if row.published else UNPUBLISHED) for row in table.rows)
+    parts += ["## Published figures", _bullets(sources)]
     ran = [(row, record) for row in table.rows if (record := records[row.name])]
     parts += ["## Our runs", _runs(ran)] if ran else []
     return "\n\n".join(parts) + "\n"
@@ -111,19 +109,24 @@ def readme(table: Table, results: Path) -> str:
 def _recorded(row: Row, record: Record | None) -> Line:
     if record is None:
         return Line(row, None)
-    return Line(row, record.result, OUTDATED if differences(record.settings, row.resolve().config) else "")
+    return Line(row, record.result, OUTDATED if differences(record.settings, row.config) else "")
 
 
 def _published_valid(row: Row) -> str:
     return figure(row.published.valid) if row.published else ""
 
 
-def _sources(table: Table) -> list[str]:
-    """Each source once, with the rows whose figure it gives."""
-    rows: dict[str, list[str]] = {}
-    for row in table.rows:
-        rows.setdefault(row.published.source if row.published else UNPUBLISHED, []).append(row.label)
-    return [f"- {', '.join(labels)}: {' '.join(source.split())}" for source, labels in rows.items()]
+def _grouped(texts: Iterable[tuple[str, str]]) -> list[str]:
+    """Each text once, after the labels that it belongs to."""
+    labels: dict[str, list[str]] = {}
+    for label, text in texts:
+        if text:
+            labels.setdefault(text, []).append(label)
+    return [f"{', '.join(belonging)}: {text}" for text, belonging in labels.items()]
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def _runs(ran: list[tuple[Row, Record]]) -> str:
@@ -135,12 +138,14 @@ def _runs(ran: list[tuple[Row, Record]]) -> str:
         commit = environment["git"]["commit"][:10] if environment["git"] else "unknown"
         device, threads, torch = environment["device"], str(environment["threads"]), environment["versions"]["torch"]
         time = duration(record.result.seconds)
-        cells.append((row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{record.command}`"))
-        warnings += [f"- {row.label}: {warning}" for warning in record.warnings]
-    return "\n\n".join([_grid(titles, cells), *(["Warnings:", "\n".join(warnings)] if warnings else [])])
+        cells.append(
+            (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{record.command}`")
+        )
+        warnings += [(row.label, warning) for warning in record.warnings]
+    return "\n\n".join([_grid(titles, cells), *(["Warnings:", _bullets(_grouped(warnings))] if warnings else [])])
 
 
-def _grid(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _grid(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     written = [titles, tuple("---" for _ in titles), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in written)
 
@@ -172,7 +177,7 @@ def complaints(table: Table, results: Path) -> list[str]:
     outdated = []
     for row in table.rows:
         record = read_record(record_path(results, table.name, row))
-        changed = differences(record.settings, row.resolve().config) if record else []
+        changed = differences(record.settings, row.config) if record else []
         if changed:
             advice = f"run the row again: {again} --only {row.label}"
             outdated.append(f"{row.name}.json was run with {', '.join(changed)}; {advice}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -108,6 +109,7 @@ def _run(names: Sequence[str], given: argparse.Namespace) -> int:
         stack.enter_context(torch.sparse.check_sparse_tensor_invariants(False))  # else torch warns that it does not check
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))  # whatever a library prints, stdout carries results alone
         for name in names:
+            gc.collect()  # what an earlier benchmark left counts for nobody's memory
             own, remarks = [], []
             for contest in import_module(BENCHMARKS[name].module).contests(Options(data, given.quick, _note)):
                 _note(f"{name}: {contest.cases[0].label}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -219,7 +218,6 @@ def _time(sides: Iterable[tuple[Side, _Measured]], budget: float) -> None:
     for side, one in sides:
         if not one.slow:
             side.call()
-    gc.collect()
     began = time.perf_counter()
     for rounds in range(1, _MOST_ROUNDS + 1):
         for side, one in sides:

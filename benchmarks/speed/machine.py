@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import re
 import time
 from collections.abc import Callable
@@ -93,7 +92,6 @@ def with_memory(call: Callable[[], T]) -> tuple[T, Memory | None]:
     Linux keeps the high-water mark of a process and resets it on request, so nothing is sampled. What earlier calls freed is
     handed back to the system first. Elsewhere there is no such mark for a single call, and None is returned.
     """
-    gc.collect()
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)

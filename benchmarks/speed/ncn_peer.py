@@ -57,7 +57,7 @@ class PeerNCN(nn.Module):
         return self.lin(self.beta * self.xcnlin(pooled) + product).squeeze(1)
 
     def loss(self, edges: Tensor, removed: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """mean softplus(-s) over positives plus mean softplus(s) over negatives, on the graph without the batch's edges.
+        """Loss of a batch on the graph without its edges: mean softplus(-s) of positives plus mean softplus(s) of negatives.
 
         Args:
             edges: All training edges [2, E], each once.

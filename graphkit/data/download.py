@@ -164,14 +164,18 @@ def _place(fetched: Path, target: Path, file: DataFile) -> None:
 
 
 def _matches(path: Path, file: DataFile) -> bool:
-    """Whether a file has its published checksum."""
+    """Whether a file has its published checksum, or one of an equally good file."""
+    return any(_has_checksum(path, checksum) for checksum in (file.checksum, *file.also))
+
+
+def _has_checksum(path: Path, checksum: str) -> bool:
     with path.open("rb") as content:
-        if len(file.checksum) == 64:
-            return hashlib.file_digest(content, "sha256").hexdigest() == file.checksum
+        if len(checksum) == 64:
+            return hashlib.file_digest(content, "sha256").hexdigest() == checksum
         blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # git's id of a file
         while chunk := content.read(_CHUNK):
             blob.update(chunk)
-        return blob.hexdigest() == file.checksum
+        return blob.hexdigest() == checksum
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphkit.data import embedded, planted
+from graphkit.data import embedded, planted, recommend
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.download import ensure
 from graphkit.data.ogb import read_ddi
@@ -49,9 +49,10 @@ def load(
 
     Args:
         name: A name of `graphkit.data.catalog.DATASETS`.
-        task: `link` or `node`.
+        task: `link`, `node` or `recommend`.
         root: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
-        seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs.
+        seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs,
+            validation interactions.
         edges: With `custom`: CSV file, one undirected edge a row.
         features: With `custom`: CSV file, node id and numbers a row.
         labels: With `custom`: CSV file, node id and label a row; needed by `node`.
@@ -71,9 +72,17 @@ def load(
     generator = torch.Generator().manual_seed(seed)
     notes = [entry.protocols[task].statement]
     names = OwnNames()
+    items: tuple[str, ...] = ()
+    data: Data
+    splits: dict[str, Pairs] | dict[str, Tensor]
     if entry.takes_split:
         notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
-    if name == "custom":
+    if task == "recommend":
+        interactions = _interactions(entry, data_root(root), shares, generator)
+        notes += recommend.notes(interactions)
+        data, splits = recommend.bipartite(interactions), interactions.splits
+        names, items = OwnNames(interactions.user_names), interactions.item_names
+    elif name == "custom":
         own = _own(task, edges, features, labels)
         notes += own.notes
         names = own.names
@@ -97,6 +106,7 @@ def load(
         source=entry.source,
         node_names=names.nodes,
         class_names=names.classes,
+        item_names=items,
     )
     check_dataset(dataset)
     return dataset
@@ -131,6 +141,13 @@ def _own(task: str, edges: PathLike | None, features: PathLike | None, labels: P
     if task == "node" and not labels:
         raise RequestError("dataset=custom with task=node needs data.labels=FILE, a CSV file with a node id and a label a row")
     return read_own(Path(edges), Path(features) if features else None, Path(labels) if labels else None)
+
+
+def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> recommend.Interactions:
+    if not entry.files:
+        return recommend.GENERATORS[entry.name](shares, generator)
+    ensure(entry, root)
+    return recommend.read_published(root / Path(entry.files[0].path).parent, generator)
 
 
 def _split(data: Data, task: str, shares: Shares, generator: torch.Generator) -> Loaded:

@@ -2,7 +2,18 @@
 
 from graphkit.layers.activation import NormDropoutReLU
 from graphkit.layers.convolution import GCNConv, SAGEConv
+from graphkit.layers.features import FeatureLinear
+from graphkit.layers.lightgcn import LightGCNPropagation
 from graphkit.layers.pair_scores import CommonNeighborScore, HadamardScore
 from graphkit.layers.propagation import Propagation
 
-__all__ = ["CommonNeighborScore", "GCNConv", "HadamardScore", "NormDropoutReLU", "Propagation", "SAGEConv"]
+__all__ = [
+    "CommonNeighborScore",
+    "FeatureLinear",
+    "GCNConv",
+    "HadamardScore",
+    "LightGCNPropagation",
+    "NormDropoutReLU",
+    "Propagation",
+    "SAGEConv",
+]

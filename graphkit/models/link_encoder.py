@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers import GCNConv, Propagation
-from graphkit.layers.activation import NormDropoutReLU
+from graphkit.layers import FeatureLinear, GCNConv, NormDropoutReLU, Propagation
 from graphkit.sparse.csr import CSR
 
 _WEIGHTLESS = {"puregcn": "gcn", "puresum": "sum", "puremean": "mean"}
@@ -63,17 +62,16 @@ class LinkEncoder(nn.Module):
         self.residual, self.edge_dropout = residual, edge_dropout
         width = hidden_channels
         if in_channels == 0:
-            self.table = nn.Parameter(torch.empty(num_nodes + 1, width))
+            self.table: nn.Parameter | None = nn.Parameter(torch.empty(num_nodes + 1, width))
             nn.init.orthogonal_(self.table)
             self.input: nn.Module = nn.Dropout(dropout)
         else:
             self.table = None
-            steps: list[nn.Module] = [nn.Dropout(feature_dropout)]
             if conv in _WEIGHTLESS or num_layers == 0:
-                steps += [nn.Linear(in_channels, width), nn.Dropout(dropout)]
+                self.input = nn.Sequential(FeatureLinear(in_channels, width, dropout=feature_dropout), nn.Dropout(dropout))
             else:
+                self.input = nn.Dropout(feature_dropout)
                 width = in_channels
-            self.input = nn.Sequential(*steps)
         self.convs = nn.ModuleList()
         self.afters = nn.ModuleList()
         for layer in range(num_layers):
@@ -88,11 +86,11 @@ class LinkEncoder(nn.Module):
                 width = hidden_channels
         self.jump = nn.Parameter(torch.randn(num_layers)) if jumping_knowledge and num_layers > 0 else None
 
-    def forward(self, x: Tensor | None, adj: CSR) -> Tensor:
+    def forward(self, x: Tensor | CSR | None, adj: CSR) -> Tensor:
         """Embed the nodes.
 
         Args:
-            x: Features [N, in_channels], or None with a learned table.
+            x: Features [N, in_channels], sparse ones as an operator of that shape; None with a learned table.
             adj: The message passing graph.
 
         Returns:
@@ -102,6 +100,8 @@ class LinkEncoder(nn.Module):
             x = self.table[: adj.shape[0]]
         if x is None:
             raise ValueError("this encoder was built for node features; pass x [N, in_channels].")
+        if isinstance(x, CSR) and not isinstance(self.input, nn.Sequential):
+            x = x.to_dense()  # convs with weights take dense features
         h: Tensor = self.input(x)
         rounds = []
         for conv, after in zip(self.convs, self.afters, strict=True):

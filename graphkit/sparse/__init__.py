@@ -1,7 +1,8 @@
-"""The engine: CSR operators with cached adjoints, segment reductions, degree-ordered ids."""
+"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, degree-ordered ids."""
 
-from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.convert import Adjacency, as_csr, sparse_features
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.intersection import NeighborSets
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
 from graphkit.sparse.structure import Structure
@@ -9,6 +10,7 @@ from graphkit.sparse.structure import Structure
 __all__ = [
     "CSR",
     "Adjacency",
+    "NeighborSets",
     "Relabeling",
     "Structure",
     "as_csr",
@@ -17,4 +19,5 @@ __all__ = [
     "segment_mean",
     "segment_softmax",
     "segment_sum",
+    "sparse_features",
 ]

@@ -56,6 +56,14 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
     return _find(adj, shape).plain
 
 
+def sparse_features(x: Tensor, density: float = 0.1) -> Tensor | CSR:
+    """Features [N, F] as an operator of that shape if at most this share of them is not zero, else as they are."""
+    entries = x.nonzero()
+    if x.dim() != 2 or entries.size(0) > density * x.numel():
+        return x
+    return CSR.from_edge_index(entries.t().flip(0), (x.size(0), x.size(1)), x[entries[:, 0], entries[:, 1]])
+
+
 @dataclass
 class _Known:
     """What one tensor was made into.

@@ -17,6 +17,7 @@ from graphkit.data.negatives import NonEdges, pair_keys
 from graphkit.data.types import Dataset, Pairs
 from graphkit.errors import RequestError
 from graphkit.layers.pair_scores import PairScore
+from graphkit.sparse.convert import sparse_features
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.intersection import NeighborSets
 from graphkit.tasks.build import construct
@@ -63,7 +64,7 @@ class LinkPrediction:
         for metric in self.metrics:
             check_metric(metric)
         num_nodes = int(dataset.data.num_nodes)
-        self._x: Tensor | None = None if dataset.data.x is None else dataset.data.x.to(device)
+        self._x = None if dataset.data.x is None else sparse_features(dataset.data.x.to(device))
         self._adj = CSR.from_edge_index(dataset.data.edge_index.to(device), num_nodes)
         self._sets = NeighborSets(self._adj)
         self._positive = splits["train"].positive.to(device)
@@ -80,7 +81,7 @@ class LinkPrediction:
 
     def build_model(self) -> nn.Module:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
-        dims = {"in_channels": 0 if self._x is None else self._x.size(1), "num_nodes": self._adj.shape[0]}
+        dims = {"in_channels": 0 if self._x is None else self._x.shape[1], "num_nodes": self._adj.shape[0]}
         model: nn.Module = construct(MODELS["link"][self._model.name].target, self._model, **dims)
         return model.to(self._device)
 
@@ -124,7 +125,7 @@ class LinkPrediction:
             loss = F.softplus(-sign[block] * score.head(*inputs)).sum() / batch.positive.size(1)
             backward(loss)
             for gradient, part in zip(gradients, inputs, strict=True):
-                gradient[block] = part.grad
+                gradient[block] = cast(Tensor, part.grad)
             total += loss.detach()
         with torch.autocast(self._device.type, enabled=False):
             torch.autograd.backward(features, gradients)
@@ -154,7 +155,7 @@ class LinkPrediction:
     def _encode(self, model: nn.Module, adj: CSR) -> Tensor:
         parameter = next(model.parameters(), None)
         if self._x is not None and parameter is not None and parameter.dtype != self._x.dtype:
-            self._x = self._x.to(parameter.dtype)  # precision=64-true; converted once
+            self._x = self._x.to(dtype=parameter.dtype)  # precision=64-true; converted once
         return cast(Tensor, cast(nn.Module, model.encoder)(self._x, adj))
 
     def _scores(self, model: nn.Module, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:

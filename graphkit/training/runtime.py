@@ -10,12 +10,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from graphkit.errors import RequestError
+
+Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,7 +41,7 @@ def resolve_device(name: str, precision: str = "32-true") -> torch.device:
     return device
 
 
-def resolve_precision(precision: str, device: torch.device) -> tuple[str, str | None]:
+def resolve_precision(precision: Precision, device: torch.device) -> tuple[Precision, str | None]:
     """The precision to compute in, and a sentence where it is not the one asked for.
 
     PyTorch multiplies bfloat16 on every CPU, but on x86 without the instructions for it in emulation, at a third of its

@@ -72,6 +72,11 @@ def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
 
 
+def _light_gcn(*arguments: Any) -> Case:
+    inputs = ("x", "edge_index", "edge_weight", "rows")
+    return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(*arguments), inputs=inputs, parameters=False)
+
+
 CASES: dict[str, Case] = {
     "Propagation-gcn": Case(layers.Propagation, lambda: layers.Propagation("gcn"), parameters=False),
     "Propagation-mean": Case(layers.Propagation, lambda: layers.Propagation("mean"), parameters=False),
@@ -85,6 +90,10 @@ CASES: dict[str, Case] = {
     "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False)),
     "NormDropoutReLU": _row_by_row(layers.NormDropoutReLU, dropout=0.5),
     "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
+    "FeatureLinear": Case(layers.FeatureLinear, lambda: layers.FeatureLinear(4, 3, dropout=0.5), RowByRow, ("x",), UNWEIGHTED),
+    "LightGCNPropagation": _light_gcn(),
+    "LightGCNPropagation-given": _light_gcn(2, (0.5, -1.0, 0.25)),
+    "LightGCNPropagation-learned": replace(_light_gcn(2, "learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),

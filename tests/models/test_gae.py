@@ -24,7 +24,7 @@ def oracle(model, x, dense, pairs, residual):
     looped = dense + torch.eye(dense.size(0), dtype=torch.float64)
     scale = looped.sum(1).rsqrt()
     operator = scale[:, None] * looped * scale
-    h = x @ model.encoder.input[1].weight.t() + model.encoder.input[1].bias if x is not None else model.encoder.table[:-1]
+    h = x @ model.encoder.input[0].weight.t() + model.encoder.input[0].bias if x is not None else model.encoder.table[:-1]
     for _ in range(2):
         h = operator @ h + h if residual else operator @ h
     z = h[pairs[0]] * h[pairs[1]]

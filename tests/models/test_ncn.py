@@ -60,7 +60,7 @@ def test_encoder_equals_dense_oracle(conv):
     elif conv == "puremean":
         a = a / a.sum(1, keepdim=True).clamp(min=1)
     encoder = model.encoder
-    h0 = x @ encoder.input[1].weight.t() + encoder.input[1].bias
+    h0 = x @ encoder.input[0].weight.t() + encoder.input[0].bias
     h1 = a @ h0 + h0
     h2 = a @ h1 + h1
     expected = encoder.jump[0] * h1 + encoder.jump[1] * h2

@@ -1,0 +1,151 @@
+"""What the recommendation task, evaluation and serving ask of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from graphkit.sparse.csr import CSR
+
+
+class Recommender(nn.Module, ABC):
+    """A model that scores every item for a user.
+
+    The order of calls: construct, `.to(device)`, `fit` once with the training interactions on that device, `loss` for
+    every batch of a model that is `trained`, then `prepare` once and `scores` for block after block of users. Seen items
+    are scored like all others: who asks masks them.
+
+    Args:
+        num_users: Number of users, at least 1.
+        num_items: Number of items, at least 1.
+
+    Raises:
+        ValueError: If there are no users or no items.
+    """
+
+    trained: ClassVar[bool] = True
+    """Whether `loss` exists; False for models that are done after `fit`."""
+
+    def __init__(self, num_users: int, num_items: int) -> None:
+        super().__init__()
+        if min(num_users, num_items) < 1:
+            raise ValueError(f"num_users and num_items must be at least 1, got {num_users} and {num_items}.")
+        self.num_users = num_users
+        self.num_items = num_items
+        self._interactions: CSR | None = None
+
+    def fit(self, interactions: CSR) -> None:
+        """Take the training interactions; models without training learn here, the others keep what they propagate with.
+
+        Args:
+            interactions: Users x items [num_users, num_items], on the device of the model; values are weights, None for ones.
+
+        Raises:
+            ValueError: If the shape is another.
+        """
+        if interactions.shape != (self.num_users, self.num_items):
+            raise ValueError(
+                f"interactions must be users x items {self.num_users} x {self.num_items}, "
+                f"got {interactions.shape[0]} x {interactions.shape[1]}."
+            )
+        self._interactions = interactions
+
+    @property
+    def interactions(self) -> CSR:
+        """The training interactions, users x items; RuntimeError before `fit`."""
+        if self._interactions is None:
+            raise RuntimeError(f"call fit() with the training interactions before using {type(self).__name__}.")
+        return self._interactions
+
+    def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """The training loss of a batch of triples.
+
+        Args:
+            users: User ids [B], int64.
+            positives: An item each user has interacted with [B], int64, numbered from 0.
+            negatives: Items that stand against it [B, R], int64, numbered from 0.
+
+        Returns:
+            The loss, a scalar.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not trained: call fit().")
+
+    def prepare(self) -> None:
+        """Do once, without gradients, what `scores` needs; again after parameters have changed."""
+
+    @abstractmethod
+    def scores(self, users: Tensor) -> Tensor:
+        """Scores of all items, higher is better; without gradients.
+
+        A user's scores do not depend on who else is asked for.
+
+        Args:
+            users: User ids [B], int64.
+
+        Returns:
+            [B, num_items].
+        """
+
+    def fold_in(self, items: Sequence[Tensor]) -> Tensor:
+        """Scores of all items for new users, each known by the items interacted with alone; nothing is retrained.
+
+        Args:
+            items: For each new user distinct item ids [n_u], int64; may be empty.
+
+        Returns:
+            [len(items), num_items].
+
+        Raises:
+            NotImplementedError: If the model has no such rule.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot score users that it was not fitted with.")
+
+
+class EmbeddingRecommender(Recommender):
+    """A recommender whose score is the inner product of a user's and an item's embedding."""
+
+    def __init__(self, num_users: int, num_items: int) -> None:
+        super().__init__(num_users, num_items)
+        self._prepared: tuple[Tensor, Tensor] | None = None
+
+    @abstractmethod
+    def compute_embeddings(self) -> tuple[Tensor, Tensor]:
+        """User [num_users, d] and item [num_items, d] embeddings from the parameters as they are."""
+
+    def prepare(self) -> None:
+        """Compute the embeddings that `scores` and `embeddings` answer from."""
+        with torch.no_grad():
+            users, items = self.compute_embeddings()
+        self._prepared = users.detach(), items.detach()
+
+    def embeddings(self) -> tuple[Tensor, Tensor]:
+        """User [num_users, d] and item [num_items, d] embeddings as of the last `prepare`; RuntimeError before it."""
+        if self._prepared is None:
+            raise RuntimeError(f"call prepare() before asking {type(self).__name__} for scores or embeddings.")
+        return self._prepared
+
+    def scores(self, users: Tensor) -> Tensor:
+        """Inner products of the users' embeddings with those of all items, see `Recommender.scores`."""
+        user, item = self.embeddings()
+        with torch.no_grad():
+            return user[users] @ item.t()
+
+    def embed_users(self, items: Sequence[Tensor]) -> Tensor:
+        """Embeddings [len(items), d] of new users, each known by its items alone, to be used with the items' `embeddings`.
+
+        Args:
+            items: For each new user distinct item ids [n_u], int64; may be empty.
+
+        Raises:
+            NotImplementedError: If the model has no such rule.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot embed users that it was not fitted with.")
+
+    def fold_in(self, items: Sequence[Tensor]) -> Tensor:
+        """Scores of all items for new users by `embed_users`, see `Recommender.fold_in`."""
+        users = self.embed_users(items)
+        return users @ self.embeddings()[1].t()

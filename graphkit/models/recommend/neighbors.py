@@ -1,0 +1,139 @@
+"""Nearest neighbors by cosine, among items and among users."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphkit.models.recommend.history import BLOCK, FilterRecommender, HistoryRecommender, dense_columns, take_rows
+from graphkit.sparse.csr import CSR
+
+
+class ItemKNN(FilterRecommender):
+    """s_ui = sum over the items j of user u among the k nearest neighbors of item i of sim(i, j).
+
+    sim(i, j) = <r_i, r_j> / (|r_i| |r_j| + shrinkage), with r_i item i's column of the interactions. An item is no neighbor
+    of itself, and neither are items without a common user; similarities that are equal in float32 rank by ascending id.
+
+    Args:
+        num_users: Number of users.
+        num_items: Number of items.
+        num_neighbors: Neighbors k of an item, at least 1.
+        shrinkage: Added to the denominator, at least 0: similarities that rest on few users count less.
+
+    Source: Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, WWW 2001.
+    """
+
+    def __init__(self, num_users: int, num_items: int, num_neighbors: int = 100, shrinkage: float = 0.0) -> None:
+        super().__init__(num_users, num_items)
+        check_settings(num_neighbors, shrinkage)
+        self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
+
+    def fit(self, interactions: CSR) -> None:
+        """Find every item's nearest neighbors, a block of items at a time; k similarities an item are kept."""
+        super().fit(interactions)
+        columns = interactions.t()
+        lengths = squared_lengths(columns, self.dtype)
+        targets, sources, values = [], [], []
+        for start in range(0, self.num_items, BLOCK):
+            block = dense_columns(columns, start, BLOCK, self.dtype)
+            items = torch.arange(start, start + block.size(1), device=block.device)
+            similar = cosine(columns @ block, lengths, lengths[items], self.shrinkage)
+            similar[items, items - start] = 0.0
+            neighbors, weights = nearest(similar, self.num_neighbors)
+            found = weights > 0
+            targets.append(items.unsqueeze(1).expand_as(neighbors)[found])
+            sources.append(neighbors[found])
+            values.append(weights[found])
+        edges = torch.stack([torch.cat(sources), torch.cat(targets)])
+        self.similarity = CSR.from_edge_index(edges, self.num_items, torch.cat(values))
+
+    def filter(self, x: Tensor) -> Tensor:
+        """Similarities times interactions [num_items, C]."""
+        return self.similarity @ x
+
+
+class UserKNN(HistoryRecommender):
+    """s_ui = sum over the k nearest neighbors v of user u of sim(u, v) r_vi.
+
+    sim(u, v) = <r_u, r_v> / (|r_u| |r_v| + shrinkage), with r_u user u's row of the interactions. A user is no neighbor of
+    itself, and neither are users without a common item; similarities that are equal in float32 rank by ascending id.
+    Neighbors are looked up when scores are asked for: fitting costs nothing and a new user is scored like a known one.
+
+    Args:
+        num_users: Number of users.
+        num_items: Number of items.
+        num_neighbors: Neighbors k of a user, at least 1.
+        shrinkage: Added to the denominator, at least 0: similarities that rest on few items count less.
+
+    Source: Sarwar et al., Analysis of Recommendation Algorithms for E-Commerce, EC 2000.
+    """
+
+    def __init__(self, num_users: int, num_items: int, num_neighbors: int = 100, shrinkage: float = 0.0) -> None:
+        super().__init__(num_users, num_items)
+        check_settings(num_neighbors, shrinkage)
+        self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
+
+    def fit(self, interactions: CSR) -> None:
+        """Take the interactions and the length of every user's row."""
+        super().fit(interactions)
+        self._lengths = squared_lengths(interactions, self.dtype)
+
+    def scores(self, users: Tensor) -> Tensor:
+        """Scores of all items by each user's nearest other users, see `Recommender.scores`."""
+        with torch.no_grad(), torch.autocast(users.device.type, enabled=False):
+            return self._score(take_rows(self.interactions, users), users)
+
+    def score_histories(self, histories: CSR) -> Tensor:
+        """Scores [n, num_items] of users who are none of the known ones."""
+        return self._score(histories, None)
+
+    def _score(self, histories: CSR, users: Tensor | None) -> Tensor:
+        r, lengths = self.interactions, squared_lengths(histories, self.dtype)
+        out = torch.empty(histories.shape, dtype=self.dtype, device=histories.device)
+        for start in range(0, histories.shape[0], BLOCK):
+            block = slice(start, start + BLOCK)
+            x = dense_columns(histories, start, BLOCK, self.dtype)
+            similar = cosine(r @ x, self._lengths, lengths[block], self.shrinkage)
+            if users is not None:
+                similar[users[block], torch.arange(x.size(1), device=x.device)] = 0.0
+            neighbors, weights = nearest(similar, self.num_neighbors)
+            kept = torch.zeros_like(similar).scatter_(0, neighbors.t(), weights.t())
+            out[block] = (r.t() @ kept).t()
+        return out
+
+
+def check_settings(num_neighbors: int, shrinkage: float) -> None:
+    """ValueError for settings that select no neighbors or make similarities grow."""
+    if num_neighbors < 1:
+        raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}.")
+    if shrinkage < 0:
+        raise ValueError(f"shrinkage must be at least 0, got {shrinkage}.")
+
+
+def squared_lengths(matrix: CSR, dtype: torch.dtype) -> Tensor:
+    """Sum of the squared entries of each row [num_rows], float64."""
+    value = matrix.weights(dtype).detach().double()
+    return matrix.with_value(value.square()).row_sum()
+
+
+def cosine(products: Tensor, lengths: Tensor, others: Tensor, shrinkage: float) -> Tensor:
+    """products_ij / (sqrt(lengths_i others_j) + shrinkage) [n, C], 0 where a length is 0; `lengths` are squared."""
+    # The root of the product, not the product of roots: ties of whole numbers stay ties.
+    scale = (lengths.unsqueeze(1) * others).sqrt_().add_(shrinkage)
+    return torch.where(scale > 0, products / scale, 0.0).to(products.dtype)
+
+
+def nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest positive entries of each column of [n, C], equal ones by ascending row.
+
+    Returns:
+        Their rows [C, min(k, n)] and their values [C, min(k, n)]; value 0 where a column has fewer.
+    """
+    n = similarity.size(0)
+    # One integer orders by value, then by row: floats above 0 sort like their bits. So no two are equal.
+    bits = similarity.float().clamp_(min=0.0).view(torch.int32).long()
+    rows = torch.arange(n, device=similarity.device)
+    keys = ((bits << 32) + (n - 1 - rows).unsqueeze(1)).t().contiguous()
+    best = n - 1 - (keys.topk(min(k, n), dim=1).values & 0xFFFFFFFF)
+    return best, similarity.t().gather(1, best).clamp_(min=0.0)

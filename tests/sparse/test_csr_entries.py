@@ -1,0 +1,169 @@
+"""The operator with entries left out, and its normalized forms, against dense float64 algebra."""
+
+import itertools
+
+import pytest
+import torch
+
+from graphkit.sparse import CSR
+from tests.sparse.graphs import N, close, dense, features, undirected, unique_edges, weights
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_without_equals_a_graph_built_without(weighted):
+    e = unique_edges()
+    w = weights(e.size(1)) if weighted else None
+    a = CSR.from_edge_index(e, N, w)
+    gone = torch.tensor([0, 3, 4, 3, 17])
+    less = a.without(a.positions(e[:, gone]))
+    left = torch.ones(e.size(1), dtype=torch.bool)
+    left[gone] = False
+    oracle = dense(e[:, left], None if w is None else w[left])
+    assert less.structure is a.structure
+    close(less.to_dense(torch.float64), oracle)
+    x = features().requires_grad_()
+    (less @ x).sum().backward()
+    close(x.grad, oracle.t() @ torch.ones(N, 3, dtype=torch.float64))
+    assert torch.equal(less.degree(), (oracle != 0).sum(1))
+    close(less.row_sum(), oracle.sum(1), 1e-6)
+    close(less.matmul(features(), "mean"), oracle @ features() / (oracle != 0).sum(1).clamp(min=1)[:, None])
+    assert set(map(tuple, less.edge_index().t().tolist())) == set(map(tuple, e[:, left].t().tolist()))
+    assert int(less.keep.sum()) == int(left.sum())
+    close(a.to_dense(torch.float64), dense(e, w))  # the operator itself is as it was
+    again = less.without(a.positions(e[:, [5]]))
+    left[5] = False
+    close(again.to_dense(torch.float64), dense(e[:, left], None if w is None else w[left]))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_without_knows_when_it_stays_symmetric(weighted):
+    e = undirected()
+    total = dense(e, weights(e.size(1)))
+    w = (total + total.t())[e[1], e[0]] if weighted else None
+    a = CSR.from_edge_index(e, N, w)
+    i = int((e[0] != e[1]).nonzero()[0])
+    one, both = e[:, [i]], torch.cat([e[:, [i]], e[:, [i]].flip(0)], dim=1)
+    oracle = dense(e, w)
+    oracle[both[1], both[0]] = 0
+    for less in (a.without(a.positions(both)), a.without(a.positions(one), mirror=True)):
+        assert less.symmetric
+        assert less.t() is less
+        close(less.to_dense(torch.float64), oracle)
+    half = a.without(a.positions(one))
+    assert not half.symmetric
+    oracle = dense(e, w)
+    oracle[one[1], one[0]] = 0
+    close(half.to_dense(torch.float64), oracle)
+    close(half.t().to_dense(torch.float64), oracle.t())
+    rest = half.without(a.positions(one.flip(0)))  # the other half goes later: symmetric again
+    assert rest.symmetric
+
+
+def test_positions():
+    e = unique_edges()
+    a = CSR.from_edge_index(e, N, torch.arange(1.0, e.size(1) + 1))
+    at = a.positions(e)
+    assert torch.equal(a.value[at], torch.arange(1.0, e.size(1) + 1))
+    assert torch.equal(torch.stack([a.col[at], a.row[at]]), e)
+    assert a.positions(e[:, :0]).shape == (0,)
+    missing = next(p for p in itertools.product(range(N), repeat=2) if list(p) not in e.t().tolist())
+    with pytest.raises(ValueError, match=f"edge {missing[0]} -> {missing[1]} is not an entry"):
+        a.positions(torch.tensor([[e[0, 0], missing[0]], [e[1, 0], missing[1]]]))
+    with pytest.raises(ValueError, match="source id 13 is out of range"):
+        a.positions(torch.tensor([[N], [0]]))
+    with pytest.raises(ValueError, match="not an entry"):
+        CSR.from_edge_index(e[:, :0], N).positions(e[:, :1])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rescale", [False, True])
+def test_dropout(weighted, rescale):
+    e = undirected()
+    w = weights(e.size(1)) if weighted else None
+    a = CSR.from_edge_index(e, N, w)
+    a = a.without(a.positions(e[:, :2]))
+    dropped = a.dropout(0.4, torch.Generator().manual_seed(3), rescale)
+    same = a.dropout(0.4, torch.Generator().manual_seed(3), rescale)
+    assert torch.equal(dropped.keep, same.keep)
+    assert not bool((dropped.keep & ~a.keep).any())
+    assert 0 < int(dropped.keep.sum()) < int(a.keep.sum())
+    oracle = a.to_dense(torch.float64) * (CSR(a.structure, None, dropped.keep).to_dense(torch.float64) > 0)
+    oracle = oracle / 0.6 if rescale else oracle
+    close(dropped.to_dense(torch.float64), oracle, 1e-6)
+    x = features().requires_grad_()
+    (dropped @ x).sum().backward()
+    close(x.grad, oracle.t() @ torch.ones(N, 3, dtype=torch.float64), 1e-6)
+    close(dropped.t().to_dense(torch.float64), oracle.t(), 1e-6)
+    assert dropped.structure is a.structure
+    assert not dropped.symmetric
+    assert a.dropout(0.0) is a
+    for p in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=r"p must lie in \[0, 1\)"):
+            a.dropout(p)
+
+
+def test_dropout_keeps_the_share_it_should():
+    a = CSR.from_edge_index(torch.cartesian_prod(torch.arange(100), torch.arange(100)).t(), 100)
+    kept = int(a.dropout(0.3, torch.Generator().manual_seed(0)).keep.sum())
+    assert abs(kept - 7000) < 5 * (10_000 * 0.3 * 0.7) ** 0.5
+
+
+def gcn_oracle(a, self_loops):
+    """PyG's convention: a self loop keeps its weight, others get 1; degrees are row sums."""
+    a = a.clone()
+    for i in range(a.size(0) if self_loops else 0):
+        if a[i, i] == 0:
+            a[i, i] = 1.0
+    scale = [float(s) ** -0.5 if s > 0 else 0.0 for s in a.sum(1)]
+    return torch.tensor([[scale[i] * float(a[i, j]) * scale[j] for j in range(a.size(1))] for i in range(a.size(0))])
+
+
+@pytest.mark.parametrize("self_loops", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_gcn_norm(self_loops, weighted, symmetric):
+    e = undirected() if symmetric else unique_edges()
+    total = dense(e, weights(e.size(1)))
+    total = total + total.t() if symmetric else total
+    w = total[e[1], e[0]] if weighted else None
+    a = CSR.from_edge_index(e, N, w)
+    close(a.gcn_norm(self_loops).to_dense(), gcn_oracle(dense(e, w), self_loops), 1e-6)
+    assert a.gcn_norm(self_loops) is a.gcn_norm(self_loops)
+    assert a.gcn_norm(self_loops).symmetric == symmetric
+    x = features().requires_grad_()
+    (a.gcn_norm(self_loops) @ x).sum().backward()
+    close(x.grad, a.gcn_norm(self_loops).to_dense().t() @ torch.ones(N, 3, dtype=torch.float64))
+    loops = e[:, e[0] == e[1]]
+    gone = torch.cat([e[:, :1], e[:, :1].flip(0), loops[:, :1]] if symmetric else [e[:, :3], loops[:, :1]], dim=1)
+    less = a.without(a.positions(gone))
+    close(less.gcn_norm(self_loops).to_dense(), gcn_oracle(less.to_dense(torch.float64), self_loops), 1e-6)
+    assert less.gcn_norm(self_loops).symmetric == symmetric
+    half = a.gcn_norm(self_loops, dtype=torch.float32)
+    assert half.dtype == torch.float32
+
+
+def test_gcn_norm_equals_pyg():
+    gcn_norm = pytest.importorskip("torch_geometric.nn.conv.gcn_conv").gcn_norm
+    e = unique_edges()
+    w = weights(e.size(1))
+    index, value = gcn_norm(e, w, N, add_self_loops=True)
+    close(CSR.from_edge_index(e, N, w).gcn_norm().to_dense(), dense(index, value))
+
+
+def test_norms_of_empty_and_negative_rows_are_zero():
+    e = torch.tensor([[0, 1, 2], [1, 0, 1]])
+    a = CSR.from_edge_index(e, 4, torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
+    for norm in (a.gcn_norm(self_loops=False), a.mean_norm()):
+        assert bool(norm.to_dense().isfinite().all())
+    assert a.gcn_norm(self_loops=False).to_dense().abs().sum() == 0
+    assert a.mean_norm().to_dense()[0].tolist() == [0, 1, 0, 0]
+
+
+def test_mean_norm():
+    e = unique_edges()
+    w = weights(e.size(1))
+    for weight in (None, w):
+        oracle = dense(e, weight)
+        total = oracle.sum(1)
+        total[total == 0] = 1
+        close(CSR.from_edge_index(e, N, weight).mean_norm().to_dense(), oracle / total[:, None])

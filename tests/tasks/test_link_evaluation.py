@@ -1,0 +1,213 @@
+"""Batches, negatives, metrics and refusals of link prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from graphkit.conf.schema import AdamicAdarModel, CommonNeighborsModel, LinkTask, ResourceAllocationModel, Train
+from graphkit.data.types import Dataset, Pairs
+from graphkit.errors import RequestError
+from graphkit.layers.pair_scores import PairScore
+from graphkit.models.heuristics import NoEncoder
+from graphkit.sparse.intersection import NeighborSets
+from graphkit.tasks.build import build_task
+from tests.tasks.links import NODES, both_ways, make_task, new_model, planted
+
+
+def test_batches_cover_the_positives_once() -> None:
+    dataset = planted()
+    positive = dataset.splits["train"].positive
+    count = positive.size(1)
+    assert count % 16
+    everything = make_task(dataset, settings=LinkTask(drop_last=False), batch_size=16)
+    batches = list(everything.batches(torch.Generator().manual_seed(0)))
+    assert everything.num_batches == len(batches) == count // 16 + 1
+    assert torch.equal(torch.cat([batch.positive for batch in batches], dim=1).unique(dim=1), positive.unique(dim=1))
+    assert sum(batch.positive.size(1) for batch in batches) == count
+    full = make_task(dataset, batch_size=16)
+    batches = list(full.batches(torch.Generator().manual_seed(0)))
+    assert full.num_batches == len(batches) == count // 16
+    assert [batch.positive.size(1) for batch in batches] == [16] * len(batches)
+    assert torch.cat([batch.positive for batch in batches], dim=1).unique(dim=1).size(1) == 16 * len(batches)
+    for size in (0, count, 10 * count):
+        (batch,) = make_task(dataset, batch_size=size).batches(torch.Generator())
+        assert torch.equal(batch.positive.unique(dim=1), positive.unique(dim=1))
+
+
+def test_batches_come_from_their_generator_alone() -> None:
+    task = make_task(planted(), batch_size=16)
+    epochs = []
+    for global_seed, seed in ((0, 5), (1, 5), (0, 6)):
+        torch.manual_seed(global_seed)
+        batches = list(task.batches(torch.Generator().manual_seed(seed)))
+        epochs.append(torch.cat([part for batch in batches for part in (batch.positive, batch.negative)], dim=1))
+    assert torch.equal(epochs[0], epochs[1])
+    assert not torch.equal(epochs[0], epochs[2])
+    generator = torch.Generator().manual_seed(0)
+    first, second = (next(task.batches(generator)) for _ in range(2))
+    assert not torch.equal(first.positive, second.positive)
+    assert not torch.equal(first.negative, second.negative)
+
+
+@pytest.mark.parametrize("reject", ["train", "all"])
+def test_negatives_are_no_known_positives(reject: str) -> None:
+    """Few pairs are left as negatives: with `train` the held-out edges are among those that must come up."""
+    every = torch.triu_indices(14, 14, offset=1)
+    every = every[:, torch.randperm(every.size(1), generator=torch.Generator().manual_seed(0))]
+    free, valid, test, train = every[:, :4], every[:, 4:9], every[:, 9:14], every[:, 14:]
+    dataset = planted(
+        data=Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=14),
+        splits={"train": Pairs(train), "valid": Pairs(valid, free), "test": Pairs(test, free)},
+    )
+    task = make_task(dataset, settings=LinkTask(reject_negatives=reject))
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.cat([next(task.batches(generator)).negative for _ in range(10)], dim=1)
+    allowed = [free] if reject == "all" else [free, valid, test]
+    assert both_ways(drawn) == both_ways(torch.cat(allowed, dim=1))
+    assert drawn.size(1) == 10 * train.size(1)
+
+
+class Given(nn.Module):
+    """A model whose scores are given for every pair."""
+
+    class _Score(PairScore):
+        def __init__(self, matrix: Tensor) -> None:
+            super().__init__()
+            self.matrix = matrix
+
+        def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+            return (h,)
+
+        def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+            return (self.matrix[pairs[0], pairs[1]].unsqueeze(1),)
+
+        def head(self, *features: Tensor) -> Tensor:
+            return features[0].squeeze(1)
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.encoder, self.score = NoEncoder(), self._Score(matrix)
+
+
+def test_hits_equal_a_loop_over_pairs() -> None:
+    dataset = planted(metrics=("hits@1", "hits@5", "hits@20", "hits@41"))
+    matrix = torch.randn(NODES, NODES, generator=torch.Generator().manual_seed(0)).mul(3).round()  # with ties
+    result = make_task(dataset).evaluate(Given(matrix))
+    shares = set()
+    for split in ("valid", "test"):
+        scores = [[float(matrix[u, v]) for u, v in pairs.t().tolist()] for pairs in vars(dataset.splits[split]).values()]
+        positive, negative = scores[0], sorted(scores[1], reverse=True)
+        for k in (1, 5, 20, 41):
+            hits = [score for score in positive if len(negative) < k or score > negative[k - 1]]
+            assert result[split][f"hits@{k}"] == pytest.approx(100.0 * len(hits) / len(positive))
+            shares.add(len(hits) / len(positive))
+    assert len(shares) > 3
+    assert result["valid"]["hits@41"] == 100.0  # of 40 negatives
+
+
+def test_evaluation_does_not_depend_on_block_sizes() -> None:
+    dataset = planted(5)
+    net = new_model(make_task(dataset)).double().eval()
+    outcomes = []
+    for eval_batch_size, micro_batch in ((65536, 4096), (65536, 0), (7, 4096), (7, 3), (1, 1)):
+        task = make_task(dataset, settings=LinkTask(micro_batch=micro_batch), eval_batch_size=eval_batch_size)
+        outcomes.append((task.evaluate(net), task.predictions(net)))
+    metrics, arrays = outcomes[0]
+    for other_metrics, other_arrays in outcomes[1:]:
+        assert other_metrics == metrics
+        assert other_arrays.keys() == arrays.keys()
+        for name in arrays:
+            np.testing.assert_allclose(other_arrays[name], arrays[name], rtol=0, atol=1e-12)
+
+
+def test_predictions_say_what_they_belong_to() -> None:
+    dataset = planted()
+    matrix = torch.randn(NODES, NODES)
+    arrays = make_task(dataset).predictions(Given(matrix))
+    assert len(arrays) == 8
+    for split in ("valid", "test"):
+        for kind in ("positive", "negative"):
+            pairs = getattr(dataset.splits[split], kind)
+            np.testing.assert_array_equal(arrays[f"{split}_{kind}_pairs"], pairs.numpy())
+            np.testing.assert_array_equal(arrays[f"{split}_{kind}_scores"], matrix[pairs[0], pairs[1]].numpy())
+
+
+def test_metric_setting_selects_and_is_reported() -> None:
+    task = make_task(planted(), settings=LinkTask(metric="mrr"))
+    assert task.metric == "mrr" and task.metrics == ("hits@5", "hits@1", "mrr")
+    found = task.evaluate(new_model(task).eval(), ("test",))
+    assert found.keys() == {"test"} and set(found["test"]) == {"hits@5", "hits@1", "mrr"}
+    assert make_task(planted()).metric == "hits@5"
+
+
+@pytest.mark.parametrize("model", [CommonNeighborsModel(), AdamicAdarModel(), ResourceAllocationModel()], ids=lambda m: m.name)
+def test_heuristics_have_nothing_to_train_and_find_communities(model: Any) -> None:
+    task = build_task("link", planted(), LinkTask(), model, Train(), torch.device("cpu"))
+    net = task.build_model()
+    assert task.param_groups(net) == []
+    assert task.evaluate(net)["test"] == {"hits@5": 100.0, "hits@1": 100.0}
+
+
+def _emptied(split: str) -> Dataset:
+    dataset = planted()
+    pairs = replace(dataset.splits[split], positive=torch.zeros(2, 0, dtype=torch.long))
+    return replace(dataset, splits={**dataset.splits, split: pairs})
+
+
+def _without_negatives(split: str, negative: Tensor | None) -> Dataset:
+    dataset = planted()
+    return replace(dataset, splits={**dataset.splits, split: replace(dataset.splits[split], negative=negative)})
+
+
+def _complete() -> Dataset:
+    every = torch.triu_indices(4, 4, offset=1)
+    pairs = Pairs(every, every)
+    data = Data(edge_index=torch.cat([every, every.flip(0)], dim=1), num_nodes=4)
+    return planted(data=data, splits={"train": pairs, "valid": pairs, "test": pairs})
+
+
+def _of_nodes() -> Dataset:
+    return planted(task="node", splits={split: torch.arange(3) for split in ("train", "valid", "test")})
+
+
+@pytest.mark.parametrize(
+    ("make", "metric", "message"),
+    [
+        (_of_nodes, "auto", "data set 'planted' was loaded for task=node; load it for task=link"),
+        *(
+            (
+                lambda split=split: _emptied(split),
+                "auto",
+                f"the {split} split of data set 'planted' has no edge; give more edges or another data.split",
+            )
+            for split in ("train", "valid", "test")
+        ),
+        *(
+            (
+                lambda split=split, negative=negative: _without_negatives(split, negative),
+                "auto",
+                f"the {split} split of data set 'planted' has no negative pairs to rank against",
+            )
+            for split, negative in (("valid", None), ("test", torch.zeros(2, 0, dtype=torch.long)))
+        ),
+        (
+            _complete,
+            "auto",
+            "data set 'planted': the graph of 4 nodes is complete: no pair of different nodes is left as a negative; "
+            "link prediction needs non-edges to train on",
+        ),
+        (planted, "f1", "unknown metric 'f1' for task=link; choose hits@K with a number K (hits@20), mrr or roc-auc"),
+    ],
+)
+def test_unusable_data_is_refused_in_one_sentence(make: Callable[[], Dataset], metric: str, message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        make_task(make(), settings=LinkTask(metric=metric))
+    assert str(caught.value) == message
