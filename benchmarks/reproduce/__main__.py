@@ -152,7 +152,7 @@ def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assi
     """Record the rows that ran with their own settings, and render the page."""
     recorded = False
     for row, folder in finished:
-        if config_digest(row.config_with(extra)) == "":
+        if config_digest(row.config_with(extra)) != config_digest(row.config):
             _say(f"{row.label}: a trial, its result is not recorded")
             continue
         path = record_path(places.results, table.name, row)
