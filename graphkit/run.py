@@ -159,6 +159,12 @@ class _Experiment:
             features=data.features,
             labels=data.labels,
             split=data.split,
+            interactions=data.interactions,
+            user_column=data.user_column,
+            item_column=data.item_column,
+            rating_column=data.rating_column,
+            min_rating=data.min_rating,
+            time_column=data.time_column,
         )
 
     def __call__(self, seed: int) -> Task:
@@ -176,8 +182,7 @@ def _execute(resolved: Resolved) -> RunResult:
     experiment = _Experiment(settings)
     protocol = ""
     if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
-        experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
-        protocol = experiment.dataset(settings.seed).protocol
+        protocol = experiment(settings.seed).protocol  # what is wrong with the data shows before a run folder exists
     paper = resolved.recipe.figures() if resolved.recipe else None
     return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=resolved.notes)
 
@@ -199,7 +204,7 @@ def _dry_run(resolved: Resolved) -> str:
         "message_passing_edges": int(dataset.data.edge_index.size(1)),
         "splits": {name: _size(part) for name, part in dataset.splits.items()},
         "batches_per_epoch": task.num_batches,
-        "protocol": dataset.protocol,
+        "protocol": task.protocol,
         "folder": settings.resume or str(Path(settings.out) / new),
     }
     if settings.format == "json":
@@ -210,11 +215,11 @@ def _dry_run(resolved: Resolved) -> str:
 
 
 def _size(part: Any) -> int | dict[str, int]:
-    """Nodes of a split, or its pairs by sign."""
+    """Nodes or interactions of a split, or its pairs by sign."""
     from graphkit.data.types import Pairs
 
     if not isinstance(part, Pairs):
-        return int(part.numel())
+        return int(part.size(-1))
     sizes = {"positive": int(part.positive.size(1))}
     return sizes if part.negative is None else {**sizes, "negative": int(part.negative.size(1))}
 
@@ -243,6 +248,8 @@ def _result_page(result: RunResult) -> str:
         table,
         f"epoch selected by valid {result.metric}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
     ]
+    if result.protocol:
+        lines.append(f"protocol: {result.protocol}")
     if published and result.paper:
         lines.append(f"paper: {result.paper['source']}")
     return render(*lines) + f"report: {result.folder / 'report.html'}\n"

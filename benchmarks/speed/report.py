@@ -47,7 +47,7 @@ def as_table(name: str, rows: Sequence[Row]) -> str:
             _number(row.peak_mb),
             _number(row.added_mb),
             _number(row.peer_added_mb),
-            f"yes, {row.tolerance:.0e}" if row.equal else f"NO, {row.difference:.0e}",
+            f"yes, {row.tolerance:g}" if row.equal else f"NO, {row.difference:.0e}",
         )
     reasons = dict.fromkeys(f"roofline: {row.roofline}" for row in rows)
     console = Console(width=_WIDTH, markup=False, highlight=False)

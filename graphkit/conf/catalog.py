@@ -43,6 +43,9 @@ class ModelEntry:
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(schema.LinkTask, "graphkit.tasks.link:LinkPrediction", "ncn", "link prediction"),
     "node": TaskEntry(schema.NodeTask, "graphkit.tasks.node:NodeClassification", "gcn", "node classification"),
+    "recommend": TaskEntry(
+        schema.RecommendTask, "graphkit.tasks.recommend:Recommendation", "lightgcn", "recommendation of items to users"
+    ),
 }
 
 _NCN = Paper("Neural Common Neighbor with Completion for Link Prediction", "ICLR 2024", "https://arxiv.org/abs/2302.00890")
@@ -54,6 +57,30 @@ _GCN = Paper(
     "Semi-Supervised Classification with Graph Convolutional Networks", "ICLR 2017", "https://arxiv.org/abs/1609.02907"
 )
 _SAGE = Paper("Inductive Representation Learning on Large Graphs", "NeurIPS 2017", "https://arxiv.org/abs/1706.02216")
+_LIGHTGCN = Paper(
+    "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation",
+    "SIGIR 2020",
+    "https://arxiv.org/abs/2002.02126",
+)
+_ULTRAGCN = Paper(
+    "UltraGCN: Ultra Simplification of Graph Convolutional Networks for Recommendation",
+    "CIKM 2021",
+    "https://arxiv.org/abs/2110.15114",
+)
+_LIGHTGCL = Paper(
+    "LightGCL: Simple Yet Effective Graph Contrastive Learning for Recommendation",
+    "ICLR 2023",
+    "https://arxiv.org/abs/2302.08191",
+)
+_BPR = Paper("BPR: Bayesian Personalized Ranking from Implicit Feedback", "UAI 2009", "https://arxiv.org/abs/1205.2618")
+_ITEM_KNN = Paper(
+    "Item-based Collaborative Filtering Recommendation Algorithms", "WWW 2001", "https://doi.org/10.1145/371920.372071"
+)
+_USER_KNN = Paper("Analysis of Recommendation Algorithms for E-Commerce", "EC 2000", "https://doi.org/10.1145/352871.352887")
+_EASE = Paper("Embarrassingly Shallow Autoencoders for Sparse Data", "WWW 2019", "https://arxiv.org/abs/1905.03375")
+_GFCF = Paper("How Powerful is Graph Convolution for Recommendation?", "CIKM 2021", "https://arxiv.org/abs/2108.07567")
+_GTE = Paper("How Expressive are Graph Neural Networks in Recommendation?", "CIKM 2023", "https://arxiv.org/abs/2308.11127")
+_IALS = Paper("Collaborative Filtering for Implicit Feedback Datasets", "ICDM 2008", "https://doi.org/10.1109/ICDM.2008.22")
 
 MODELS: dict[str, dict[str, ModelEntry]] = {
     "link": {
@@ -69,5 +96,28 @@ MODELS: dict[str, dict[str, ModelEntry]] = {
         "gcn": ModelEntry(schema.GCNModel, "graphkit.models.node:GCN", "graph convolutional network", _GCN),
         "sage": ModelEntry(schema.SAGEModel, "graphkit.models.node:SAGE", "GraphSAGE, mean aggregation", _SAGE),
         "mlp": ModelEntry(schema.MLPModel, "graphkit.models.node:MLP", "features only", None),
+    },
+    "recommend": {
+        "lightgcn": ModelEntry(schema.LightGCNModel, "graphkit.models.recommend.lightgcn:LightGCN", "LightGCN", _LIGHTGCN),
+        "ultragcn": ModelEntry(
+            schema.UltraGCNModel, "graphkit.models.recommend.ultragcn:UltraGCN", "UltraGCN, without propagation", _ULTRAGCN
+        ),
+        "lightgcl": ModelEntry(
+            schema.LightGCLModel, "graphkit.models.recommend.lightgcl:LightGCL", "LightGCN with a contrastive view", _LIGHTGCL
+        ),
+        "bpr-mf": ModelEntry(
+            schema.BPRMFModel, "graphkit.models.recommend.bpr_mf:BPRMF", "matrix factorization trained on pairs", _BPR
+        ),
+        "mostpop": ModelEntry(schema.MostPopModel, "graphkit.models.recommend.mostpop:MostPop", "the most popular items"),
+        "itemknn": ModelEntry(
+            schema.ItemKNNModel, "graphkit.models.recommend.neighbors:ItemKNN", "nearest items by cosine", _ITEM_KNN
+        ),
+        "userknn": ModelEntry(
+            schema.UserKNNModel, "graphkit.models.recommend.neighbors:UserKNN", "nearest users by cosine", _USER_KNN
+        ),
+        "ease": ModelEntry(schema.EASEModel, "graphkit.models.recommend.ease:EASE", "linear autoencoder, closed form", _EASE),
+        "gf-cf": ModelEntry(schema.GFCFModel, "graphkit.models.recommend.gfcf:GFCF", "low-pass filter, closed form", _GFCF),
+        "gte": ModelEntry(schema.GTEModel, "graphkit.models.recommend.gte:GTE", "paths of three edges, no learning", _GTE),
+        "ials": ModelEntry(schema.IALSModel, "graphkit.models.recommend.ials:IALS", "alternating least squares", _IALS),
     },
 }

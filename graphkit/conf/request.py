@@ -16,7 +16,15 @@ CUSTOM = "custom"
 WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root")
 """What may be said beside `resume=`: where the data lies and how to show, nothing that decides a number."""
 
-_OWN_FILES = ("data.edges", "data.features", "data.labels")
+_OWN_GRAPH = ("data.edges", "data.features", "data.labels")
+_OWN_INTERACTIONS = (
+    "data.interactions",
+    "data.user_column",
+    "data.item_column",
+    "data.rating_column",
+    "data.min_rating",
+    "data.time_column",
+)
 
 
 class DatasetRow(Protocol):
@@ -160,12 +168,14 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:
     mistakes = []
-    given = [key for key in _OWN_FILES if values.get(key) is not None]
+    own, other = (_OWN_INTERACTIONS, _OWN_GRAPH) if task == "recommend" else (_OWN_GRAPH, _OWN_INTERACTIONS)
+    given = [key for key in (*own, *other) if values.get(key) is not None]
     if name != CUSTOM:
         mistakes += [f"{key}: own files need dataset={CUSTOM}, not dataset={name}" for key in given]
-    else:
-        needed = [key for key in ("data.edges", "data.labels") if key != "data.labels" or task == "node"]
+    elif task:
+        needed = (own[0], "data.labels") if task == "node" else own[:1]
         mistakes += [f"dataset={CUSTOM}: give {key}=FILE" for key in needed if key not in given]
+        mistakes += [f"{key}: task={task} does not read it, leave it out" for key in given if key in other]
     split = values.get("data.split")
     if split is None or split == run_settings()["data.split"].default:
         return mistakes

@@ -313,7 +313,7 @@ _ENTRIES = (
     ),
     DatasetEntry(
         "custom",
-        "own CSV files: data.edges, data.features, data.labels",
+        "own CSV files: data.edges, data.features, data.labels, data.interactions",
         {
             "node": Protocol(
                 "Own files, read as an undirected graph; labeled nodes split class by class in the shares of data.split, anew "
@@ -323,6 +323,13 @@ _ENTRIES = (
             ),
             "link": Protocol(
                 f"Own files, read as an undirected graph; a split in the shares of data.split {_EDGE_SPLIT}", "hits@20", _HITS
+            ),
+            "recommend": Protocol(
+                "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
+                "user has not been seen with are ranked, at test also without the validation items; users without held-out "
+                "items do not count.",
+                "recall@20",
+                _RANKING,
             ),
         },
         "own files",

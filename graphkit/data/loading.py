@@ -16,6 +16,7 @@ from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.download import ensure
 from graphkit.data.ogb import read_ddi
 from graphkit.data.own import OwnGraph, OwnNames, read_own
+from graphkit.data.own_interactions import Columns, read_interactions
 from graphkit.data.planetoid import read_planetoid
 from graphkit.data.splits import Shares, split_edges, split_edges_as_ncn, split_nodes
 from graphkit.data.types import Dataset, Pairs
@@ -44,6 +45,12 @@ def load(
     features: PathLike | None = None,
     labels: PathLike | None = None,
     split: Sequence[float] = DEFAULT_SPLIT,
+    interactions: PathLike | None = None,
+    user_column: str | None = None,
+    item_column: str | None = None,
+    rating_column: str | None = None,
+    min_rating: float | None = None,
+    time_column: str | None = None,
 ) -> Dataset:
     """Load a data set, from its publisher's address the first time, and split it for a task.
 
@@ -57,6 +64,12 @@ def load(
         features: With `custom`: CSV file, node id and numbers a row.
         labels: With `custom`: CSV file, node id and label a row; needed by `node`.
         split: Shares of training, validation and test, for own files and planted graphs.
+        interactions: With `custom` and `recommend`: CSV file with a header, one interaction a row.
+        user_column: Its column of user ids; default: user.
+        item_column: Its column of item ids; default: item.
+        rating_column: Its column of ratings, read with `min_rating`; default: rating.
+        min_rating: Interactions rated lower are left out; default: all count.
+        time_column: Its column of times, by which each user's items are then split; default: a random split.
 
     Returns:
         The graph with its splits; its `protocol` says what was done.
@@ -67,8 +80,12 @@ def load(
     """
     entry = _entry(name, task)
     shares = _shares(entry, split)
-    if name != "custom" and (edges or features or labels):
-        raise RequestError(f"own files (data.edges, data.features, data.labels) go with dataset=custom, not with {name!r}")
+    columns = _columns(user_column, item_column, rating_column, min_rating, time_column)
+    if name != "custom" and (edges or features or labels or interactions or columns != Columns()):
+        raise RequestError(
+            "own files (data.edges, data.features, data.labels, data.interactions and its columns) go with dataset=custom, "
+            f"not with {name!r}"
+        )
     generator = torch.Generator().manual_seed(seed)
     notes = [entry.protocols[task].statement]
     names = OwnNames()
@@ -78,10 +95,14 @@ def load(
     if entry.takes_split:
         notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
     if task == "recommend":
-        interactions = _interactions(entry, data_root(root), shares, generator)
-        notes += recommend.notes(interactions)
-        data, splits = recommend.bipartite(interactions), interactions.splits
-        names, items = OwnNames(interactions.user_names), interactions.item_names
+        if name == "custom":
+            taken, remarks = _own_interactions(interactions, columns, shares, generator)
+            notes += remarks
+        else:
+            taken = _interactions(entry, data_root(root), shares, generator)
+        notes += recommend.notes(taken)
+        data, splits = recommend.bipartite(taken), taken.splits
+        names, items = OwnNames(taken.user_names), taken.item_names
     elif name == "custom":
         own = _own(task, edges, features, labels)
         notes += own.notes
@@ -141,6 +162,19 @@ def _own(task: str, edges: PathLike | None, features: PathLike | None, labels: P
     if task == "node" and not labels:
         raise RequestError("dataset=custom with task=node needs data.labels=FILE, a CSV file with a node id and a label a row")
     return read_own(Path(edges), Path(features) if features else None, Path(labels) if labels else None)
+
+
+def _columns(user: str | None, item: str | None, rating: str | None, low: float | None, time: str | None) -> Columns:
+    usual = Columns()
+    return Columns(user or usual.user, item or usual.item, rating or usual.rating, low, time)
+
+
+def _own_interactions(
+    path: PathLike | None, columns: Columns, shares: Shares, generator: torch.Generator
+) -> tuple[recommend.Interactions, tuple[str, ...]]:
+    if not path:
+        raise RequestError("dataset=custom with task=recommend needs data.interactions=FILE, a CSV file, one interaction a row")
+    return read_interactions(Path(path), columns, shares, generator)
 
 
 def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> recommend.Interactions:

@@ -86,7 +86,7 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
     ends = _read_edges(edges)
     table = _read_features(features) if features else None
     given = _read_labels(labels) if labels else None
-    index = _number(table.ids if table else [*ends.ids, *(given.ids if given else ())])
+    index = number(table.ids if table else [*ends.ids, *(given.ids if given else ())])
     num_nodes = len(index)
     edge_index = torch.from_numpy(_indices(ends, index, table).reshape(-1, 2).T.copy())
     pairs = undirected_pairs(edge_index, num_nodes)
@@ -97,7 +97,7 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
         data.x = torch.from_numpy(x)
     classes: dict[str, int] = {}
     if given:
-        classes = _number(given.values)
+        classes = number(given.values)
         y = np.full(num_nodes, -1)
         y[_indices(given, index, table)] = [classes[label] for label in given.values]
         data.y = torch.from_numpy(y)
@@ -181,7 +181,7 @@ def _indices(column: _Column, index: dict[str, int], table: _Column | None) -> n
     return found
 
 
-def _number(names: Iterable[str]) -> dict[str, int]:
+def number(names: Iterable[str]) -> dict[str, int]:
     """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
     distinct = set(names)
     ordered = sorted(distinct, key=lambda name: (int(name), name)) if all(map(_is_integer, distinct)) else sorted(distinct)

@@ -72,8 +72,8 @@ def read_published(folder: Path, generator: torch.Generator) -> Interactions:
     return Interactions({"train": train, "valid": valid, "test": test}, num_users, num_items, *names)
 
 
-def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generator) -> list[Tensor]:
-    """Split each user's items at random.
+def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generator, time: Tensor | None = None) -> list[Tensor]:
+    """Split each user's items, at random or by time.
 
     Of a user's n items each part after the first gets share * n, rounded to nearest, halves up; the first gets the rest.
 
@@ -81,24 +81,26 @@ def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generato
         pairs: Distinct (user, item) pairs [2, P].
         shares: Share of each part; they sum to 1.
         generator: Source of randomness.
+        time: When each pair happened [P]: the last part gets a user's latest, and so on; items of one time in random order.
 
     Returns:
         The parts, each sorted by user, then item.
     """
     users = pairs[0]
     order = torch.randperm(users.numel(), generator=generator)
+    if time is not None:
+        order = order[torch.argsort(time[order], stable=True)]
     order = order[torch.argsort(users[order], stable=True)]
     counts = torch.bincount(users)
-    first = counts.cumsum(0) - counts
-    rank = torch.arange(users.numel()) - first[users[order]]  # place among the user's own, at random
-    parts, taken = [], torch.zeros_like(counts)
-    for share in shares[1:]:
-        until = taken + (counts * share + 0.5 + 1e-9).long()  # a half that rounding has missed counts as a half
-        chosen = (rank >= taken[users[order]]) & (rank < until[users[order]])
-        parts.append(order[chosen])
-        taken = until
-    rest = order[rank >= taken[users[order]]]
-    return [pairs[:, part.sort().values] for part in (rest, *parts)]
+    owner = users[order]
+    rank = torch.arange(users.numel()) - (counts.cumsum(0) - counts)[owner]  # place among the user's own
+    parts, end = [], counts
+    for share in reversed(shares[1:]):
+        begin = end - (counts.double() * share + 0.5 + 1e-9).long()  # a half that rounding has missed counts as a half
+        parts.append(order[(rank >= begin[owner]) & (rank < end[owner])])
+        end = begin
+    parts.append(order[rank < end[owner]])
+    return [_sorted(pairs[:, part]) for part in reversed(parts)]
 
 
 def bipartite(interactions: Interactions) -> Data:
@@ -216,6 +218,10 @@ def _read_names(path: Path, count: int) -> tuple[str, ...]:
 
 def _numbers_from_one(count: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(1, count + 1))
+
+
+def _sorted(pairs: Tensor) -> Tensor:
+    return pairs[:, np.lexsort((pairs[1].numpy(), pairs[0].numpy()))]
 
 
 def _distinct(pairs: Tensor, num_items: int) -> Tensor:

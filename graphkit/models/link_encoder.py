@@ -101,7 +101,7 @@ class LinkEncoder(nn.Module):
         if x is None:
             raise ValueError("this encoder was built for node features; pass x [N, in_channels].")
         if isinstance(x, CSR) and not isinstance(self.input, nn.Sequential):
-            x = x.to_dense()  # convs with weights take dense features
+            x = x.to_dense(next(self.parameters()).dtype)  # convs with weights take dense features
         h: Tensor = self.input(x)
         rounds = []
         for conv, after in zip(self.convs, self.afters, strict=True):

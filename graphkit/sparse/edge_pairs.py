@@ -28,6 +28,8 @@ class EdgePairs:
         structure: The symmetric pattern without diagonal, 2 m entries.
         end: For each entry (i, j), the end at node i [2 m].
         turned: For each entry (i, j), the end at node j [2 m].
+        upper: Where the entry (low, high) of each pair lies [m], ascending.
+        lower: Where the entry (high, low) of each pair lies [m].
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -48,6 +50,8 @@ class EdgePairs:
         # An object of its own: the cache below must not keep its key alive.
         self.structure = Structure(pointers(torch.bincount(self.own, minlength=n)), self.other[self.end], (n, n))
         self.structure.t()
+        place = torch.argsort(self.end)
+        self.upper, self.lower = place[: self.size], place[self.size :]
 
     @property
     def low(self) -> Tensor:

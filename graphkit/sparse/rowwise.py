@@ -162,7 +162,7 @@ def _draw(low: Any, high: Any, column: int) -> Any:
     return np.uint32(z ^ np.uint32(z >> np.uint32(15)))
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _forward(
     x: Any,
     weight: Any,
@@ -210,7 +210,7 @@ def _forward(
                     out[r, f] = _narrow(max(kept, zero), out[r, f])
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _backward(
     x: Any,
     weight: Any,

@@ -35,7 +35,7 @@ def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
         # Two to three times as fast as torch's two kernels.
         out = x.new_empty(structure.shape[0], x.size(1))
         given = x.new_zeros(0) if value is None else value.contiguous()
-        arrays = structure.row_blocks, structure.rowptr, structure.col, given.detach(), x.detach(), out
+        arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, given.detach(), x.detach(), out
         with kernel_threads():
             rows_times(*(array.numpy() for array in arrays))
         return out

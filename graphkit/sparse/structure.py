@@ -75,6 +75,12 @@ class Structure:
 
     @cached_property
     @lasting
+    def narrow_col(self) -> Tensor:
+        """`col` in 32 bits where the ids fit: kernels that are short of memory bandwidth read half as much."""
+        return self.col.to(torch.int32) if self.shape[1] < 2**31 else self.col
+
+    @cached_property
+    @lasting
     def key(self) -> Tensor:
         """`row * num_cols + col` of each entry [nnz], strictly ascending: what binary search looks in."""
         return self.row * self.shape[1] + self.col

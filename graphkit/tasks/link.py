@@ -59,6 +59,7 @@ class LinkPrediction:
     def __init__(self, dataset: Dataset, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
         splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
         self._model, self._train, self._settings, self._device = model, train, settings, device
+        self.protocol = dataset.protocol
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         for metric in self.metrics:

@@ -20,7 +20,7 @@ _LEAST = 16
 
 def rank_items(
     scores: Callable[[Tensor], Tensor], users: Tensor, num_items: int, k: int, seen: CSR | None = None, block: int = 0
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """The k best items of each user among those the user has not been seen with; users x items is never in memory.
 
     Ties go to the lower item. The block size changes nothing.
@@ -34,7 +34,7 @@ def rank_items(
         block: Users scored at a time; 0, or more than keep a block of scores within 128 MiB: as many as do.
 
     Returns:
-        Items [U, k], int64, best first; -1 where no item is left.
+        Scores [U, k], best first, and items [U, k], int64; -inf and -1 where no item is left.
 
     Raises:
         RunError: If a score is NaN.
@@ -42,15 +42,17 @@ def rank_items(
     size = max(1, _SCORES // max(1, num_items))
     if block:
         size = min(size, block)
-    tops = [users.new_empty(0, k)]
+    best, items = [torch.empty(0, k, device=users.device)], [users.new_empty(0, k)]
     for part in users.split(size):
         asked = part if len(part) >= _LEAST else torch.cat([part, part[-1:].expand(_LEAST - len(part))])
         found = scores(asked)[: len(part)]
         try:
-            tops.append(top_columns(found, k, seen, part)[1])
+            top = top_columns(found, k, seen, part)
         except UnrankedScore as error:
             raise RunError("the model scores items with NaN: lower train.lr or use precision=32-true") from error
-    return torch.cat(tops)
+        best.append(top[0])
+        items.append(top[1])
+    return torch.cat(best), torch.cat(items)
 
 
 def check_metric(name: str) -> int:

@@ -25,7 +25,9 @@ class Reporter:
         every: Least seconds between two lines where there are no bars.
     """
 
-    def __init__(self, wanted: bool, seeds: int, epochs: int, stream: TextIO | None = None, every: float = _LINE_SECONDS) -> None:
+    def __init__(
+        self, wanted: bool, seeds: int, epochs: int, stream: TextIO | None = None, every: float = _LINE_SECONDS
+    ) -> None:
         self._wanted = wanted
         self._stream = stream or sys.stderr
         self._total = seeds * max(epochs, 1)

@@ -15,13 +15,15 @@ Backward = Callable[[Tensor], None]
 class Task(Protocol):
     """One task on one data set with one seed's split, ready to train and evaluate models.
 
-    Metrics are percentages where the field prints percentages (hits@K, accuracy, roc-auc), higher is better.
+    Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), higher is better.
     """
 
     metric: str
     """The validation metric that selects the epoch."""
     metrics: tuple[str, ...]
     """All metrics that `evaluate` returns."""
+    protocol: str
+    """What is trained, selected and judged on, in plain sentences."""
     num_batches: int
     """Training batches an epoch."""
 

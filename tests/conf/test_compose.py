@@ -39,11 +39,12 @@ def test_no_recipe_on_demand(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(("task", "model"), [(task, model) for task in MODELS for model in MODELS[task]])
 def test_settings_are_the_schema_s_dataclasses(task: str, model: str):
-    run = resolve(f"task={task}", f"model={model}", "dataset=karate").run
+    dataset = "planted-interactions" if task == "recommend" else "karate"
+    run = resolve(f"task={task}", f"model={model}", f"dataset={dataset}").run
     assert type(run) is schema.Run
     assert type(run.model) is MODELS[task][model].settings
     assert run.model == MODELS[task][model].settings()
-    assert (run.task.name, run.model.name, run.dataset) == (task, model, "karate")
+    assert (run.task.name, run.model.name, run.dataset) == (task, model, dataset)
     assert run.train == schema.Train() and run.data == schema.Data()
 
 

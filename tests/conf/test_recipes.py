@@ -26,8 +26,9 @@ def recipe_of(name: str) -> Recipe:
 def test_which_recipes_there_are():
     link = {f"link-{name}-ncn" for name in ("digits", "ogbl-ddi", *PLANETOID)} | {f"link-{name}-gae" for name in PLANETOID}
     node = {f"node-{name}-{model}" for name in PLANETOID for model in MODELS["node"]}
-    assert set(RECIPES) == link | node
-    assert len(RECIPES) == 17
+    recommend = {f"recommend-{name}-lightgcn" for name in ("gowalla", "lastfm")} | {"recommend-gowalla-gf-cf"}
+    assert set(RECIPES) == link | node | recommend
+    assert len(RECIPES) == 20
 
 
 @pytest.mark.parametrize("name", RECIPES)

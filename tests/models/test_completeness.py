@@ -16,7 +16,7 @@ from graphkit.tasks.build import resolve
 ENTRIES = [
     pytest.param(task, name, entry, id=f"{task}-{name}") for task, models in MODELS.items() for name, entry in models.items()
 ]
-DIMENSIONS = {"in_channels", "out_channels", "num_nodes"}
+DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items"}
 """What a model learns from the data set rather than from its settings."""
 
 
@@ -42,7 +42,8 @@ def test_settings_are_the_keyword_arguments_of_the_model(task: str, name: str, e
 @pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)
 def test_a_test_file_of_its_own_imports_the_model(task: str, name: str, entry: ModelEntry) -> None:
     module, _, cls = entry.target.partition(":")
-    test_file = Path(__file__).parent / f"test_{module.rpartition('.')[2]}.py"
+    *rooms, file = module.removeprefix("graphkit.models.").split(".")
+    test_file = Path(__file__).parent.joinpath(*rooms, f"test_{file}.py")
     assert test_file.exists(), f"{cls} has no {test_file.name}"
     imports = [
         node for node in ast.parse(test_file.read_text()).body if isinstance(node, ast.ImportFrom) and node.module == module

@@ -36,7 +36,21 @@ def test_the_spare_row_is_never_read():
 def test_with_features_there_is_no_table():
     encoder = LinkEncoder(3, NODES, 4)
     assert encoder.table is None
-    assert [name for name, _ in encoder.named_parameters()] == ["input.1.weight", "input.1.bias"]
+    assert [name for name, _ in encoder.named_parameters()] == ["input.0.weight", "input.0.bias"]
+
+
+@pytest.mark.parametrize("ones", [True, False])
+@pytest.mark.parametrize("conv", ["puregcn", "gcn", "mean"])
+def test_sparse_features_give_what_dense_ones_give(conv, ones):
+    torch.manual_seed(0)
+    encoder = LinkEncoder(6, NODES, 4, num_layers=2, conv=conv).double()
+    x = (torch.rand(NODES, 6) < 0.3).double()
+    if not ones:
+        x = x * torch.randn(NODES, 6, dtype=torch.float64)
+    target, source = x.nonzero().t()
+    sparse = CSR.from_edge_index(torch.stack([source, target]), (NODES, 6), None if ones else x[target, source])
+    assert (sparse.value is None) == ones
+    torch.testing.assert_close(encoder(sparse, ring()), encoder(x, ring()))
 
 
 @pytest.mark.parametrize("name", ["feature_dropout", "dropout", "tail_dropout", "edge_dropout"])

@@ -149,3 +149,28 @@ class EmbeddingRecommender(Recommender):
         """Scores of all items for new users by `embed_users`, see `Recommender.fold_in`."""
         users = self.embed_users(items)
         return users @ self.embeddings()[1].t()
+
+
+def bipartite(interactions: CSR) -> CSR:
+    """The symmetric graph of users and items: nodes 0 to U - 1 are users, item i is node U + i; weights are kept."""
+    num_users, num_items = interactions.shape
+    items, users = interactions.edge_index()
+    value = interactions.value
+    if value is not None:
+        value = (value if interactions.keep is None else value[interactions.keep]).repeat(2)
+    pairs = torch.stack([items + num_users, users])
+    return CSR.from_edge_index(torch.cat([pairs, pairs.flip(0)], dim=1), num_users + num_items, value)
+
+
+def item_bags(items: Sequence[Tensor], num_items: int, device: torch.device) -> CSR:
+    """Lists of item ids as rows of a matrix [len(items), num_items] of ones; repeats count once.
+
+    Raises:
+        ValueError: If an id is no item.
+    """
+    counts = torch.tensor([ids.numel() for ids in items], dtype=torch.int64)
+    ids = torch.cat([torch.empty(0, dtype=torch.int64), *(ids.cpu().long() for ids in items)])
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < num_items:
+        raise ValueError(f"items must be ids in [0, {num_items}).")
+    pairs = torch.stack([ids, torch.arange(len(items)).repeat_interleave(counts)])
+    return CSR.from_edge_index(pairs.to(device), (len(items), num_items), duplicates="first")

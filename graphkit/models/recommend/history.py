@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphkit.models.recommend.base import Recommender
+from graphkit.models.recommend.base import Recommender, item_bags
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.structure import Structure, pointers
 
 BLOCK = 64
-"""Users (or items) propagated at a time: a dense block has this many columns, and memory grows with no other product."""
+"""Users (or items) propagated at a time: a dense block has this many columns, whatever is asked for."""
 
 
 class HistoryRecommender(Recommender):
@@ -39,14 +39,7 @@ class HistoryRecommender(Recommender):
     def fold_in(self, items: Sequence[Tensor]) -> Tensor:
         """Scores of all items by the given items, see `Recommender.fold_in`; ValueError for an unknown id."""
         with torch.no_grad(), torch.autocast(self.interactions.device.type, enabled=False):
-            return self.score_histories(self._histories(items))
-
-    def _histories(self, items: Sequence[Tensor]) -> CSR:
-        device = self.interactions.device
-        counts = torch.tensor([ids.numel() for ids in items], device=device, dtype=torch.int64)
-        rows = torch.arange(len(items), device=device).repeat_interleave(counts)
-        ids = torch.cat([ids.to(device) for ids in items]) if items else rows
-        return CSR.from_edge_index(torch.stack([ids, rows]), (len(items), self.num_items), duplicates="first")
+            return self.score_histories(item_bags(items, self.num_items, self.interactions.device))
 
 
 class FilterRecommender(HistoryRecommender):
@@ -60,8 +53,8 @@ class FilterRecommender(HistoryRecommender):
         """Scores [n, num_items] by `filter`, see `HistoryRecommender.score_histories`."""
         out = torch.empty(histories.shape, dtype=self.dtype, device=histories.device)
         for start in range(0, histories.shape[0], BLOCK):
-            x = dense_columns(histories, start, BLOCK, self.dtype)
-            out[start : start + BLOCK] = self.filter(x).t()
+            part = out[start : start + BLOCK]
+            part.copy_(self.filter(dense_columns(histories, start, self.dtype)).t()[: part.size(0)])
         return out
 
 
@@ -78,11 +71,12 @@ def take_rows(matrix: CSR, rows: Tensor) -> CSR:
     return CSR(structure, value, None if matrix.keep is None else matrix.keep[entries])
 
 
-def dense_columns(matrix: CSR, start: int, count: int, dtype: torch.dtype) -> Tensor:
-    """Rows `start` to `start + count` (or to the last) of an operator as the columns of a dense [num_cols, <= count]."""
-    stop = min(start + count, matrix.shape[0])
-    first, last = matrix.rowptr[start], matrix.rowptr[stop]
-    entries = slice(int(first), int(last))
-    x = torch.zeros(matrix.shape[1], stop - start, dtype=dtype, device=matrix.device)
-    x[matrix.col[entries], matrix.row[entries] - start] = matrix.weights(dtype).detach()[entries]
+def dense_columns(matrix: CSR, start: int, dtype: torch.dtype) -> Tensor:
+    """The BLOCK rows of an operator from `start` on as the columns of a dense [num_cols, BLOCK]; 0 past the last row.
+
+    Always as wide: matrix products of another width may round differently, and a score must not depend on who else is asked.
+    """
+    rows = slice(int(matrix.rowptr[start]), int(matrix.rowptr[min(start + BLOCK, matrix.shape[0])]))
+    x = torch.zeros(matrix.shape[1], BLOCK, dtype=dtype, device=matrix.device)
+    x[matrix.col[rows], matrix.row[rows] - start] = matrix.weights(dtype).detach()[rows]
     return x

@@ -7,13 +7,14 @@ from torch import Tensor
 
 from graphkit.models.recommend.history import BLOCK, FilterRecommender, HistoryRecommender, dense_columns, take_rows
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.topk import top_columns
 
 
 class ItemKNN(FilterRecommender):
     """s_ui = sum over the items j of user u among the k nearest neighbors of item i of sim(i, j).
 
     sim(i, j) = <r_i, r_j> / (|r_i| |r_j| + shrinkage), with r_i item i's column of the interactions. An item is no neighbor
-    of itself, and neither are items without a common user; similarities that are equal in float32 rank by ascending id.
+    of itself, and neither are items without a common user; of equally similar ones those with lower ids are the neighbors.
 
     Args:
         num_users: Number of users.
@@ -36,10 +37,10 @@ class ItemKNN(FilterRecommender):
         lengths = squared_lengths(columns, self.dtype)
         targets, sources, values = [], [], []
         for start in range(0, self.num_items, BLOCK):
-            block = dense_columns(columns, start, BLOCK, self.dtype)
-            items = torch.arange(start, start + block.size(1), device=block.device)
-            similar = cosine(columns @ block, lengths, lengths[items], self.shrinkage)
-            similar[items, items - start] = 0.0
+            items = torch.arange(start, min(start + BLOCK, self.num_items), device=columns.device)
+            products = (columns @ dense_columns(columns, start, self.dtype)).t()[: len(items)]
+            similar = cosine(products, lengths[items], lengths, self.shrinkage)
+            similar[items - start, items] = 0.0
             neighbors, weights = nearest(similar, self.num_neighbors)
             found = weights > 0
             targets.append(items.unsqueeze(1).expand_as(neighbors)[found])
@@ -57,7 +58,7 @@ class UserKNN(HistoryRecommender):
     """s_ui = sum over the k nearest neighbors v of user u of sim(u, v) r_vi.
 
     sim(u, v) = <r_u, r_v> / (|r_u| |r_v| + shrinkage), with r_u user u's row of the interactions. A user is no neighbor of
-    itself, and neither are users without a common item; similarities that are equal in float32 rank by ascending id.
+    itself, and neither are users without a common item; of equally similar ones those with lower ids are the neighbors.
     Neighbors are looked up when scores are asked for: fitting costs nothing and a new user is scored like a known one.
 
     Args:
@@ -93,13 +94,14 @@ class UserKNN(HistoryRecommender):
         out = torch.empty(histories.shape, dtype=self.dtype, device=histories.device)
         for start in range(0, histories.shape[0], BLOCK):
             block = slice(start, start + BLOCK)
-            x = dense_columns(histories, start, BLOCK, self.dtype)
-            similar = cosine(r @ x, self._lengths, lengths[block], self.shrinkage)
+            others = lengths[block]
+            products = (r @ dense_columns(histories, start, self.dtype)).t()[: len(others)]
+            similar = cosine(products, others, self._lengths, self.shrinkage)
             if users is not None:
-                similar[users[block], torch.arange(x.size(1), device=x.device)] = 0.0
+                similar[torch.arange(len(others), device=users.device), users[block]] = 0.0
             neighbors, weights = nearest(similar, self.num_neighbors)
-            kept = torch.zeros_like(similar).scatter_(0, neighbors.t(), weights.t())
-            out[block] = (r.t() @ kept).t()
+            kept = torch.zeros_like(similar).scatter_add_(1, neighbors, weights)
+            out[block] = (r.t() @ kept.t()).t()
         return out
 
 
@@ -118,22 +120,18 @@ def squared_lengths(matrix: CSR, dtype: torch.dtype) -> Tensor:
 
 
 def cosine(products: Tensor, lengths: Tensor, others: Tensor, shrinkage: float) -> Tensor:
-    """products_ij / (sqrt(lengths_i others_j) + shrinkage) [n, C], 0 where a length is 0; `lengths` are squared."""
-    # The root of the product, not the product of roots: ties of whole numbers stay ties.
-    scale = (lengths.unsqueeze(1) * others).sqrt_().add_(shrinkage)
-    return torch.where(scale > 0, products / scale, 0.0).to(products.dtype)
+    """products_ij / (sqrt(lengths_i others_j) + shrinkage) [B, n], 0 where a length is 0; both lengths are squared."""
+    # The root of the product, not the product of roots, and rounded at the end: ties of whole numbers stay ties.
+    scale = (lengths.unsqueeze(1) * others).sqrt_()
+    return torch.where(scale > 0, products / (scale + shrinkage), 0.0).to(products.dtype)
 
 
 def nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest positive entries of each column of [n, C], equal ones by ascending row.
+    """The k largest positive entries of each row of [B, n], equal ones by ascending column.
 
     Returns:
-        Their rows [C, min(k, n)] and their values [C, min(k, n)]; value 0 where a column has fewer.
+        Their columns [B, k] and their values [B, k]; column 0 and value 0 where a row has fewer.
     """
-    n = similarity.size(0)
-    # One integer orders by value, then by row: floats above 0 sort like their bits. So no two are equal.
-    bits = similarity.float().clamp_(min=0.0).view(torch.int32).long()
-    rows = torch.arange(n, device=similarity.device)
-    keys = ((bits << 32) + (n - 1 - rows).unsqueeze(1)).t().contiguous()
-    best = n - 1 - (keys.topk(min(k, n), dim=1).values & 0xFFFFFFFF)
-    return best, similarity.t().gather(1, best).clamp_(min=0.0)
+    values, columns = top_columns(torch.where(similarity > 0, similarity, -torch.inf), k)
+    found = columns >= 0
+    return torch.where(found, columns, 0), torch.where(found, values, 0.0)

@@ -8,9 +8,10 @@ from torch import Tensor
 from graphkit.sparse.csr import CSR
 
 BLOCK = 64
+_GROWTH = 1.2  # of the space between two looks at the pairs, which cost its third power
 
 
-def top_singular_vectors(matrix: CSR, rank: int, dtype: torch.dtype, tolerance: float = 1e-4) -> tuple[Tensor, Tensor]:
+def top_singular_vectors(matrix: CSR, rank: int, dtype: torch.dtype, tolerance: float = 1e-5) -> tuple[Tensor, Tensor]:
     """The `rank` largest singular values s and right singular vectors V of A, by a randomized block Krylov method.
 
     The space spanned by G, (A^T A) G, (A^T A)^2 G, ... of a random block G grows by a block at a time, kept orthonormal, until
@@ -33,23 +34,25 @@ def top_singular_vectors(matrix: CSR, rank: int, dtype: torch.dtype, tolerance: 
     rank = min(rank, *matrix.shape)
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(size, min(BLOCK, size), generator=generator, dtype=dtype).to(matrix.device)
-    block = torch.linalg.qr(start).Q
-    basis, gram = block, start.new_zeros(0, 0)
+    basis = block = torch.linalg.qr(start).Q
+    gram = start.new_zeros(0, 0)  # the basis' image of A^T A, seen from the basis
+    due = float(rank)
     while True:
         image = matrix.t() @ (matrix @ block)
         coupling = basis.t() @ image
-        rest = image - basis @ coupling
         known = gram.size(0)
         gram = torch.cat([torch.cat([gram, coupling[:known].t()]), coupling], dim=1)
-        values, vectors = torch.linalg.eigh((gram + gram.t()) / 2)
-        values, vectors = values[-rank:].flip(0), vectors[:, -rank:].flip(1)
-        # The residual of a pair is what the last block's image has outside the space.
-        residual = (torch.linalg.qr(rest).R @ vectors[known:]).norm(dim=0)
-        enough = values.numel() == rank and bool((residual <= tolerance * values[0]).all())
-        width = min(BLOCK, size - basis.size(1))
-        if enough or width == 0:
-            return values.clamp(min=0.0).sqrt(), basis @ vectors
-        block = torch.linalg.qr(rest[:, :width]).Q
-        # Once more: what rounding left of the old space, or all of it where the space was exhausted.
+        # What the last block's image has outside the space: the residual of every pair, and where the space grows next.
+        outside, length = torch.linalg.qr(image - basis @ coupling)
+        width = min(BLOCK, size - gram.size(0))
+        if gram.size(0) >= due or width == 0:
+            values, vectors = torch.linalg.eigh((gram + gram.t()) / 2)
+            values, vectors = values[-rank:].flip(0), vectors[:, -rank:].flip(1)
+            residual = (length @ vectors[known:]).norm(dim=0)
+            if width == 0 or bool((residual <= tolerance * values[0]).all()):
+                return values.clamp(min=0.0).sqrt(), basis @ vectors
+            due = gram.size(0) * _GROWTH
+        block = outside[:, :width]
+        # Once more: what rounding left of the old space, or all of it where that is exhausted.
         block = torch.linalg.qr(block - basis @ (basis.t() @ block)).Q
         basis = torch.cat([basis, block], dim=1)

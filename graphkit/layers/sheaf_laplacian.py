@@ -1,0 +1,184 @@
+"""The normalized Laplacian of a sheaf as an operator: applied without ever being built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_pairs import EdgePairs
+from graphkit.sparse.sheaf_ops import aggregate, diagonal_transports, sum_at_nodes, transports
+from graphkit.sparse.small_matrices import inverse_root
+from graphkit.sparse.structure import untraced
+
+
+@dataclass(frozen=True, eq=False)
+class SheafLaplacian:
+    r"""Delta = (D + I)^-1/2 (D - T) (D + I)^-1/2 on stalks of dimension f = d + low_pass + high_pass.
+
+    D_v = sum over edges of w F_v^T F_v and T_vu = w F_v^T F_u for the d learned dimensions; w and 1 (high-pass) or w and -1
+    (low-pass) for one fixed dimension each. Symmetric, positive semi-definite, all eigenvalues in [0, 2).
+
+    Attributes:
+        pairs: The edges.
+        stalk_dim: d.
+        low_pass: Whether a low-pass dimension follows the learned ones: the signless Laplacian.
+        high_pass: Whether a high-pass dimension follows: the Laplacian of the graph.
+        fixed: (D + I)^-1/2 (A + I) (D + I)^-1/2 of the graph, what fixed dimensions propagate with; None without any.
+        identity: The same with all weights, what identity maps propagate with; None for other maps.
+        transport: T [2 m, d, d] or its diagonals [2 m, 1, d]; empty for identity maps.
+        degree: D [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
+        root: (D + I)^-1/2 in the form of D.
+    """
+
+    pairs: EdgePairs
+    stalk_dim: int
+    low_pass: bool
+    high_pass: bool
+    fixed: CSR | None
+    identity: CSR | None
+    transport: Tensor
+    degree: Tensor
+    root: Tensor
+
+    @property
+    def num_stalks(self) -> int:
+        """f, the dimension of a stalk with the fixed ones."""
+        return self.stalk_dim + self.low_pass + self.high_pass
+
+    @untraced
+    def matmul(self, x: Tensor) -> Tensor:
+        """Delta x for node signals [N, f h], the h channels of the first stalk dimension before those of the second.
+
+        Raises:
+            ValueError: x has another number of rows, or a width that is no multiple of f.
+        """
+        n, f, d = self.pairs.num_nodes, self.num_stalks, self.stalk_dim
+        if x.dim() != 2 or x.size(0) != n or x.size(1) % f:
+            raise ValueError(f"x must have shape [{n}, {f} h], got {list(x.shape)}.")
+        h = x.size(1) // f
+        learned, rest = x[:, : d * h], x[:, d * h :]
+        if self.identity is not None and self.identity is self.fixed:
+            moved = self.identity.matmul(x)
+            return torch.cat([learned - moved[:, : d * h], *self._fixed(rest, moved[:, d * h :])], dim=1)
+        if self.identity is not None:
+            out = learned - self.identity.matmul(learned)
+        else:
+            scaled = _each(self.root, learned.reshape(n, d, h))
+            rest_of = _each(self.degree, scaled) - aggregate(self.transport, scaled, self.pairs)
+            out = _each(self.root, rest_of).reshape(n, d * h)
+        if self.fixed is None:
+            return out
+        return torch.cat([out, *self._fixed(rest, self.fixed.matmul(rest))], dim=1)
+
+    __matmul__ = matmul
+
+    def _fixed(self, x: Tensor, moved: Tensor) -> list[Tensor]:
+        """What fixed dimensions become, from x and (D + I)^-1/2 (A + I) (D + I)^-1/2 x."""
+        if self.fixed is None:
+            return []
+        count = self.low_pass + self.high_pass
+        stalks, neighbors = x.chunk(count, dim=1), moved.chunk(count, dim=1)
+        out = []
+        if self.low_pass:
+            # D + A where the operator holds A + I: its diagonal 1 / (D + 1) is taken off twice, 1 - 2 / (D + 1) + 1 / (D + 1).
+            diagonal = 1 - 2 * self.fixed.weights(x.dtype)[self.fixed.structure.diagonal].unsqueeze(1)
+            out.append(diagonal * stalks[0] + neighbors[0])
+        if self.high_pass:
+            out.append(stalks[-1] - neighbors[-1])
+        return out
+
+    def to_sparse(self) -> Tensor:
+        """The matrix itself, a torch sparse COO tensor [N f, N f]; node v owns rows v f to v f + f - 1. For inspection."""
+        n, f, d = self.pairs.num_nodes, self.num_stalks, self.stalk_dim
+        row, col = self.pairs.structure.row, self.pairs.structure.col
+        if self.identity is not None:
+            pattern, entries = self.identity.structure, self.identity.weights(self.identity.dtype or torch.float64)
+            unit = torch.eye(d, dtype=entries.dtype, device=row.device)
+            loop = pattern.row == pattern.col
+            off, on = -entries[~loop].view(-1, 1, 1) * unit, (1 - entries[loop]).view(-1, 1, 1) * unit
+        else:
+            root, degree = _blocks(self.root, d), _blocks(self.degree, d)
+            transport = torch.diag_embed(self.transport.squeeze(1)) if self.transport.size(1) < d else self.transport
+            off, on = -root[row] @ transport @ root[col], root @ degree @ root
+        values, places = [off.flatten(), on.flatten()], []
+        units = torch.arange(d, device=row.device)
+        nodes = torch.arange(n, device=row.device)
+        for i, j in ((row, col), (nodes, nodes)):
+            rows = (i.view(-1, 1, 1) * f + units.view(1, -1, 1)).expand(-1, -1, d)
+            columns = (j.view(-1, 1, 1) * f + units.view(1, 1, -1)).expand(-1, d, -1)
+            places.append(torch.stack([rows.flatten(), columns.flatten()]))
+        if self.fixed is not None:
+            pattern, entries = self.fixed.structure, self.fixed.weights(off.dtype)
+            for k, sign in enumerate([1.0] * self.low_pass + [-1.0] * self.high_pass):
+                values.append(torch.where(pattern.row == pattern.col, 1 - entries, sign * entries))
+                places.append(torch.stack([pattern.row, pattern.col]) * f + d + k)
+        matrix = torch.sparse_coo_tensor(torch.cat(places, dim=1), torch.cat(values), (n * f, n * f), check_invariants=True)
+        return matrix.coalesce()
+
+
+@untraced
+def sheaf_laplacian(
+    maps: Tensor | None,
+    pairs: EdgePairs,
+    stalk_dim: int,
+    *,
+    orthogonal: bool = False,
+    weight: Tensor | None = None,
+    gate: Tensor | None = None,
+    adjacency: CSR | None = None,
+    low_pass: bool = False,
+    high_pass: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> SheafLaplacian:
+    """The operator of given restriction maps.
+
+    Args:
+        maps: F at the ends of the edges, [d, d, 2 m], diagonals [d, 2 m], or None for the identity.
+        pairs: The edges, with their ends.
+        stalk_dim: d.
+        orthogonal: Promises F^T F = I.
+        weight: Given weights of the edges [m], or None for ones; all dimensions have them.
+        gate: Further weights of the edges [m] of the learned dimensions, or None.
+        adjacency: `pairs.adjacency(weight)`, when it is at hand: what it keeps is used again.
+        low_pass: Add the low-pass dimension.
+        high_pass: Add the high-pass dimension.
+        dtype: What is computed in, float32 or float64.
+
+    Returns:
+        The operator.
+    """
+    adjacency = adjacency or pairs.adjacency(weight)
+    fixed = adjacency.gcn_norm(dtype=dtype) if low_pass or high_pass else None
+    w = weight if weight is None else weight.to(dtype)
+    if gate is not None:
+        w = gate if w is None else gate * w
+        adjacency = pairs.adjacency(w)
+    if maps is None:
+        none = torch.empty(0, dtype=dtype, device=pairs.own.device)
+        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, adjacency.gcn_norm(dtype=dtype), none, none, none)
+    if maps.dim() == 2:
+        transport, products = diagonal_transports(maps, w, pairs)
+        degree = sum_at_nodes(products, pairs).unsqueeze(2)
+        root = (degree + 1).rsqrt()
+    elif orthogonal:
+        transport, _ = transports(maps, w, pairs, gram=False)
+        degree = adjacency.row_sum(dtype).view(-1, 1, 1)
+        root = (degree + 1).rsqrt()
+    else:
+        transport, products = transports(maps, w, pairs, gram=True)
+        degree = sum_at_nodes(products.reshape(stalk_dim**2, -1), pairs).view(-1, stalk_dim, stalk_dim)
+        root = inverse_root(degree + torch.eye(stalk_dim, dtype=dtype, device=degree.device))
+    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, None, transport, degree, root)
+
+
+def _each(matrices: Tensor, stalks: Tensor) -> Tensor:
+    """M_v x_v at every node, for matrices or diagonals."""
+    return matrices @ stalks if matrices.size(2) > 1 else matrices * stalks
+
+
+def _blocks(matrices: Tensor, d: int) -> Tensor:
+    """Diagonals as matrices [N, d, d]."""
+    return matrices if matrices.size(2) > 1 else torch.diag_embed(matrices.squeeze(2).expand(-1, d))

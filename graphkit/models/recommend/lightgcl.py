@@ -1,0 +1,122 @@
+"""LightGCL: propagation over the graph, held against propagation over its low-rank approximation."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from graphkit.models.recommend.base import EmbeddingRecommender, bipartite
+from graphkit.models.recommend.pairwise import batch_nodes, embedding_table, pairwise_loss
+from graphkit.models.recommend.svd import top_singular_vectors
+from graphkit.sparse.csr import CSR
+from graphkit.sparse.polynomial import polynomial
+
+BLOCK = 512
+"""Rows contrasted with all nodes at a time; their logits are computed again in the backward pass instead of kept."""
+
+
+class LightGCL(EmbeddingRecommender):
+    """LightGCL: score = <e_u, e_i> with E = sum over k = 0, ..., L of A_hat^k E0, contrasted with a low-rank view.
+
+    With P = sum over k = 0, ..., L - 1 of A_hat^k E0 and R_hat the users x items part of A_hat, R_hat ~ U S V^T of rank q,
+    the view is G_users = E0_users + U S V^T P_items and G_items = E0_items + V S U^T P_users. The loss of a batch is
+
+    mean softplus(s_uj - s_ui) + contrast_weight (C_users + C_items) + decay ||E0||^2,
+    C = mean over the batch's nodes n of log sum over all m of exp(<g_n, e_m> / tau) - mean of <g_n, e_n> / tau,
+
+    where n runs over the users, and over positive and negative items together; the second term is clamped to
+    [-positive_limit, positive_limit]. The sum runs through a stable log-sum-exp over all users, or all items.
+
+    Args:
+        num_users: Number of users.
+        num_items: Number of items.
+        hidden_channels: Width d of the embeddings.
+        num_layers: Rounds of propagation L, at least 1.
+        rank: Rank q of the approximation, at least 1.
+        temperature: Tau, positive.
+        contrast_weight: Weight of the contrast.
+        positive_limit: Limit of <g_n, e_n> / tau, positive; inf for none.
+        decay: Weight of the penalty on all embeddings.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source: Cai et al., LightGCL, ICLR 2023. As in the current code of the authors: inner products, no activation, BPR instead
+    of a hinge; edge dropout, off by default there, is left out.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        hidden_channels: int = 64,
+        num_layers: int = 2,
+        rank: int = 5,
+        temperature: float = 0.2,
+        contrast_weight: float = 0.2,
+        positive_limit: float = 5.0,
+        decay: float = 1e-7,
+    ) -> None:
+        super().__init__(num_users, num_items)
+        if min(num_layers, rank) < 1:
+            raise ValueError(f"num_layers and rank must be at least 1, got {num_layers} and {rank}")
+        if min(temperature, positive_limit) <= 0:
+            raise ValueError(f"temperature and positive_limit must be positive, got {temperature} and {positive_limit}")
+        self.num_layers, self.rank, self.temperature = num_layers, rank, temperature
+        self.contrast_weight, self.positive_limit, self.decay = contrast_weight, positive_limit, decay
+        self.embedding = embedding_table(num_users, num_items, hidden_channels, "xavier", 0.0)
+        self._views: tuple[CSR, Tensor, Tensor] | None = None
+
+    def fit(self, interactions: CSR) -> None:
+        """Keep A_hat and its low-rank factors U S and V, see `Recommender.fit`; values of the interactions weigh the edges."""
+        super().fit(interactions)
+        dtype = self.embedding.dtype
+        a_hat = bipartite(interactions).gcn_norm(self_loops=False)
+        pairs, across = a_hat.edge_index(), a_hat.row < self.num_users
+        pairs = torch.stack([pairs[0] - self.num_users, pairs[1]])[:, across]
+        r_hat = CSR.from_edge_index(pairs, (self.num_users, self.num_items), a_hat.weights(dtype)[across])
+        _, right = top_singular_vectors(r_hat, self.rank, dtype)
+        self._views = a_hat, r_hat @ right, right
+
+    def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """The loss of a batch of triples, see `Recommender.loss`."""
+        _, left, right = self._fitted_views()
+        final, partial = self._propagate()
+        nodes, place = batch_nodes(users, positives, negatives, self.num_users)
+        ranking = pairwise_loss(final[nodes], final[nodes], place, users.numel(), 0.0, "half-squared")
+        of_users, of_items = self.embedding[: self.num_users], self.embedding[self.num_users :]
+        low_users = of_users[users] + left[users] @ (right.t() @ partial[self.num_users :])
+        items = torch.cat([positives, negatives.flatten()])
+        low_items = of_items[items] + right[items] @ (left.t() @ partial[: self.num_users])
+        contrast = self._contrast(low_users, final[: self.num_users], users)
+        contrast = contrast + self._contrast(low_items, final[self.num_users :], items)
+        return ranking + self.contrast_weight * contrast + self.decay * self.embedding.square().sum()
+
+    def compute_embeddings(self) -> tuple[Tensor, Tensor]:
+        """User and item rows of E."""
+        final, _ = self._propagate()
+        return final[: self.num_users], final[self.num_users :]
+
+    def _fitted_views(self) -> tuple[CSR, Tensor, Tensor]:
+        if self._views is None:
+            raise RuntimeError("call fit() with the training interactions before using LightGCL.")
+        return self._views
+
+    def _propagate(self) -> tuple[Tensor, Tensor]:
+        """E and P [U + I, d]: E = A_hat P + E0."""
+        a_hat = self._fitted_views()[0]
+        partial = polynomial(a_hat, (1.0,) * self.num_layers, self.embedding)
+        return a_hat @ partial + self.embedding, partial
+
+    def _contrast(self, low: Tensor, final: Tensor, nodes: Tensor) -> Tensor:
+        """C for rows g = `low` [B, d] of the nodes [B] among all rows e = `final` [n, d]."""
+
+        def against_all(rows: Tensor, table: Tensor) -> Tensor:
+            return torch.logsumexp(rows @ table.t() / self.temperature, dim=1).sum()
+
+        parts = [cast(Tensor, checkpoint(against_all, rows, final, use_reentrant=False)) for rows in low.split(BLOCK)]
+        agreement = (low * final[nodes]).sum(1) / self.temperature
+        return torch.stack(parts).sum() / nodes.numel() - agreement.clamp(-self.positive_limit, self.positive_limit).mean()

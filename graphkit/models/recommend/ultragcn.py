@@ -1,0 +1,142 @@
+"""UltraGCN: no propagation; what its limit would demand of the embeddings stands in the loss."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from graphkit.models.recommend.base import EmbeddingRecommender
+from graphkit.models.recommend.history import BLOCK, dense_columns
+from graphkit.models.recommend.neighbors import nearest
+from graphkit.models.recommend.pairwise import embedding_table
+from graphkit.sparse.csr import CSR
+
+ITEM_GRAPHS = ("paper", "code")
+
+
+class _Fitted(NamedTuple):
+    """Factors of b_ui by user [U] and by item [I], neighbors of each item [I, K] and their weights o [I, K]."""
+
+    user_factor: Tensor
+    item_factor: Tensor
+    items: Tensor
+    weights: Tensor
+
+
+class UltraGCN(EmbeddingRecommender):
+    """UltraGCN: score = <e_u, e_i>, trained on weighted binary cross entropy and on the neighbors of positive items.
+
+    Summed over the triples (u, i, j_1, ..., j_R) of a batch,
+
+    L = sum [(w1 + w2 b_ui) softplus(-s_ui) + negative_weight / R sum_j (w3 + w4 b_uj) softplus(s_uj)
+        + item_weight sum over k in N(i) of o_ik softplus(-s_uk)] + decay / 2 ||all embeddings||^2,
+
+    b_ui = 1 / d_u sqrt((d_u + 1) / (d_i + 1)) with d the numbers of training interactions. N(i) holds the items of largest
+    o_ik, with G = R^T R, g_i = sum_k G_ik and
+
+    - `paper`: o_ik = G_ik / (g_i - G_ii) sqrt(g_i / g_k), k other than i;
+    - `code`: o_ik = G_ik sqrt(g_i + 1) / (g_i sqrt(g_k + 1)), where an item may be its own neighbor, and mostly is.
+
+    Args:
+        num_users: Number of users.
+        num_items: Number of items.
+        hidden_channels: Width d of the embeddings.
+        init_std: Standard deviation of the initialization.
+        w1: Weight of every positive.
+        w2: Weight of a positive's b.
+        w3: Weight of every negative.
+        w4: Weight of a negative's b.
+        negative_weight: Weight of the mean over negatives.
+        item_weight: Weight of the item graph.
+        num_neighbors: Neighbors of an item, at least 1.
+        item_graph: `paper` or `code`.
+        decay: Weight of the penalty on all embeddings.
+
+    Raises:
+        ValueError: If `num_neighbors` is below 1 or `item_graph` unknown.
+
+    Source: Mao et al., UltraGCN, CIKM 2021; the loss as in the authors' code. Values of the interactions are not used.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        hidden_channels: int = 64,
+        init_std: float = 1e-4,
+        w1: float = 1e-6,
+        w2: float = 1.0,
+        w3: float = 1e-6,
+        w4: float = 1.0,
+        negative_weight: float = 300.0,
+        item_weight: float = 5e-4,
+        num_neighbors: int = 10,
+        item_graph: str = "paper",
+        decay: float = 1e-4,
+    ) -> None:
+        super().__init__(num_users, num_items)
+        if num_neighbors < 1:
+            raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}")
+        if item_graph not in ITEM_GRAPHS:
+            raise ValueError(f"item_graph must be one of {', '.join(ITEM_GRAPHS)}, got {item_graph!r}")
+        self.w1, self.w2, self.w3, self.w4 = w1, w2, w3, w4
+        self.negative_weight, self.item_weight, self.decay = negative_weight, item_weight, decay
+        self.num_neighbors, self.item_graph = num_neighbors, item_graph
+        self.embedding = embedding_table(num_users, num_items, hidden_channels, "normal", init_std)
+        self._fitted: _Fitted | None = None
+
+    def fit(self, interactions: CSR) -> None:
+        """Keep the degrees and every item's neighbors, found a block of items at a time; see `Recommender.fit`."""
+        super().fit(interactions)
+        dtype = self.embedding.dtype
+        ones = interactions.with_value(None)
+        columns = ones.t()
+        of_users, of_items = ones.degree().double(), columns.degree().double()
+        user_factor = ((of_users + 1).sqrt() / of_users.clamp(min=1)).to(dtype)
+        item_factor = (of_items + 1).rsqrt().to(dtype)
+        total = columns @ of_users
+        neighbors, weights = [], []
+        for start in range(0, self.num_items, BLOCK):
+            items = torch.arange(start, min(start + BLOCK, self.num_items), device=columns.device)
+            common = (columns @ dense_columns(columns, start, torch.float64)).t()[: items.numel()].contiguous()
+            own = total[items].unsqueeze(1)
+            if self.item_graph == "paper":
+                common[items - start, items] = 0.0
+                scale = own.sqrt() / (own - of_items[items].unsqueeze(1)).clamp(min=1) / total.clamp(min=1).sqrt()
+            else:
+                scale = (own + 1).sqrt() / own.clamp(min=1) / (total + 1).sqrt()
+            found, weight = nearest(common * scale, self.num_neighbors)
+            neighbors.append(found)
+            weights.append(weight.to(dtype))
+        self._fitted = _Fitted(user_factor, item_factor, torch.cat(neighbors), torch.cat(weights))
+
+    def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """The loss of a batch of triples, see `Recommender.loss`."""
+        if self._fitted is None:
+            raise RuntimeError("call fit() with the training interactions before using UltraGCN.")
+        graph = self._fitted
+        user, items = self.embedding[users], self.embedding[self.num_users :]
+        near = graph.items[positives]
+        wanted = torch.cat([positives.unsqueeze(1), near, negatives], dim=1)
+        positive, neighbor, negative = _item_scores(user, items, wanted).split([1, near.size(1), negatives.size(1)], dim=1)
+        factor = graph.user_factor[users].unsqueeze(1)
+        up = self.w1 + self.w2 * factor * graph.item_factor[positives].unsqueeze(1)
+        down = self.w3 + self.w4 * factor * graph.item_factor[negatives]
+        loss = -(up * functional.logsigmoid(positive)).sum()
+        loss = loss - self.negative_weight * (down * functional.logsigmoid(-negative)).mean(1).sum()
+        loss = loss - self.item_weight * (graph.weights[positives] * functional.logsigmoid(neighbor)).sum()
+        return loss + self.decay / 2 * self.embedding.square().sum()
+
+    def compute_embeddings(self) -> tuple[Tensor, Tensor]:
+        """User and item rows of the table."""
+        return self.embedding[: self.num_users], self.embedding[self.num_users :]
+
+
+def _item_scores(user: Tensor, items: Tensor, wanted: Tensor) -> Tensor:
+    """<user_b, items_wanted[b, r]> [B, R]: through all scores where they take less room than the items' gathered rows."""
+    if wanted.size(1) * user.size(1) > items.size(0):
+        return (user @ items.t()).gather(1, wanted)
+    return torch.einsum("bd,brd->br", user, items[wanted])

@@ -1,0 +1,121 @@
+"""Many small matrices at once, differentiable once: products of reflections, inverse roots.
+
+Both have two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function, once_differentiable
+
+from graphkit.sparse import small_matrix_kernels as kernels
+from graphkit.sparse.threads import kernel_threads
+
+
+def compiled(tensor: Tensor) -> bool:
+    """Whether the compiled kernels take this tensor."""
+    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
+
+
+def run(kernel: Any, *arrays: Tensor) -> None:
+    """Call a compiled kernel on these tensors; what it writes to must be contiguous."""
+    with kernel_threads():
+        kernel(*(array.detach().contiguous().numpy() for array in arrays))
+
+
+def householder(theta: Tensor, d: int) -> Tensor:
+    """Q = H_1 ... H_d with H_i = I - 2 v_i v_i^T / |v_i|^2, where v_i is zero above place i and one there.
+
+    Args:
+        theta: What lies below the ones [d (d - 1) / 2, ends], one v after another.
+        d: Order of the matrices, at least 2.
+
+    Returns:
+        Orthogonal matrices [d, d, ends] of determinant (-1)^d.
+    """
+    out: Tensor = _Householder.apply(theta, d)  # type: ignore[no-untyped-call]
+    return out
+
+
+def inverse_root(matrices: Tensor) -> Tensor:
+    """M^-1/2 of symmetric positive definite matrices [N, d, d].
+
+    With M = V diag(l) V^T the gradient is V (K * (V^T G V)) V^T, K_ij = -1 / (sqrt(l_i l_j) (sqrt(l_i) + sqrt(l_j))): divided
+    differences of l^-1/2 in closed form. Nothing is divided by l_i - l_j, so that equal eigenvalues do no harm.
+    """
+    out: Tensor = _InverseRoot.apply(matrices)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Householder(Function):
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, d: int) -> Tensor:
+        out = torch.eye(d, dtype=theta.dtype, device=theta.device).unsqueeze(2).repeat(1, 1, theta.size(1))
+        if compiled(theta):
+            run(kernels.reflect, theta, out)
+        else:
+            out[d - 1, d - 1] = -1
+            for i in reversed(range(d - 1)):
+                v, scale = _reflection(theta, d, i)
+                out -= scale * v.unsqueeze(1) * (v.unsqueeze(1) * out).sum(0)
+        ctx.save_for_backward(theta, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        theta, out = ctx.saved_tensors
+        d = out.size(0)
+        gradient = torch.empty_like(theta, memory_format=torch.contiguous_format)
+        if compiled(theta):
+            run(kernels.reflect_backward, theta, out, grad, gradient)
+            return gradient, None
+        for i in range(d - 1):
+            v, scale = _reflection(theta, d, i)
+            t, u = -(v.unsqueeze(1) * out).sum(0), (v.unsqueeze(1) * grad).sum(0)
+            out = out + scale * v.unsqueeze(1) * t
+            along = scale**2 * (u * t).sum(0) * v - scale * (grad * t + u * out).sum(1)
+            gradient[_below(d, i)] = along[i + 1 :]
+            grad = grad - scale * v.unsqueeze(1) * u
+        return gradient, None
+
+
+def _below(d: int, i: int) -> slice:
+    """Where theta keeps what lies below the leading one of v_i."""
+    start = i * (d - 1) - i * (i - 1) // 2
+    return slice(start, start + d - 1 - i)
+
+
+def _reflection(theta: Tensor, d: int, i: int) -> tuple[Tensor, Tensor]:
+    """v_i [d, ends] and 2 / |v_i|^2 [ends]."""
+    head = theta.new_zeros(i + 1, theta.size(1))
+    head[i] = 1
+    v = torch.cat([head, theta[_below(d, i)]])
+    return v, 2 / v.square().sum(0)
+
+
+class _InverseRoot(Function):
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor) -> Tensor:
+        if compiled(matrices):
+            values, vectors = matrices.new_empty(matrices.shape[:2]), matrices.new_empty(matrices.shape)
+            run(kernels.eigen, matrices, values, vectors)
+        else:
+            values, vectors = torch.linalg.eigh(matrices)
+        root = values.rsqrt()
+        ctx.save_for_backward(root, vectors)
+        out: Tensor = (vectors * root.unsqueeze(1)) @ vectors.transpose(1, 2)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        root, vectors = ctx.saved_tensors
+        r, s = root.unsqueeze(2), root.unsqueeze(1)
+        turned = vectors.transpose(1, 2)
+        inner = (turned @ grad @ vectors) * (-(r * s).square() / (r + s))
+        gradient: Tensor = vectors @ inner @ turned
+        return (gradient + gradient.transpose(1, 2)) / 2

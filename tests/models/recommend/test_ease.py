@@ -1,0 +1,97 @@
+"""The linear autoencoder against dense algebra and against the problem that it solves."""
+
+import numpy as np
+import pytest
+import torch
+
+from graphkit.conf.schema import EASEModel, RecommendTask, Train
+from graphkit.data import load
+from graphkit.errors import RequestError
+from graphkit.models.recommend.ease import EASE
+from graphkit.sparse.csr import CSR
+from graphkit.tasks.recommend import Recommendation
+from tests.models.recommend.histories import (
+    LONELY_ITEM,
+    LONELY_USER,
+    NUM_ITEMS,
+    NUM_USERS,
+    all_scores,
+    assert_close,
+    assert_folded_in_like_known,
+    assert_scores_do_not_depend_on_company,
+    operator,
+    random_interactions,
+)
+
+
+def fitted(seed=0, weighted=False, regularization=2.5):
+    model = EASE(NUM_USERS, NUM_ITEMS, regularization=regularization)
+    interactions, dense = random_interactions(seed, weighted)
+    model.fit(interactions)
+    return model, dense
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("regularization", [0.3, 500.0])
+def test_equals_dense_algebra(regularization, weighted):
+    model, dense = fitted(1, weighted, regularization)
+    p = np.linalg.inv(dense.T @ dense + regularization * np.eye(NUM_ITEMS))
+    b = np.eye(NUM_ITEMS) - p @ np.diag(1.0 / np.diag(p))
+    found = all_scores(model)
+    assert_close(found, dense @ b)
+    assert not found[LONELY_USER].any()
+    assert np.abs(found[:, LONELY_ITEM]).max() < 1e-12
+
+
+def test_each_column_is_the_ridge_regression_on_the_other_items():
+    model, dense = fitted(2, regularization=1.5)
+    for item in (0, 30, 74):
+        others = [other for other in range(NUM_ITEMS) if other != item]
+        a = np.vstack([dense[:, others], np.sqrt(1.5) * np.eye(len(others))])
+        weights = np.linalg.lstsq(a, np.concatenate([dense[:, item], np.zeros(len(others))]), rcond=None)[0]
+        column = model.weights[:, item].numpy()
+        assert column[item] == 0.0
+        assert_close(column[others], weights)
+
+
+def test_company_and_new_users():
+    model, dense = fitted()
+    assert_scores_do_not_depend_on_company(model)
+    assert_folded_in_like_known(model, dense)
+
+
+def test_single_precision():
+    interactions, dense = random_interactions(3)
+    model = EASE(NUM_USERS, NUM_ITEMS, regularization=10.0)
+    model.fit(operator(dense, torch.float32))
+    exact = EASE(NUM_USERS, NUM_ITEMS, regularization=10.0)
+    exact.fit(interactions)
+    assert model.scores(torch.tensor([1])).dtype == torch.float32
+    assert_close(all_scores(model), all_scores(exact), 1e-5)
+
+
+def test_too_large_is_said_before_anything_is_computed():
+    shape = 29858, 40981
+    sparse = CSR.from_edge_index(torch.zeros(2, 1, dtype=torch.int64), shape)
+    with pytest.raises(
+        ValueError,
+        match=r"40,981 x 40,981 items, which needs 6\.72 GB of memory where model\.max_memory_gb is 4: set that to 7",
+    ):
+        EASE(*shape).fit(sparse)
+    with pytest.raises(ValueError, match=r"needs 4\.5e-05 GB of memory where model\.max_memory_gb is 4e-05"):
+        EASE(NUM_USERS, NUM_ITEMS, max_memory_gb=4e-5).fit(random_interactions(0)[0])
+    EASE(NUM_USERS, NUM_ITEMS, max_memory_gb=4.6e-5).fit(random_interactions(0)[0])
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_regularization_must_be_positive(value):
+    with pytest.raises(ValueError, match="regularization"):
+        EASE(3, 4, regularization=value)
+
+
+def test_the_task_refuses_a_request_that_is_too_large():
+    settings = EASEModel(max_memory_gb=1e-6)
+    dataset = load("planted-interactions", task="recommend", seed=0)
+    task = Recommendation(dataset, RecommendTask(), settings, Train(), torch.device("cpu"))
+    with pytest.raises(RequestError, match="model.max_memory_gb is 1e-06"):
+        task.build_model()

@@ -1,0 +1,67 @@
+"""The whole way: a recommendation from the command line to its files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from graphkit.run import main
+
+ASKED = [
+    "task=recommend",
+    "dataset=planted-interactions",
+    "train.lr=0.02",
+    "train.batch_size=512",
+    "device=cpu",
+    "progress=false",
+]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_lightgcn_finds_the_communities(elsewhere, capsys):
+    assert main([*ASKED, "train.epochs=3", "train.eval_every=3", "format=json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metric"] == "recall@20" and result["metrics"]["test"]["recall@20"]["mean"] > 85
+    assert "held-out ones in no graph" in result["protocol"]
+    (folder,) = (elsewhere / "runs").iterdir()
+    arrays = np.load(folder / "seed-0" / "predictions.npz")
+    assert arrays["test_items"].shape == (len(arrays["test_users"]), 20)
+
+
+def test_selecting_on_test_is_said(capsys):
+    assert main([*ASKED, "train.epochs=1", "task.protocol=lightgcn"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the epoch is SELECTED ON TEST" in printed
+    valid, test = printed.split("recall@20")[1].split()[:2]
+    assert valid == test
+
+
+def test_a_run_repeats(capsys):
+    asked = [*ASKED, "train.epochs=4", "format=json", "model.hidden_channels=8"]
+    assert main(asked) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert main(asked) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["metrics"] == whole["metrics"]
+
+
+def test_dry_run(capsys):
+    assert main([*ASKED, "--dry-run", "format=json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["message_passing_edges"] == 2 * facts["splits"]["train"]
+    assert facts["batches_per_epoch"] == -(-facts["splits"]["train"] // 512)
+
+
+def test_own_interactions(elsewhere, capsys):
+    rows = [f"{user},{item},{(user * 7 + item) % 11}" for user in range(40) for item in range(30) if (user + item) % 3 == 0]
+    (elsewhere / "ratings.csv").write_text("\n".join(["user,film,when", *rows]) + "\n")
+    own = ["dataset=custom", "data.interactions=ratings.csv", "data.item_column=film", "data.time_column=when"]
+    assert main([*ASKED[:1], *own, *ASKED[2:], "train.epochs=1", "format=json", "model=bpr-mf"]) == 0
+    assert "by time" in json.loads(capsys.readouterr().out)["protocol"]
+    assert main([*ASKED[:1], *own[:2], "train.epochs=1"]) == 2
+    assert "needs one column 'item'" in capsys.readouterr().err
