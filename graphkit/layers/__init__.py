@@ -6,6 +6,7 @@ from graphkit.layers.features import FeatureLinear
 from graphkit.layers.lightgcn import LightGCNPropagation
 from graphkit.layers.pair_scores import CommonNeighborScore, HadamardScore
 from graphkit.layers.propagation import Propagation
+from graphkit.layers.sheaf import SheafDiffusion
 
 __all__ = [
     "CommonNeighborScore",
@@ -16,4 +17,5 @@ __all__ = [
     "NormDropoutReLU",
     "Propagation",
     "SAGEConv",
+    "SheafDiffusion",
 ]

@@ -29,8 +29,7 @@ class SheafLaplacian:
         fixed: (D + I)^-1/2 (A + I) (D + I)^-1/2 of the graph, what fixed dimensions propagate with; None without any.
         identity: The same with all weights, what identity maps propagate with; None for other maps.
         transport: T [2 m, d, d] or its diagonals [2 m, 1, d]; empty for identity maps.
-        degree: D [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
-        root: (D + I)^-1/2 in the form of D.
+        root: (D + I)^-1/2 [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
     """
 
     pairs: EdgePairs
@@ -40,7 +39,6 @@ class SheafLaplacian:
     fixed: CSR | None
     identity: CSR | None
     transport: Tensor
-    degree: Tensor
     root: Tensor
 
     @property
@@ -67,8 +65,8 @@ class SheafLaplacian:
             out = learned - self.identity.matmul(learned)
         else:
             scaled = _each(self.root, learned.reshape(n, d, h))
-            rest_of = _each(self.degree, scaled) - aggregate(self.transport, scaled, self.pairs)
-            out = _each(self.root, rest_of).reshape(n, d * h)
+            # S D S = I - S^2 with S = (D + I)^-1/2.
+            out = learned - _each(self.root, scaled + aggregate(self.transport, scaled, self.pairs)).reshape(n, d * h)
         if self.fixed is None:
             return out
         return torch.cat([out, *self._fixed(rest, self.fixed.matmul(rest))], dim=1)
@@ -100,9 +98,9 @@ class SheafLaplacian:
             loop = pattern.row == pattern.col
             off, on = -entries[~loop].view(-1, 1, 1) * unit, (1 - entries[loop]).view(-1, 1, 1) * unit
         else:
-            root, degree = _blocks(self.root, d), _blocks(self.degree, d)
+            root = _blocks(self.root, d)
             transport = torch.diag_embed(self.transport.squeeze(1)) if self.transport.size(1) < d else self.transport
-            off, on = -root[row] @ transport @ root[col], root @ degree @ root
+            off, on = -root[row] @ transport @ root[col], torch.eye(d, dtype=root.dtype, device=row.device) - root @ root
         values, places = [off.flatten(), on.flatten()], []
         units = torch.arange(d, device=row.device)
         nodes = torch.arange(n, device=row.device)
@@ -158,20 +156,21 @@ def sheaf_laplacian(
         adjacency = pairs.adjacency(w)
     if maps is None:
         none = torch.empty(0, dtype=dtype, device=pairs.own.device)
-        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, adjacency.gcn_norm(dtype=dtype), none, none, none)
+        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, adjacency.gcn_norm(dtype=dtype), none, none)
     if maps.dim() == 2:
         transport, products = diagonal_transports(maps, w, pairs)
-        degree = sum_at_nodes(products, pairs).unsqueeze(2)
-        root = (degree + 1).rsqrt()
+        root = (sum_at_nodes(products, pairs).unsqueeze(2) + 1).rsqrt()
     elif orthogonal:
         transport, _ = transports(maps, w, pairs, gram=False)
-        degree = adjacency.row_sum(dtype).view(-1, 1, 1)
-        root = (degree + 1).rsqrt()
+        root = (adjacency.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
     else:
         transport, products = transports(maps, w, pairs, gram=True)
-        degree = sum_at_nodes(products.reshape(stalk_dim**2, -1), pairs).view(-1, stalk_dim, stalk_dim)
-        root = inverse_root(degree + torch.eye(stalk_dim, dtype=dtype, device=degree.device))
-    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, None, transport, degree, root)
+        rows, columns = torch.triu_indices(stalk_dim, stalk_dim, device=maps.device)
+        triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=maps.device)
+        triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=maps.device)
+        degree = sum_at_nodes(products, pairs)[:, triangle]
+        root = inverse_root(degree + torch.eye(stalk_dim, dtype=dtype, device=maps.device))
+    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, None, transport, root)
 
 
 def _each(matrices: Tensor, stalks: Tensor) -> Tensor:

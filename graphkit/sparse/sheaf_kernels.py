@@ -41,11 +41,18 @@ def sum_ends(blocks: Any, rowptr: Any, end: Any, values: Any, out: Any) -> None:
                 out[i, q] = total
 
 
+@njit(cache=True)
+def _triangle(d: int, a: int, b: int) -> int:
+    """Where (a, b) with a <= b lies in an upper triangle, row by row."""
+    return a * d - a * (a - 1) // 2 + b - a
+
+
 @njit(parallel=True, cache=True)
 def products(f: Any, weight: Any, upper: Any, lower: Any, out: Any, gram: Any) -> None:
     """T_k = w_k F_k^T F_(m+k) for maps f [r, d, 2 m], to out[upper[k]] and transposed to out[lower[k]], out [2 m, d, d].
 
-    gram [d, d, 2 m] = w F^T F of each end, unless it is empty. `weight` of length 0 stands for ones.
+    gram [d (d + 1) / 2, 2 m] is the upper triangle of w F^T F of each end, row by row, unless it is empty. `weight` of length 0
+    stands for ones.
     """
     r, d, ends = f.shape
     pairs = ends // 2
@@ -75,10 +82,9 @@ def products(f: Any, weight: Any, upper: Any, lower: Any, out: Any, gram: Any) -
                         p, q = f[c, a, start : start + lanes], f[c, b, start : start + lanes]
                         for k in range(lanes):
                             total[k] += p[k] * q[k]
-                    to, mirrored = gram[a, b, start : start + lanes], gram[b, a, start : start + lanes]
+                    to = gram[_triangle(d, a, b), start : start + lanes]
                     for k in range(lanes):
                         to[k] = total[k] * w[k]
-                        mirrored[k] = to[k]
 
 
 @njit(parallel=True, cache=True)
@@ -116,11 +122,12 @@ def products_backward(
                             dw[k] += here[k] * own[k]
                     if grad_gram.shape[0]:
                         for b in range(d):
-                            p, q = f[c, b, start : start + lanes], grad_gram[a, b, start : start + lanes]
-                            s = grad_gram[b, a, start : start + lanes]
-                            for k in range(lanes):
-                                here[k] += p[k] * (q[k] + s[k])
-                            if grad_weight.shape[0]:
+                            p = f[c, b, start : start + lanes]
+                            q = grad_gram[_triangle(d, min(a, b), max(a, b)), start : start + lanes]
+                            for _ in range(2 if a == b else 1):
+                                for k in range(lanes):
+                                    here[k] += p[k] * q[k]
+                            if grad_weight.shape[0] and b >= a:
                                 dw = grad_weight[first : first + lanes]
                                 for k in range(lanes):
                                     dw[k] += own[k] * p[k] * q[k]
@@ -186,7 +193,7 @@ def diagonal_products_backward(
 
 @njit(parallel=True, cache=True)
 def rows_times_blocks(blocks: Any, rowptr: Any, col: Any, value: Any, x: Any, out: Any) -> None:
-    """out[i] = sum of T_e x[col[e]] over the entries of row i, for x [N, d, h] and T [nnz, d, d], or [nnz, d] diagonals."""
+    """out[i] = sum of T_e x[col[e]] over the entries of row i; x [N, d, h] and T [nnz, d, d], or its diagonals [nnz, 1, d]."""
     d, channels = x.shape[1], x.shape[2]
     diagonal = value.shape[1] == 1
     for block in prange(blocks.shape[0] - 1):
@@ -194,55 +201,46 @@ def rows_times_blocks(blocks: Any, rowptr: Any, col: Any, value: Any, x: Any, ou
             for a in range(d):
                 for f in range(channels):
                     out[i, a, f] = 0
-                e, end = rowptr[i], rowptr[i + 1]
-                first, last = (a, a + 1) if diagonal else (0, d)
-                row = np.uint64(0 if diagonal else a)
-                while e + 4 <= end:  # the running sum is loaded and stored a quarter as often
-                    i0, i1, i2, i3 = np.uint64(e), np.uint64(e + 1), np.uint64(e + 2), np.uint64(e + 3)
-                    j0, j1, j2, j3 = np.uint64(col[i0]), np.uint64(col[i1]), np.uint64(col[i2]), np.uint64(col[i3])
-                    for c in range(first, last):
+            e, end = rowptr[i], rowptr[i + 1]
+            while e + 4 <= end:  # the running sum is loaded and stored a quarter as often
+                i0, i1, i2, i3 = np.uint64(e), np.uint64(e + 1), np.uint64(e + 2), np.uint64(e + 3)
+                j0, j1, j2, j3 = np.uint64(col[i0]), np.uint64(col[i1]), np.uint64(col[i2]), np.uint64(col[i3])
+                for a in range(d):
+                    row = np.uint64(0 if diagonal else a)
+                    for c in range(a if diagonal else 0, a + 1 if diagonal else d):
                         b = np.uint64(c)
                         p, q, r, s = value[i0, row, b], value[i1, row, b], value[i2, row, b], value[i3, row, b]
                         for f in range(channels):
                             out[i, a, f] += (p * x[j0, b, f] + q * x[j1, b, f]) + (r * x[j2, b, f] + s * x[j3, b, f])
-                    e += 4
-                while e < end:
-                    i0 = np.uint64(e)
-                    j0 = np.uint64(col[i0])
-                    for c in range(first, last):
+                e += 4
+            while e < end:
+                i0 = np.uint64(e)
+                j0 = np.uint64(col[i0])
+                for a in range(d):
+                    row = np.uint64(0 if diagonal else a)
+                    for c in range(a if diagonal else 0, a + 1 if diagonal else d):
                         b = np.uint64(c)
                         p = value[i0, row, b]
                         for f in range(channels):
                             out[i, a, f] += p * x[j0, b, f]
-                    e += 1
+                e += 1
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract"})
-def pair_dots(low: Any, high: Any, to: Any, g: Any, x: Any, out: Any) -> None:
-    """out[to[k], a, b] = <g[low, a], x[high, b]> + <x[low, a], g[high, b]>; diagonals alone for out [nnz, 1, d]."""
-    d, channels = x.shape[1], x.shape[2]
+def pair_dots(low: Any, high: Any, to: Any, left: Any, right: Any, out: Any) -> None:
+    """out[to[k], a, b] = <left[low[k], a], right[high[k], b]>; for out [nnz, 1, d], the diagonals of that."""
+    d, channels = left.shape[1], left.shape[2]
     diagonal = out.shape[1] == 1
     pairs = low.shape[0]
     for task in prange(-(-pairs // _LANES)):
+        zero = np.zeros(1, left.dtype)[0]
         for k in range(task * _LANES, min(task * _LANES + _LANES, pairs)):
             i, j, e = np.uint64(low[k]), np.uint64(high[k]), np.uint64(to[k])
             for a in range(d):
-                c, last = (a, a + 1) if diagonal else (0, d)
                 row = np.uint64(0 if diagonal else a)
-                while c + 3 <= last:  # three inner products share what they read of node `low`
-                    b0, b1, b2 = np.uint64(c), np.uint64(c + 1), np.uint64(c + 2)
-                    p = q = r = x[i, a, 0] * 0
+                for c in range(a if diagonal else 0, a + 1 if diagonal else d):
+                    b = np.uint64(c)
+                    total = zero
                     for f in range(channels):
-                        u, v = g[i, a, f], x[i, a, f]
-                        p += u * x[j, b0, f] + v * g[j, b0, f]
-                        q += u * x[j, b1, f] + v * g[j, b1, f]
-                        r += u * x[j, b2, f] + v * g[j, b2, f]
-                    out[e, row, b0], out[e, row, b1], out[e, row, b2] = p, q, r
-                    c += 3
-                while c < last:
-                    b0 = np.uint64(c)
-                    p = x[i, a, 0] * 0
-                    for f in range(channels):
-                        p += g[i, a, f] * x[j, b0, f] + x[i, a, f] * g[j, b0, f]
-                    out[e, row, b0] = p
-                    c += 1
+                        total += left[i, a, f] * right[j, b, f]
+                    out[e, row, b] = total

@@ -47,7 +47,8 @@ def transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, gram: bool
         gram: Whether the second result is needed.
 
     Returns:
-        T in the order of `pairs.structure` [2 m, d, d], and the products at the ends [d, d, 2 m], empty without `gram`.
+        T in the order of `pairs.structure` [2 m, d, d], and the upper triangles of the products at the ends, row by row
+        [d (d + 1) / 2, 2 m], empty without `gram`.
     """
     both: tuple[Tensor, Tensor] = _Transports.apply(maps, weight, pairs, gram)  # type: ignore[no-untyped-call]
     return both
@@ -131,7 +132,7 @@ class _Transports(Function):
         ctx.pairs = pairs
         r, d, ends = maps.shape
         out = maps.new_empty(ends, d, d)
-        grams = maps.new_empty(d if gram else 0, d, ends)
+        grams = maps.new_empty(d * (d + 1) // 2 if gram else 0, ends)
         if compiled(maps):
             given = maps.new_empty(0) if weight is None else weight.to(maps.dtype)
             run(kernels.products, maps, given, pairs.upper, pairs.lower, out, grams)
@@ -143,7 +144,8 @@ class _Transports(Function):
             out[pairs.upper] = product
             out[pairs.lower] = product.transpose(1, 2)
             if gram:
-                grams = torch.einsum("cae,cbe->abe", maps, maps)
+                rows, columns = torch.triu_indices(d, d, device=maps.device)
+                grams = (maps[:, rows] * maps[:, columns]).sum(0)
                 if weight is not None:
                     grams = grams * weight.repeat(2)
         if not gram:
@@ -169,7 +171,10 @@ class _Transports(Function):
             grad_maps = torch.stack([to_first, to_second], dim=2)
             energy = (to_first * first).sum((0, 1))
             if grad_gram.numel():
-                from_gram = torch.einsum("abe,cbe->cae", grad_gram + grad_gram.transpose(0, 1), maps)
+                rows, columns = torch.triu_indices(d, d, device=maps.device)
+                full = maps.new_zeros(d, d, ends)
+                full[rows, columns] = grad_gram
+                from_gram = torch.einsum("abe,cbe->cae", full + full.transpose(0, 1), maps)
                 energy += (from_gram * maps).sum((0, 1)).view(2, -1).sum(0) / 2
                 grad_maps += from_gram.view_as(grad_maps)
             if weight is not None:
@@ -230,13 +235,14 @@ class _Aggregate(Function):
         pairs: EdgePairs = ctx.pairs
         grad_transport = grad_x = None
         if ctx.needs_input_grad[0]:
+            # dT_vu + dT_uv^T = dy_v x_u^T + x_v dy_u^T: one inner product of rows (dy, x) with rows (x, dy).
             grad_transport = transport.new_zeros(transport.shape)
+            left, right = torch.cat([grad, x], dim=2), torch.cat([x, grad], dim=2)
             if compiled(x):
-                run(kernels.pair_dots, pairs.low, pairs.high, pairs.upper, grad, x, grad_transport)
+                run(kernels.pair_dots, pairs.low, pairs.high, pairs.upper, left, right, grad_transport)
             else:
                 equation = "kah,kah->ka" if transport.size(1) == 1 else "kah,kbh->kab"
-                dots = torch.einsum(equation, grad[pairs.low], x[pairs.high])
-                dots = dots + torch.einsum(equation, x[pairs.low], grad[pairs.high])
+                dots = torch.einsum(equation, left[pairs.low], right[pairs.high])
                 grad_transport[pairs.upper] = dots.view(-1, *transport.shape[1:])
         if ctx.needs_input_grad[1]:
             grad_x = _rows_times(transport, grad, pairs)  # T_uv = T_vu^T: the operator is its own adjoint

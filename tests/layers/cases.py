@@ -77,6 +77,12 @@ def _light_gcn(*arguments: Any) -> Case:
     return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(*arguments), inputs=inputs, parameters=False)
 
 
+def _sheaf(maps: str, **arguments: Any) -> Case:
+    arguments = {"stalk_dim": 2, **arguments}
+    channels = 2 * (arguments["stalk_dim"] + arguments.get("low_pass", False) + arguments.get("high_pass", False))
+    return Case(layers.SheafDiffusion, lambda: layers.SheafDiffusion(channels, maps=maps, **arguments), in_channels=channels)
+
+
 CASES: dict[str, Case] = {
     "Propagation-gcn": Case(layers.Propagation, lambda: layers.Propagation("gcn"), parameters=False),
     "Propagation-mean": Case(layers.Propagation, lambda: layers.Propagation("mean"), parameters=False),
@@ -88,6 +94,14 @@ CASES: dict[str, Case] = {
     "GCNConv-no-loops": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, bias=False, add_self_loops=False)),
     "SAGEConv": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 3)),
     "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False)),
+    "SheafDiffusion-identity": _sheaf("identity", high_pass=True),
+    "SheafDiffusion-identity-gated": _sheaf("identity", edge_weights=True),
+    "SheafDiffusion-diagonal": _sheaf("diagonal", low_pass=True, edge_weights=True),
+    "SheafDiffusion-householder": _sheaf("orthogonal", stalk_dim=3, low_pass=True, edge_weights=True),
+    "SheafDiffusion-cayley": _sheaf("orthogonal", stalk_dim=4, orthogonal="cayley", left_weights=False),
+    "SheafDiffusion-exp": _sheaf("orthogonal", stalk_dim=4, orthogonal="exp", right_weights=False),
+    "SheafDiffusion-rotation": _sheaf("orthogonal", orthogonal="rotation", dropout=0.5),
+    "SheafDiffusion-general": _sheaf("general", low_pass=True, high_pass=True, edge_weights=True),
     "NormDropoutReLU": _row_by_row(layers.NormDropoutReLU, dropout=0.5),
     "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
     "FeatureLinear": Case(layers.FeatureLinear, lambda: layers.FeatureLinear(4, 3, dropout=0.5), RowByRow, ("x",), UNWEIGHTED),
