@@ -114,24 +114,22 @@ def check_settings(num_neighbors: int, shrinkage: float) -> None:
 
 
 def squared_lengths(matrix: CSR, dtype: torch.dtype) -> Tensor:
-    """Sum of the squared entries of each row [num_rows], float64."""
-    value = matrix.weights(dtype).detach().double()
-    return matrix.with_value(value.square()).row_sum()
+    """Sum of the squared entries of each row [num_rows]; 1 for rows without any, whose products are 0 anyway."""
+    total = matrix.with_value(matrix.weights(dtype).detach().square()).row_sum(dtype)
+    return torch.where(total > 0, total, 1.0)
 
 
 def cosine(products: Tensor, lengths: Tensor, others: Tensor, shrinkage: float) -> Tensor:
-    """products_ij / (sqrt(lengths_i others_j) + shrinkage) [B, n], 0 where a length is 0; both lengths are squared."""
-    # The root of the product, not the product of roots, and rounded at the end: ties of whole numbers stay ties.
-    scale = (lengths.unsqueeze(1) * others).sqrt_()
-    return torch.where(scale > 0, products / (scale + shrinkage), 0.0).to(products.dtype)
+    """products_ij / (sqrt(lengths_i others_j) + shrinkage) [B, n]; both lengths are squared."""
+    # The root of the product, not the product of roots: ties of whole numbers stay ties.
+    return products / (lengths.unsqueeze(1) * others).sqrt_().add_(shrinkage)
 
 
 def nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest positive entries of each row of [B, n], equal ones by ascending column.
 
     Returns:
-        Their columns [B, k] and their values [B, k]; column 0 and value 0 where a row has fewer.
+        Their columns [B, k] and their values [B, k]; value 0 where a row has fewer.
     """
-    values, columns = top_columns(torch.where(similarity > 0, similarity, -torch.inf), k)
-    found = columns >= 0
-    return torch.where(found, columns, 0), torch.where(found, values, 0.0)
+    values, columns = top_columns(similarity, k)
+    return columns.clamp_(min=0), values.clamp_(min=0.0)
