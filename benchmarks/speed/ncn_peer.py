@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.speed.search_peer import Rows
-from graphkit.conf.schema import NCNModel
+from graphkit.conf.models.link import NCNModel
 
 
 class PeerNCN(nn.Module):

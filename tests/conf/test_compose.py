@@ -10,6 +10,7 @@ from graphkit.conf import schema
 from graphkit.conf.arguments import flatten, split
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.compose import compose
+from graphkit.conf.models.link import NCNModel
 from graphkit.conf.recipes import Recipe
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
@@ -27,7 +28,7 @@ def test_precedence_request_over_recipe_over_model_over_defaults(monkeypatch: py
     resolved = resolve("dataset=karate", "train.lr=0.1", "task.drop_last=false")
     run = resolved.run
     assert (run.train.lr, run.train.epochs, run.model.beta, run.task.drop_last) == (0.1, 7, 3.0, False)
-    assert (run.model.hidden_channels, run.train.batch_size) == (schema.NCNModel.hidden_channels, 0)
+    assert (run.model.hidden_channels, run.train.batch_size) == (NCNModel.hidden_channels, 0)
     assert resolved.notes == ("settings of the recipe link-karate-ncn, but train.lr=0.1 (recipe: 0.5)",)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from graphkit.conf.catalog import MODELS, TASKS, ModelEntry
+from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.entries import ModelEntry
 from graphkit.tasks.build import resolve
 
 ENTRIES = [

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from graphkit.conf.schema import GAEModel, LinkTask, NCNModel, Train
+from graphkit.conf.models.link import GAEModel, NCNModel
+from graphkit.conf.schema import LinkTask, Train
 from graphkit.data.types import Dataset, Pairs
 from graphkit.tasks.link import LinkPrediction, PairBatch
 

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from graphkit.conf.schema import LinkTask, NCNModel, Train
+from graphkit.conf.models.link import NCNModel
+from graphkit.conf.schema import LinkTask, Train
 from graphkit.data import load
 from graphkit.data.types import Dataset
 from graphkit.layers import CommonNeighborScore

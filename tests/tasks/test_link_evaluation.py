@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from graphkit.conf.schema import AdamicAdarModel, CommonNeighborsModel, LinkTask, ResourceAllocationModel, Train
+from graphkit.conf.models.link import AdamicAdarModel, CommonNeighborsModel, ResourceAllocationModel
+from graphkit.conf.schema import LinkTask, Train
 from graphkit.data.types import Dataset, Pairs
 from graphkit.errors import RequestError
 from graphkit.layers.pair_scores import PairScore

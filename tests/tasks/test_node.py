@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from graphkit.conf.schema import GCNModel, MLPModel, NodeTask, SAGEModel, Train
+from graphkit.conf.models.node import GCNModel, MLPModel, SAGEModel
+from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
 from graphkit.data.types import Dataset, Pairs
 from graphkit.errors import RequestError
-from graphkit.models.node import GCN, MLP
+from graphkit.models.node.classic import GCN, MLP
 from graphkit.tasks.build import arguments, build_task, construct
 from graphkit.tasks.node import NodeClassification
 
@@ -299,10 +300,10 @@ def test_construct_takes_a_dataclass_or_the_equivalent_mapping() -> None:
     mapping = {"name": "gcn", "hidden_channels": 9, "num_layers": 2, "dropout": 0.5, "norm": "none", "residual": False}
     assert arguments(settings) == arguments(mapping) == {key: mapping[key] for key in mapping if key != "name"}
     for given in (settings, mapping):
-        model = construct("graphkit.models.node:GCN", given, in_channels=4, out_channels=3)
+        model = construct("graphkit.models.node.classic:GCN", given, in_channels=4, out_channels=3)
         assert isinstance(model, GCN) and model.head.in_channels == 9
     assert mapping["name"] == "gcn"
     with pytest.raises(TypeError, match="settings must be a dataclass instance or a mapping, got list"):
         arguments(["gcn"])
     with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
-        construct("graphkit.models.node:GCN", {"width": 3}, in_channels=4, out_channels=3)
+        construct("graphkit.models.node.classic:GCN", {"width": 3}, in_channels=4, out_channels=3)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from graphkit.conf.catalog import MODELS, ModelEntry
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.entries import ModelEntry
 from graphkit.conf.schema import RecommendTask, Train
 from graphkit.data import load
 from graphkit.errors import RequestError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphkit.conf.schema import EASEModel, RecommendTask, Train
+from graphkit.conf.models.recommend import EASEModel
+from graphkit.conf.schema import RecommendTask, Train
 from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.ease import EASE

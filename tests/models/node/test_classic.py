@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch_geometric import nn as pyg
 
 from graphkit import testing
-from graphkit.models.node import GCN, MLP, SAGE
+from graphkit.models.node.classic import GCN, MLP, SAGE
 from graphkit.sparse.csr import CSR
 
 MODELS = [GCN, SAGE, MLP]

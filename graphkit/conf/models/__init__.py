@@ -1,0 +1,1 @@
+"""The models' settings, names and citations, one module a task."""

@@ -1,0 +1,181 @@
+"""Models for recommendation: their settings, and the rows of the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphkit.conf.entries import ModelEntry, Paper
+from graphkit.conf.fields import setting
+
+
+@dataclass
+class _PairwiseModel:
+    hidden_channels: int = setting(64, "width of the embeddings", low=1)
+    init: str = setting(
+        "normal", "embeddings start from N(0, init_std^2), or uniform as Xavier has it", choices=("normal", "xavier")
+    )
+    init_std: float = setting(0.1, "standard deviation of init=normal", low=0.0)
+    embedding_penalty: float = setting(1e-4, "weight of the penalty on the batch's trained embeddings", low=0.0)
+    penalty: str = setting(
+        "half-squared",
+        "half-squared: half the squared norms over the batch size (LightGCN's code); unique-squared: squared norms of distinct "
+        "nodes (PyG); norm: norms, not squared (RecBole's default)",
+        choices=("half-squared", "unique-squared", "norm"),
+    )
+
+
+@dataclass
+class LightGCNModel(_PairwiseModel):
+    """LightGCN: embeddings smoothed over the graph of interactions."""
+
+    name: str = "lightgcn"
+    num_layers: int = setting(3, "rounds of propagation", low=1)
+    layer_weights: str = setting("mean", "weights of the rounds: all 1 / (layers + 1), or learned", choices=("mean", "learned"))
+
+
+@dataclass
+class UltraGCNModel:
+    """UltraGCN: no propagation, weighted cross entropy on many negatives and on neighbors of items."""
+
+    name: str = "ultragcn"
+    hidden_channels: int = setting(64, "width of the embeddings", low=1)
+    init_std: float = setting(1e-4, "standard deviation of the initialization", low=0.0)
+    w1: float = setting(1e-6, "weight of every positive", low=0.0)
+    w2: float = setting(1.0, "weight of a positive's degree factor", low=0.0)
+    w3: float = setting(1e-6, "weight of every negative", low=0.0)
+    w4: float = setting(1.0, "weight of a negative's degree factor", low=0.0)
+    negative_weight: float = setting(300.0, "weight of the mean over negatives", low=0.0)
+    item_weight: float = setting(5e-4, "weight of the item graph (lambda)", low=0.0)
+    num_neighbors: int = setting(10, "neighbors of an item in the item graph", low=1)
+    item_graph: str = setting(
+        "paper", "weights of the item graph: as in the paper, or as in its code", choices=("paper", "code")
+    )
+    decay: float = setting(1e-4, "weight of the penalty on all embeddings (gamma)", low=0.0)
+
+
+@dataclass
+class LightGCLModel:
+    """LightGCL: propagation held against propagation over a low-rank view of the graph."""
+
+    name: str = "lightgcl"
+    hidden_channels: int = setting(64, "width of the embeddings", low=1)
+    num_layers: int = setting(2, "rounds of propagation", low=1)
+    rank: int = setting(5, "rank of the low-rank view (q)", low=1)
+    temperature: float = setting(0.2, "temperature of the contrast (tau)", low=1e-6)
+    contrast_weight: float = setting(0.2, "weight of the contrast (lambda 1)", low=0.0)
+    positive_limit: float = setting(5.0, "limit of a node's agreement with itself", low=1e-6)
+    decay: float = setting(1e-7, "weight of the penalty on all embeddings (lambda 2)", low=0.0)
+
+
+@dataclass
+class BPRMFModel(_PairwiseModel):
+    """Matrix factorization trained on pairs."""
+
+    name: str = "bpr-mf"
+
+
+@dataclass
+class MostPopModel:
+    """The most popular items for everybody."""
+
+    name: str = "mostpop"
+
+
+@dataclass
+class _NeighborModel:
+    num_neighbors: int = setting(100, "nearest neighbors that are added up", low=1)
+    shrinkage: float = setting(0.0, "added to the cosine's denominator: similarities of few interactions count less", low=0.0)
+
+
+@dataclass
+class ItemKNNModel(_NeighborModel):
+    """Items similar to those of the user, by cosine."""
+
+    name: str = "itemknn"
+
+
+@dataclass
+class UserKNNModel(_NeighborModel):
+    """Items of similar users, by cosine."""
+
+    name: str = "userknn"
+
+
+@dataclass
+class EASEModel:
+    """EASE^R: the best linear autoencoder, by a dense inverse of items x items."""
+
+    name: str = "ease"
+    regularization: float = setting(500.0, "lambda, added to the diagonal of the items' co-occurrences", low=1e-9)
+    max_memory_gb: float = setting(4.0, "refuse to start when the dense matrix needs more than this, in GB", low=0.0)
+
+
+@dataclass
+class GFCFModel:
+    """GF-CF: a linear and an ideal low-pass filter of the user's interactions."""
+
+    name: str = "gf-cf"
+    alpha: float = setting(0.3, "weight of the ideal filter; 0: none (the paper's code on Amazon-Book)", low=0.0)
+    rank: int = setting(256, "singular vectors of the ideal filter", low=1)
+
+
+@dataclass
+class GTEModel:
+    """GTE: paths of three edges between user and item."""
+
+    name: str = "gte"
+
+
+@dataclass
+class IALSModel:
+    """iALS: matrix factorization by alternating least squares (extra `als`)."""
+
+    name: str = "ials"
+    factors: int = setting(64, "width of the embeddings", low=1)
+    regularization: float = setting(0.01, "weight of the squared norm of all embeddings", low=0.0)
+    confidence: float = setting(1.0, "weight of an interaction's error against 1 of everything else", low=1e-9)
+    iterations: int = setting(15, "sweeps over users and items", low=1)
+
+
+_LIGHTGCN = Paper(
+    "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation",
+    "SIGIR 2020",
+    "https://arxiv.org/abs/2002.02126",
+)
+_ULTRAGCN = Paper(
+    "UltraGCN: Ultra Simplification of Graph Convolutional Networks for Recommendation",
+    "CIKM 2021",
+    "https://arxiv.org/abs/2110.15114",
+)
+_LIGHTGCL = Paper(
+    "LightGCL: Simple Yet Effective Graph Contrastive Learning for Recommendation",
+    "ICLR 2023",
+    "https://arxiv.org/abs/2302.08191",
+)
+_BPR = Paper("BPR: Bayesian Personalized Ranking from Implicit Feedback", "UAI 2009", "https://arxiv.org/abs/1205.2618")
+_ITEM_KNN = Paper(
+    "Item-based Collaborative Filtering Recommendation Algorithms", "WWW 2001", "https://doi.org/10.1145/371920.372071"
+)
+_USER_KNN = Paper("Analysis of Recommendation Algorithms for E-Commerce", "EC 2000", "https://doi.org/10.1145/352871.352887")
+_EASE = Paper("Embarrassingly Shallow Autoencoders for Sparse Data", "WWW 2019", "https://arxiv.org/abs/1905.03375")
+_GFCF = Paper("How Powerful is Graph Convolution for Recommendation?", "CIKM 2021", "https://arxiv.org/abs/2108.07567")
+_GTE = Paper("How Expressive are Graph Neural Networks in Recommendation?", "CIKM 2023", "https://arxiv.org/abs/2308.11127")
+_IALS = Paper("Collaborative Filtering for Implicit Feedback Datasets", "ICDM 2008", "https://doi.org/10.1109/ICDM.2008.22")
+
+MODELS: dict[str, ModelEntry] = {
+    "lightgcn": ModelEntry(LightGCNModel, "graphkit.models.recommend.lightgcn:LightGCN", "LightGCN", _LIGHTGCN),
+    "ultragcn": ModelEntry(
+        UltraGCNModel, "graphkit.models.recommend.ultragcn:UltraGCN", "UltraGCN, without propagation", _ULTRAGCN
+    ),
+    "lightgcl": ModelEntry(
+        LightGCLModel, "graphkit.models.recommend.lightgcl:LightGCL", "LightGCN with a contrastive view", _LIGHTGCL
+    ),
+    "bpr-mf": ModelEntry(BPRMFModel, "graphkit.models.recommend.bpr_mf:BPRMF", "matrix factorization trained on pairs", _BPR),
+    "mostpop": ModelEntry(MostPopModel, "graphkit.models.recommend.mostpop:MostPop", "the most popular items"),
+    "itemknn": ModelEntry(ItemKNNModel, "graphkit.models.recommend.neighbors:ItemKNN", "nearest items by cosine", _ITEM_KNN),
+    "userknn": ModelEntry(UserKNNModel, "graphkit.models.recommend.neighbors:UserKNN", "nearest users by cosine", _USER_KNN),
+    "ease": ModelEntry(EASEModel, "graphkit.models.recommend.ease:EASE", "linear autoencoder, closed form", _EASE),
+    "gf-cf": ModelEntry(GFCFModel, "graphkit.models.recommend.gfcf:GFCF", "low-pass filter, closed form", _GFCF),
+    "gte": ModelEntry(GTEModel, "graphkit.models.recommend.gte:GTE", "paths of three edges, no learning", _GTE),
+    "ials": ModelEntry(IALSModel, "graphkit.models.recommend.ials:IALS", "alternating least squares", _IALS),
+}
