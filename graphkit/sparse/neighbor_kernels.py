@@ -14,6 +14,8 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
+from graphkit.sparse.row_sums import add_close_rows, add_to_close_rows
+
 COMMON, LEFT, RIGHT = 0, 1, 2
 _GALLOP = 16  # a row this many times longer is searched instead of merged
 _BLOCK = 128  # pairs pooled together while a slice of the features stays in cache
@@ -163,28 +165,17 @@ def pool(
 
     The columns are visited range by range (`bounds`) for a block of pairs, so that one range of x stays in cache.
     """
-    channels = x.shape[1]
     blocks = (left.shape[0] + _BLOCK - 1) // _BLOCK
     for block in prange(blocks):
         found = np.empty(width, np.uint64)
         first, last = block * _BLOCK, min(left.shape[0], (block + 1) * _BLOCK)
         for p in range(first, last):
-            for f in range(channels):
+            for f in range(x.shape[1]):
                 out[p, f] = 0
         for r in range(bounds.shape[0] - 1):
             for p in range(first, last):
                 size = _walk(bits, rowptr, col, keep, left[p], right[p], which, bounds[r], bounds[r + 1], found)
-                k = 0
-                while k + 4 <= size:  # four rows a sweep: the running sum is loaded and stored a quarter as often
-                    u0, u1, u2, u3 = found[k], found[k + 1], found[k + 2], found[k + 3]
-                    for f in range(channels):
-                        out[p, f] += (x[u0, f] + x[u1, f]) + (x[u2, f] + x[u3, f])
-                    k += 4
-                while k < size:
-                    u0 = found[k]
-                    for f in range(channels):
-                        out[p, f] += x[u0, f]
-                    k += 1
+                add_close_rows(out, p, x, found, size)
 
 
 @njit(parallel=True, cache=True)
@@ -195,12 +186,8 @@ def spread(
 
     Each range of columns belongs to one thread, which takes the pairs in order: no atomics, no partial sums.
     """
-    channels = g.shape[1]
     for r in prange(bounds.shape[0] - 1):
         found = np.empty(width, np.uint64)
         for p in range(left.shape[0]):
             size = _walk(bits, rowptr, col, keep, left[p], right[p], which, bounds[r], bounds[r + 1], found)
-            for k in range(size):
-                u = found[k]
-                for f in range(channels):
-                    out[u, f] += g[p, f]
+            add_to_close_rows(out, found, size, g, p)

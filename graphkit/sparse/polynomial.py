@@ -191,9 +191,10 @@ def _step(operator: CSR, x: Tensor, a: float, b: float = 0.0, y: Tensor | None =
         blocks = torch.searchsorted(work, torch.arange(65) * total // 64)
         blocks[0], blocks[-1] = 0, rows.numel()
     out = x.new_empty(rows.numel(), x.size(1))
-    arrays = blocks, rows, structure.rowptr, structure.col, operator.weights(x.dtype), x
-    with kernel_threads():
-        scaled_rows(*(array.detach().numpy() for array in arrays), _factors(a, b, x), addend.detach().numpy(), out.numpy())
+    arrays = blocks, rows, structure.rowptr, structure.narrow_col, operator.weights(x.dtype), x
+    with kernel_threads() as threads:
+        given = (array.detach().numpy() for array in arrays)
+        scaled_rows(threads, *given, _factors(a, b, x), addend.detach().numpy(), out.numpy())
     return out
 
 
@@ -207,9 +208,11 @@ def _step_from_rows(operator: CSR, g: Tensor, rows: Tensor, a: float, b: float) 
     slot = torch.full((size,), -1, dtype=torch.int32)
     slot[rows] = torch.arange(rows.numel(), dtype=torch.int32)
     out = g.new_empty(size, g.size(1))
-    arrays = structure.row_blocks, structure.rowptr, structure.col, operator.weights(g.dtype), slot, g
-    with kernel_threads():
-        scaled_from_rows(*(array.detach().numpy() for array in arrays), _factors(a, b, g), out.numpy())
+    longest = int(structure.rowptr.diff().max()) if size else 0
+    arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, operator.weights(g.dtype), slot, g
+    with kernel_threads() as threads:
+        given = (array.detach().numpy() for array in arrays)
+        scaled_from_rows(threads, *given, _factors(a, b, g), longest, out.numpy())
     return out
 
 

@@ -7,56 +7,53 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from graphkit.sparse.row_sums import add_rows
+from graphkit.sparse.shared_work import take
 
-@njit(parallel=True, cache=True, fastmath={"contract"})
-def scaled_rows(blocks: Any, rows: Any, rowptr: Any, col: Any, value: Any, x: Any, factors: Any, y: Any, out: Any) -> None:
+
+@njit(parallel=True, cache=True)
+def scaled_rows(
+    threads: int, blocks: Any, rows: Any, rowptr: Any, col: Any, value: Any, x: Any, factors: Any, y: Any, out: Any
+) -> None:
     """out_r = a (A x)_i + b y_i for row i = rows[r], with a, b = factors; y of no rows stands for zero.
 
     `blocks` are boundaries in `rows` of about equally many entries. Rows are summed in the order of their entries, so that
     neither threads nor the choice of rows change a bit.
     """
-    channels = x.shape[1]
-    a, b = factors[0], factors[1]
-    for block in prange(blocks.shape[0] - 1):
-        for r in range(blocks[block], blocks[block + 1]):
-            i = rows[r]
-            if y.shape[0] == 0:
-                for f in range(channels):
-                    out[r, f] = 0
-            else:
-                for f in range(channels):
-                    out[r, f] = b * y[i, f]
-            e, end = rowptr[i], rowptr[i + 1]
-            while e + 4 <= end:  # the running sum is loaded and stored a quarter as often
-                j, k, m, n = np.uint64(col[e]), np.uint64(col[e + 1]), np.uint64(col[e + 2]), np.uint64(col[e + 3])
-                p, q, s, t = a * value[e], a * value[e + 1], a * value[e + 2], a * value[e + 3]
-                for f in range(channels):
-                    out[r, f] += (p * x[j, f] + q * x[k, f]) + (s * x[m, f] + t * x[n, f])
-                e += 4
-            while e < end:
-                j, p = np.uint64(col[e]), a * value[e]
-                for f in range(channels):
-                    out[r, f] += p * x[j, f]
-                e += 1
+    a, b, last = factors[0], factors[1], col.shape[0] - 1
+    counter = np.zeros(1, np.int64)
+    for _ in prange(threads):
+        block = take(counter)
+        while block < blocks.shape[0] - 1:
+            for r in range(blocks[block], blocks[block + 1]):
+                i = rows[r]
+                for f in range(x.shape[1]):
+                    out[r, f] = b * y[i, f] if y.shape[0] else 0
+                add_rows(out, r, a, x, col, value, rowptr[i], rowptr[i + 1], last)
+            block = take(counter)
 
 
-@njit(parallel=True, cache=True, fastmath={"contract"})
-def scaled_from_rows(blocks: Any, rowptr: Any, col: Any, value: Any, slot: Any, g: Any, factors: Any, out: Any) -> None:
-    """Out = a A x + b x for an x whose only rows are g: row j of x is g[slot[j]], or zero where slot[j] < 0."""
-    channels = g.shape[1]
+@njit(parallel=True, cache=True)
+def scaled_from_rows(
+    threads: int, blocks: Any, rowptr: Any, col: Any, value: Any, slot: Any, g: Any, factors: Any, longest: int, out: Any
+) -> None:
+    """Out = a A x + b x for an x whose only rows are g: row j of x is g[slot[j]], or zero where slot[j] < 0.
+
+    `longest` is the largest number of entries of a row.
+    """
     a, b = factors[0], factors[1]
-    for block in prange(blocks.shape[0] - 1):
-        for i in range(blocks[block], blocks[block + 1]):
-            own = slot[i]
-            if own < 0:
-                for f in range(channels):
-                    out[i, f] = 0
-            else:
-                for f in range(channels):
-                    out[i, f] = b * g[own, f]
-            for e in range(rowptr[i], rowptr[i + 1]):
-                at = slot[col[e]]
-                if at >= 0:
-                    p = a * value[e]
-                    for f in range(channels):
-                        out[i, f] += p * g[at, f]
+    counter = np.zeros(1, np.int64)
+    for _ in prange(threads):
+        found, weight = np.empty(longest, slot.dtype), np.empty(longest, value.dtype)
+        block = take(counter)
+        while block < blocks.shape[0] - 1:
+            for i in range(blocks[block], blocks[block + 1]):
+                own, size = slot[i], 0
+                for f in range(g.shape[1]):
+                    out[i, f] = b * g[own, f] if own >= 0 else 0
+                for e in range(rowptr[i], rowptr[i + 1]):
+                    at = slot[col[e]]
+                    found[size], weight[size] = at, value[e]
+                    size += at >= 0
+                add_rows(out, i, a, g, found, weight, 0, size, size - 1)
+            block = take(counter)

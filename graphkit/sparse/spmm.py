@@ -36,8 +36,8 @@ def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
         out = x.new_empty(structure.shape[0], x.size(1))
         given = x.new_zeros(0) if value is None else value.contiguous()
         arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, given.detach(), x.detach(), out
-        with kernel_threads():
-            rows_times(*(array.numpy() for array in arrays))
+        with kernel_threads() as threads:
+            rows_times(threads, *(array.numpy() for array in arrays))
         return out
     ones = torch.ones(structure.nnz, dtype=x.dtype, device=x.device) if value is None else value
     matrix = torch_csr(structure, ones)

@@ -18,8 +18,9 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def kernel_threads() -> Iterator[None]:
-    """Hold this around a call of a parallel kernel."""
+def kernel_threads() -> Iterator[int]:
+    """Hold this around a call of a parallel kernel; gives the number of its threads."""
     with _LOCK:
-        numba.set_num_threads(max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)))
-        yield
+        threads = max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(threads)
+        yield threads
