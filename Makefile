@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
-TEST_EXTRAS := dev,ogb,hpo,tensorboard
+TEST_EXTRAS := dev,ogb,als,ann,parquet,hpo,tensorboard
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
@@ -21,7 +21,7 @@ setup: $(VENV)/.setup ## create .venv and install graphkit with pinned versions
 setup-test: $(VENV)/.setup-test ## the same with what the tests and linters need
 
 test: setup-test ## set up with the test extras, then run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 lint: setup-test ## lint, formatting, types and the one-way imports
 	$(BIN)/ruff check .

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +20,15 @@ import yaml
 import graphkit
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.compose import Resolved, compose
+from graphkit.conf.listing import help_page, list_page, render, say
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.errors import CheckpointError, GraphkitError, Interrupted, RequestError
+from graphkit.errors import GraphkitError, Interrupted
+from graphkit.tasks.experiment import Experiment, stored_request
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from graphkit.conf.schema import Run
-    from graphkit.data.types import Dataset
-    from graphkit.training.protocol import Task
     from graphkit.training.result import RunResult
 
 
@@ -58,16 +56,47 @@ def run(
         RequestError: If the request is wrong; the message has one line a mistake.
         GraphkitError: If the run fails, see `graphkit.errors`.
     """
+    return _execute(_asked({"task": task, "dataset": dataset, "model": model}, settings, overrides))
+
+
+def dry_run(
+    task: str | Mapping[str, Any] | None = None,
+    dataset: str | None = None,
+    model: str | Mapping[str, Any] | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    **settings: Any,
+) -> dict[str, Any]:
+    """Look before running: load the data and build the model, but train and write nothing.
+
+    Args:
+        task: As for `run`, like all the others.
+        dataset: Name of the data set.
+        model: Name of the model, or its settings.
+        overrides: Settings as on the command line.
+        **settings: All other settings.
+
+    Returns:
+        What `--dry-run` prints: the resolved `settings`, parameter count, graph, splits, metric and output folder; for node
+        classification also what `graphkit.data.facts.node_facts` tells of classes, direction and homophily.
+
+    Raises:
+        RequestError: If the request is wrong; the message has one line a mistake.
+        DataError: If the data cannot be loaded.
+    """
+    resolved = _asked({"task": task, "dataset": dataset, "model": model}, settings, overrides)
+    return {"settings": resolved.config, **_facts(resolved)}
+
+
+def _asked(names: Mapping[str, Any], settings: Mapping[str, Any], overrides: Sequence[str]) -> Resolved:
+    """A request from Python, checked; a name that is None is not said."""
     command = split(overrides)
     mistakes = [*command.mistakes, *(f"{flag}: overrides take key=value" for flag in sorted(command.flags))]
-    names = {"task": task, "dataset": dataset, "model": model}
-    given = [
-        *flatten({**{key: value for key, value in names.items() if value is not None}, **settings}),
-        *command.assignments,
-    ]
+    said = {key: value for key, value in names.items() if value is not None}
+    given = [*flatten({**said, **settings}), *command.assignments]
     if all(assignment.key != "progress" for assignment in given):
         given.append(Assignment("progress", False))
-    return _execute(_resolve(given, mistakes))
+    return _resolve(given, mistakes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Idle workers of torch's OpenMP pool would spin on the cores that the compiled kernels between two of its calls run on.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is imported, which has not happened yet
     try:
-        _say(_answer(sys.argv[1:] if argv is None else argv))
+        say(_answer(sys.argv[1:] if argv is None else argv))
     except GraphkitError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -97,24 +126,19 @@ def _answer(argv: Sequence[str]) -> str:
     """What a command line gets on stdout."""
     command = split(argv)
     if "--help" in command.flags:
-        from graphkit.conf.listing import help_page
-
         return help_page(DATASETS)
     if "--version" in command.flags:
         return f"graphkit {graphkit.__version__}\n"
     if "--list" in command.flags:
-        from graphkit.conf.listing import list_page
-
         needless = [f"{given.key}=: --list takes no key=value, leave it out" for given in command.assignments]
         check(command.assignments, DATASETS, [*command.mistakes, *needless])
         return list_page(command.topic, DATASETS)
     resolved = _resolve(command.assignments, command.mistakes)
-    for note in resolved.notes:
-        print(f"note: {note}", file=sys.stderr)
+    _note(*resolved.notes)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the result alone
         if "--dry-run" in command.flags:
             return _dry_run(resolved)
-        result = _execute(resolved)
+        result = _execute(resolved, _note)
     if resolved.run.format == "json":
         return (result.folder / "result.json").read_text(encoding="utf-8")
     return _result_page(result)
@@ -124,76 +148,53 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
     request = check(assignments, DATASETS, mistakes)
     if request.values.get("resume") is None:
         return compose(request)
-    from graphkit.training.artifacts import read_config
-
-    folder = Path(request.values["resume"]).expanduser()
-    stored = read_config(folder)
-    try:
-        before = check(flatten(stored), DATASETS)
-    except RequestError as error:
-        lines = [f"{folder / 'config.yaml'}: {line}" for line in str(error).splitlines()]
-        raise CheckpointError("\n".join(lines)) from error
+    before = stored_request(Path(request.values["resume"]).expanduser())
     return compose(dataclasses.replace(before, values={**before.values, **request.values}))
 
 
-class _Experiment:
-    """Gives the task of a seed, as `graphkit.training.runner.train_run` wants it."""
-
-    def __init__(self, settings: Run) -> None:
-        from graphkit.training.runtime import resolve_device
-
-        self.settings = settings
-        self.device = resolve_device(settings.device, settings.precision)
-        self.dataset = functools.lru_cache(maxsize=1)(self._load)
-
-    def _load(self, seed: int) -> Dataset:
-        from graphkit.data import load
-
-        data = self.settings.data
-        return load(
-            self.settings.dataset,
-            task=self.settings.task.name,
-            root=data.root,
-            seed=seed,
-            edges=data.edges,
-            features=data.features,
-            labels=data.labels,
-            split=data.split,
-            interactions=data.interactions,
-            user_column=data.user_column,
-            item_column=data.item_column,
-            rating_column=data.rating_column,
-            min_rating=data.min_rating,
-            time_column=data.time_column,
-        )
-
-    def __call__(self, seed: int) -> Task:
-        from graphkit.tasks.build import build_task
-
-        settings = self.settings
-        return build_task(settings.task.name, self.dataset(seed), settings.task, settings.model, settings.train, self.device)
+def _note(*notes: str) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
-def _execute(resolved: Resolved) -> RunResult:
+def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
+    """Run what is asked; `tell` hears what the data has to tell before it begins."""
     from graphkit.training.runner import train_run
 
     settings = resolved.run
     folder = Path(settings.resume) if settings.resume else None
-    experiment = _Experiment(settings)
-    protocol = ""
+    experiment = Experiment(settings)
+    protocol, notes = "", resolved.notes
     if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
-        protocol = experiment(settings.seed).protocol  # what is wrong with the data shows before a run folder exists
+        task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
+        protocol, notes = task.protocol, (*notes, *task.notes)
+        if tell is not None:
+            for note in task.notes:
+                tell(note)
+        del task  # the one that is trained has indices of its own
     paper = resolved.recipe.figures() if resolved.recipe else None
-    return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=resolved.notes)
+    return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
 
 
 def _dry_run(resolved: Resolved) -> str:
     """The settings and what would be run, as two YAML documents, or as one JSON object."""
+    facts = _facts(resolved)
+    if resolved.run.format == "json":
+        return json.dumps({"settings": resolved.config, **facts}, indent=2) + "\n"
+    style: dict[str, Any] = {"sort_keys": False, "width": 88, "allow_unicode": True}
+    documents: str = yaml.safe_dump_all([resolved.config, facts], **style)
+    return documents
+
+
+def _facts(resolved: Resolved) -> dict[str, Any]:
+    """What would be run, in plain values."""
+    from graphkit.data.facts import node_facts
+
     settings = resolved.run
-    experiment = _Experiment(settings)
+    experiment = Experiment(settings)
     task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
-    facts = {
+    return {
         "recipe": resolved.recipe.name if resolved.recipe else None,
         "paper": resolved.recipe.figures() if resolved.recipe else None,
         "parameters": sum(parameter.numel() for parameter in task.build_model().parameters()),
@@ -203,15 +204,11 @@ def _dry_run(resolved: Resolved) -> str:
         "nodes": int(dataset.data.num_nodes),
         "message_passing_edges": int(dataset.data.edge_index.size(1)),
         "splits": {name: _size(part) for name, part in dataset.splits.items()},
+        **(node_facts(dataset) if settings.task.name == "node" else {}),
         "batches_per_epoch": task.num_batches,
         "protocol": task.protocol,
         "folder": settings.resume or str(Path(settings.out) / new),
     }
-    if settings.format == "json":
-        return json.dumps({"settings": resolved.config, **facts}, indent=2) + "\n"
-    style: dict[str, Any] = {"sort_keys": False, "width": 88, "allow_unicode": True}
-    documents: str = yaml.safe_dump_all([resolved.config, facts], **style)
-    return documents
 
 
 def _size(part: Any) -> int | dict[str, int]:
@@ -229,7 +226,6 @@ def _result_page(result: RunResult) -> str:
     from rich import box
     from rich.table import Table
 
-    from graphkit.conf.listing import render
     from graphkit.training.report import plus_minus
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -253,15 +249,6 @@ def _result_page(result: RunResult) -> str:
     if published and result.paper:
         lines.append(f"paper: {result.paper['source']}")
     return render(*lines) + f"report: {result.folder / 'report.html'}\n"
-
-
-def _say(text: str) -> None:
-    """Write to stdout; a reader that has gone (`| head`) is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
 
 
 if __name__ == "__main__":

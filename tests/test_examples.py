@@ -49,6 +49,26 @@ def test_own_edges(tmp_path: Path):
         assert (result.folder / "report.html").exists()
 
 
+def test_recommend_from_csv(tmp_path: Path):
+    recommend = example("recommend_from_csv.py")
+    ratings = tmp_path / "ratings.csv"
+    recommend["write_example"](ratings)
+    assert len(ratings.read_text(encoding="utf-8").splitlines()) == 1 + 40 * 14
+    films = [film for film, _ in recommend["main"](ratings, "Ada", k=4)]
+    kinds = {title: kind for kind, titles in recommend["FILMS"].items() for title in titles.split(", ")}
+    assert len(set(films)) == 4 and sum(kinds[film] == "space" for film in films) >= 3
+
+
+def test_lightgcn_in_own_model():
+    recall = example("lightgcn_in_own_model.py")["main"]
+    assert recall(epochs=25) > 75 > 20 > recall(epochs=0)
+
+
+def test_keep_direction():
+    decision, directed, undirected = example("keep_direction.py")["main"](epochs=40)
+    assert decision == "directed" and directed > 75 and directed > undirected + 15
+
+
 def test_tune_with_optuna(tmp_path: Path):
     pytest.importorskip("optuna", reason="needs the extra hpo")
     best, result = example("tune_with_optuna.py")["main"](trials=3, epochs=2)

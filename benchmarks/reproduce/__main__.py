@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.reproduce.curve import curve_of_run, curve_path
 from benchmarks.reproduce.execute import assign, finish
 from benchmarks.reproduce.judge import DISAGREES, TOLERANCE_STD
 from benchmarks.reproduce.record import read_record, record_path, write_record
 from benchmarks.reproduce.table import Row, Table, load_table, table_names
-from benchmarks.reproduce.view import Line, complaints, duration, list_page, page, readme
+from benchmarks.reproduce.view import Line, complaints, duration, lines_of, list_page, page, readme
 from graphkit.conf.arguments import Assignment, split
 from graphkit.errors import GraphkitError, Interrupted, RequestError, RunError
 from graphkit.training.artifacts import config_digest, read_result
 from graphkit.training.files import write_atomic
+from graphkit.training.result import RunResult
 
 _OURS = ("task", "dataset", "model", "out", "resume", "format")
 _FAILED = "failed"
@@ -72,6 +74,8 @@ def _parser(places: Places) -> argparse.ArgumentParser:
                         help="runs of python -m graphkit.run with exactly a row's settings, taken as its runs")  # fmt: skip
     parser.add_argument("--tolerance-std", type=float, default=TOLERANCE_STD, metavar="X",
                         help="rows agree within X of the paper's standard deviations (default 2; the page: 2)")  # fmt: skip
+    parser.add_argument("--epochs", type=int, metavar="N", help="train for N epochs where a row has more: recorded as "
+                        "incomplete with its epochs, unless a longer run is recorded, and never judged")  # fmt: skip
     parser.add_argument("--seeds", type=int, metavar="N", help="a trial with N seeds; its results are not recorded")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings",
                         help="a trial with other settings; its results are not recorded")  # fmt: skip
@@ -96,6 +100,7 @@ def _answer(asked: argparse.Namespace, places: Places) -> int:
         _render(table, places)
         return 0
     rows, extra = table.select(asked.only), _extra(asked)
+    rows = rows if asked.epochs is None else tuple(row.shortened(asked.epochs) for row in rows)
     for row in rows:
         row.request(extra)  # what is wrong shows before the first row runs
     lines, interrupted = _run(table, rows, extra, assign(asked.given, rows, extra), places)
@@ -110,6 +115,10 @@ def _extra(asked: argparse.Namespace) -> list[Assignment]:
     command = split(asked.settings)
     mistakes = [*command.mistakes, *(f"{flag}: --set takes key=value" for flag in sorted(command.flags))]
     mistakes += [f"--set {given.key}=: it is the table's to say" for given in command.assignments if given.key in _OURS]
+    if asked.epochs is not None and asked.epochs < 1:
+        mistakes.append(f"--epochs {asked.epochs}: expected an integer of at least 1")
+    if asked.epochs is not None and any(given.key == "train.epochs" for given in command.assignments):
+        mistakes.append("--set train.epochs=: --epochs says it already")
     if asked.tolerance_std < 0:
         mistakes.append(f"--tolerance-std {asked.tolerance_std:g}: expected a number of at least 0")
     if mistakes:
@@ -132,20 +141,26 @@ def _run(
         _say(f"[{number + 1}/{len(rows)}] {row.label}{_left(table, rows[number:], places)}")
         try:
             folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name))
-            result = read_result(folder)
+            result = _compared(row, folder)
         except Interrupted as error:
             _say(f"error: {row.label}: {error}", "the same command goes on from here")
             interrupted = True
             break
         except GraphkitError as error:
             _say(*(f"error: {row.label}: {line}" for line in str(error).splitlines()))
-            lines.append(Line(row, None, _FAILED))
+            lines += lines_of(row, None, _FAILED)
             continue
-        lines.append(Line(row, result))
+        lines += lines_of(row.shortened(row.config_with(extra)["train"]["epochs"]), result)
         finished.append((row, folder))
         _say(f"{row.label}: {folder}, {duration(time.monotonic() - began)}")
     _record(table, finished, extra, places)
     return lines, interrupted
+
+
+def _compared(row: Row, folder: Path) -> RunResult | None:
+    """A finished run's result, its metrics of the epoch that the row's figure is of."""
+    result = read_result(folder)
+    return curve_of_run(folder, row).at_last_epoch(result) if result and row.last_epoch else result
 
 
 def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assignment], places: Places) -> None:
@@ -156,7 +171,13 @@ def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assi
             _say(f"{row.label}: a trial, its result is not recorded")
             continue
         path = record_path(places.results, table.name, row)
+        before = read_record(path) if row.full_epochs is not None else None
+        if before and before.epochs > row.epochs:
+            _say(f"{row.label}: not recorded, since a run of {before.epochs:,} epochs is")
+            continue
         write_record(path, row, folder)
+        if row.curve:
+            write_atomic(curve_path(places.results, table.name, row), curve_of_run(folder, row).text.encode())
         record = read_record(path)
         _say(*(f"warning: {row.label}: {warning}" for warning in (record.warnings if record else ())))
         recorded = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from benchmarks.reproduce.table import Row
 
 AGREES, DISAGREES, NOT_COMPARABLE, UNPUBLISHED = "agrees", "disagrees", "not comparable", "nothing published"
@@ -18,22 +20,32 @@ def judge(row: Row, mean: float, tolerance_std: float = TOLERANCE_STD) -> str:
         tolerance_std: Allowed distance in the published standard deviations.
 
     Returns:
-        `AGREES`, `DISAGREES`, `NOT_COMPARABLE` or `UNPUBLISHED`.
+        `AGREES`, `DISAGREES`, `NOT_COMPARABLE`, `UNPUBLISHED`, or `incomplete: N of M epochs` for a shortened run.
     """
+    if row.full_epochs is not None:
+        return f"incomplete: {row.epochs:,} of {row.full_epochs:,} epochs"
     if row.published is None:
         return UNPUBLISHED
     if not row.comparable:
         return NOT_COMPARABLE
     published, std = row.published.test
+    if row.tolerance is not None:
+        return AGREES if abs(float(f"{mean:.2f}") - published) <= row.tolerance + _ROUNDING else DISAGREES
     if row.exact:
         return AGREES if f"{mean:.2f}" == f"{published:.2f}" else DISAGREES
     assert std is not None  # reading the table made sure
     return AGREES if abs(mean - published) <= tolerance_std * std + _ROUNDING else DISAGREES
 
 
-def rule(tolerance_std: float = TOLERANCE_STD) -> str:
-    """The rule in words."""
+def rule(tolerance_std: float = TOLERANCE_STD, rows: Iterable[Row] = ()) -> str:
+    """The rule in words, as far as these rows need it."""
+    kinds = tuple(rows)
+    stated = (
+        "; where a row names a distance, ours as printed lies within it"
+        if any(row.tolerance is not None for row in kinds)
+        else ""
+    )
     return (
         f"ours agrees where it lies within {tolerance_std:g} of the paper's standard deviations of the paper's mean; a "
-        "deterministic result agrees where its two printed decimals are the same"
+        f"deterministic result agrees where its two printed decimals are the same{stated}"
     )

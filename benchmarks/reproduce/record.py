@@ -36,6 +36,11 @@ class Record:
     environment: dict[str, Any]
     result: RunResult
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs the run was to be trained for at most."""
+        return int(self.settings["train"]["epochs"])
+
 
 def record_path(results: Path, table: str, row: Row) -> Path:
     """Where a row's result lies."""

@@ -5,7 +5,7 @@ Reading one checks every row as the command line of `graphkit.run` would be chec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +21,15 @@ from graphkit.conf.request import Request, check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
 
-_ROW = ("task", "dataset", "model", "seeds", "metric", "overrides", "published", "exact", "comparable", "note")
+_ROW = (
+    "task", "dataset", "model", "seeds", "metric", "overrides", "published", "further", "exact", "tolerance", "comparable",
+    "last_epoch", "curve", "note",
+)  # fmt: skip
 _NEEDED = ("task", "dataset", "model", "seeds", "metric")
-_KINDS = {"overrides": dict, "exact": bool, "comparable": bool, "note": str, "metric": str}
+_KINDS: dict[str, type] = {
+    "metric": str, "overrides": dict, "further": dict, "exact": bool, "tolerance": float, "comparable": bool,
+    "last_epoch": bool, "curve": bool, "note": str,
+}  # fmt: skip
 _FIGURE = ("from", "mean", "std", "valid", "n", "source")
 
 Value = tuple[float, float | None]
@@ -59,9 +65,14 @@ class Row:
         metric: The metric that is compared, one of the data set's.
         overrides: Further settings by dotted key.
         published: The published figure, None where there is none.
+        further: Further metrics that are compared, each with its published figure.
         exact: The result is deterministic: all published digits must be equal.
+        tolerance: Allowed distance, in the metric's unit, from a figure without a standard deviation.
         comparable: Whether the published figure comes from the same protocol; if not, it is shown but not judged.
+        last_epoch: The published figure is of the last epoch, not of a selected one, so ours is, too.
+        curve: Its learning curve is kept beside its result.
         note: Shown beside the row.
+        full_epochs: Epochs of the row, if this is a shortened run of it; such a run is never judged.
     """
 
     task: str
@@ -71,9 +82,14 @@ class Row:
     metric: str
     overrides: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None
+    further: Mapping[str, Published | None] = field(default_factory=dict)
     exact: bool = False
+    tolerance: float | None = None
     comparable: bool = True
+    last_epoch: bool = False
+    curve: bool = False
     note: str = ""
+    full_epochs: int | None = None
 
     @property
     def name(self) -> str:
@@ -84,6 +100,26 @@ class Row:
     def label(self) -> str:
         """`<dataset>/<model>`, as `--only` takes it."""
         return f"{self.dataset}/{self.model}"
+
+    def by_metric(self) -> tuple[Row, ...]:
+        """The row once for each metric that is compared."""
+        others = (replace(self, metric=metric, published=published, further={}) for metric, published in self.further.items())
+        return replace(self, further={}), *others
+
+    def shortened(self, epochs: int) -> Row:
+        """The same row trained for fewer epochs; the row itself if it has no more than that."""
+        full = self.epochs
+        return replace(self, overrides={**self.overrides, "train.epochs": epochs}, full_epochs=full) if epochs < full else self
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it is trained for at most; 0: nothing is trained."""
+        return int(self.config["train"]["epochs"])
+
+    @property
+    def selects_on_test(self) -> bool:
+        """Whether its epoch is selected on test, as `task.protocol=lightgcn` does."""
+        return bool(self.config["task"].get("protocol") == "lightgcn" and self.epochs > 0)
 
     def request(self, extra: Sequence[Assignment] = ()) -> Request:
         """The row as a checked request; `extra` settings win over the row's.
@@ -111,11 +147,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table file's content."""
+    """A table file's content.
+
+    Attributes:
+        name: The file's name.
+        title: Heads the page.
+        rows: Its rows.
+        selection: At which epoch ours is taken, for the page.
+    """
 
     name: str
     title: str
     rows: tuple[Row, ...]
+    selection: str = "at the epoch that validation selected"
 
     def select(self, only: Sequence[str]) -> tuple[Row, ...]:
         """The rows named by `dataset/model` or `dataset`, in the table's order; all rows if none is named.
@@ -154,8 +198,10 @@ def load_table(folder: Path, name: str) -> Table:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RequestError(f"{path.name} is no YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(raw, dict) or set(raw) != {"title", "rows"} or not isinstance(raw["rows"], list) or not raw["rows"]:
-        raise RequestError(f"{path.name}: expected a title and a list of rows")
+    if not isinstance(raw, dict) or set(raw) - {"selection"} != {"title", "rows"} or not isinstance(raw["rows"], list):
+        raise RequestError(f"{path.name}: expected a title, a list of rows, and at most a selection beside them")
+    if not raw["rows"]:
+        raise RequestError(f"{path.name}: it has no row")
     mistakes: list[str] = []
     rows: list[Row] = []
     for number, entry in enumerate(raw["rows"], start=1):
@@ -168,7 +214,8 @@ def load_table(folder: Path, name: str) -> Table:
             mistakes += [f"{path.name}, row {number}: {line}" for line in str(error).splitlines()]
     if mistakes:
         raise RequestError("\n".join(mistakes))
-    return Table(name, str(raw["title"]), tuple(rows))
+    texts = {key: " ".join(str(raw[key]).split()) for key in ("title", "selection") if key in raw}
+    return Table(name, rows=tuple(rows), **texts)
 
 
 def _row(entry: Any) -> Row:
@@ -183,20 +230,37 @@ def _row(entry: Any) -> Row:
         mistakes += [f"overrides: {key} is a key of the row" for key in entry.get("overrides", {}) if key in _ROW]
     if mistakes:
         raise RequestError("\n".join(mistakes))
-    row = Row(**{key: value for key, value in entry.items() if key != "published"})
+    row = Row(**{key: value for key, value in entry.items() if key not in ("published", "further")})
     row.request()  # names and settings are those of a run
     metrics = DATASETS[row.dataset].protocols[row.task].metrics
-    if row.metric not in metrics:
-        raise RequestError(f"{row.label}: metric {row.metric!r} is none of {', '.join(metrics)}")
-    row = replace(row, published=_published(row, entry.get("published")), note=" ".join(row.note.split()))
-    if not row.comparable and not (row.published and row.note):
+    further = entry.get("further", {})
+    for metric in (row.metric, *further):
+        if metric not in metrics or metric in further and metric == row.metric:
+            raise RequestError(f"{row.label}: metric {metric!r} is none of {', '.join(metrics)}, or stands there twice")
+    row = replace(
+        row,
+        published=_published(row, row.metric, entry.get("published")),
+        further={metric: _published(row, metric, figure) for metric, figure in further.items()},
+        note=" ".join(row.note.split()),
+    )
+    figures = [one.published for one in row.by_metric() if one.published]
+    if not row.comparable and not (figures and row.note):
         raise RequestError(f"{row.label}: comparable: false needs a published figure, and a note that says why")
-    if row.published and row.comparable and not row.exact and row.published.test[1] is None:
-        raise RequestError(f"{row.label}: a figure without a standard deviation can only be judged as exact: true")
+    if row.tolerance is not None and (row.exact or row.tolerance < 0 or not row.note or any(p.test[1] for p in figures)):
+        raise RequestError(
+            f"{row.label}: a tolerance, at least 0, goes with figures without a standard deviation, without exact: true, and "
+            "with a note that says why"
+        )
+    if row.last_epoch and not row.curve:
+        raise RequestError(f"{row.label}: last_epoch needs curve: true, which holds the figures")
+    if row.comparable and not row.exact and row.tolerance is None and any(p.test[1] is None for p in figures):
+        raise RequestError(
+            f"{row.label}: a figure without a standard deviation can only be judged as exact: true or with a tolerance"
+        )
     return row
 
 
-def _published(row: Row, entry: Any) -> Published | None:
+def _published(row: Row, metric: str, entry: Any) -> Published | None:
     """The figure as the row gives it, or as the recipe has it, so that it stands in one place."""
     if entry is None:
         return None
@@ -215,8 +279,9 @@ def _published(row: Row, entry: Any) -> Published | None:
     recipe = find_recipe(row.task, row.dataset, row.model)
     if entry["from"] != "recipe" or set(entry) != {"from", "n"} or recipe is None or recipe.paper is None:
         raise RequestError(f"{row.label}: published from: recipe takes n alone and a recipe {row.name} with a paper")
-    paper = recipe.paper
-    if paper["metric"] != row.metric:
-        raise RequestError(f"{row.label}: metric {row.metric}, but the recipe's figure is {paper['metric']}")
-    of_valid = (paper["valid"][0], paper["valid"][1]) if "valid" in paper else None
-    return Published((paper["test"][0], paper["test"][1]), of_valid, entry["n"], paper["source"])
+    figures = recipe.figures() or {}
+    if metric not in figures["test"]:
+        raise RequestError(f"{row.label}: metric {metric}, but the recipe's figure is {', '.join(figures['test'])}")
+    test, valid = figures["test"][metric], figures.get("valid", {}).get(metric)
+    of_valid = (valid["mean"], valid["std"]) if valid else None
+    return Published((test["mean"], test["std"]), of_valid, entry["n"], figures["source"])

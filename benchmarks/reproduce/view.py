@@ -12,7 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from benchmarks.reproduce.judge import TOLERANCE_STD, UNPUBLISHED, judge, rule
+from benchmarks.reproduce.curve import Curve, curve_path, read_curve
+from benchmarks.reproduce.judge import AGREES, DISAGREES, TOLERANCE_STD, UNPUBLISHED, judge, rule
 from benchmarks.reproduce.record import Record, command, differences, read_record, record_path
 from benchmarks.reproduce.table import Row, Table, Value
 from graphkit.training.result import RunResult
@@ -23,10 +24,10 @@ _WIDTH = 100  # where stdout is no terminal
 
 @dataclass(frozen=True)
 class Line:
-    """A row with what we found: a result, or what stands in the place of a judgment.
+    """One metric of a row with what we found: a result, or what stands in the place of a judgment.
 
     Attributes:
-        row: The row.
+        row: The row, of one metric.
         result: Its run's result, None if it was not run.
         instead: Shown instead of a judgment, empty if the result is judged.
     """
@@ -48,10 +49,18 @@ class Line:
     def cells(self, tolerance_std: float = TOLERANCE_STD) -> tuple[str, ...]:
         """Metric, the paper's, ours, their seeds, difference, agreement."""
         published, ours = self.row.published, self.value("test")
+        agreement = self.agreement(tolerance_std)
+        if self.row.tolerance is not None and agreement in (AGREES, DISAGREES):
+            agreement += f" (distance {self.row.tolerance:g})"
         difference = f"{round(ours[0] - published.test[0], 2) + 0.0:+.2f}" if ours and published else ""  # no -0.00
         seeds = f"{len(self.result.seeds) if self.result else self.row.seeds} / {published.n if published else '-'}"
         paper = figure(published.test) if published else ""
-        return self.row.metric, paper, figure(ours), seeds, difference, self.agreement(tolerance_std)
+        return self.row.metric, paper, figure(ours), seeds, difference, agreement
+
+
+def lines_of(row: Row, result: RunResult | None, instead: str = "") -> list[Line]:
+    """A line for each metric of a row."""
+    return [Line(one, result, instead) for one in row.by_metric()]
 
 
 def figure(value: Value | None) -> str:
@@ -74,7 +83,9 @@ def page(lines: list[Line], tolerance_std: float) -> str:
         grid.add_row(line.row.label, *line.cells(tolerance_std))
     with console.capture() as captured:
         console.print(grid)
-        console.print(f"seeds: ours / the paper's; ± unbiased standard deviation; {rule(tolerance_std)}.")
+        console.print(
+            f"seeds: ours / the paper's; ± unbiased standard deviation; {rule(tolerance_std, (line.row for line in lines))}."
+        )
         for text in _grouped((line.row.label, line.row.note) for line in lines):
             console.print(text)
     return "\n".join(text.rstrip() for text in captured.get().splitlines()) + "\n"
@@ -83,33 +94,58 @@ def page(lines: list[Line], tolerance_std: float) -> str:
 def readme(table: Table, results: Path) -> str:
     """The Markdown page of a table, from the table file and the committed results alone."""
     records = {row.name: read_record(record_path(results, table.name, row)) for row in table.rows}
-    lines = [_recorded(row, records[row.name]) for row in table.rows]
+    curves = {row.name: read_curve(curve_path(results, table.name, row)) for row in table.rows if row.curve}
+    lines = [line for row in table.rows for line in _recorded(row, records[row.name], curves.get(row.name))]
     parts = [
         f"# {table.title}",
         f"Written by `python -m benchmarks.reproduce {table.name}` from the JSON files beside this page; not edited by hand.",
-        "Ours is the mean ± unbiased standard deviation over the seeds at the epoch that validation selected. "
-        f"Seeds: ours / the paper's. Rule: {rule()}.",
+        f"Ours is the mean ± unbiased standard deviation over the seeds {table.selection}. "
+        f"Seeds: ours / the paper's. Rule: {rule(rows=table.rows)}.",
         _grid(
             ("data set", "model", "metric", "paper", "ours", "seeds", "difference", "agreement", "paper, valid", "ours, valid"),
             [
-                (line.row.dataset, line.row.model, *line.cells(), _published_valid(line.row), figure(line.value("valid")))
+                (line.row.dataset, line.row.model, *line.cells(), _published_valid(line.row), _ours_valid(line))
                 for line in lines
             ],
         ),
     ]
     notes = _grouped((row.label, row.note) for row in table.rows)
     parts += ["## Notes", _bullets(notes)] if notes else []
-    sources = _grouped((row.label, row.published.source if row.published else UNPUBLISHED) for row in table.rows)
-    parts += ["## Published figures", _bullets(sources)]
+    sources = [
+        (one.label, one.published.source if one.published else UNPUBLISHED) for row in table.rows for one in row.by_metric()
+    ]
+    parts += ["## Published figures", _bullets(_grouped(sources))]
+    drawn = [_drawn(table.name, row, curve) for row in table.rows if (curve := curves.get(row.name))]
+    parts += ["## Learning curves", _bullets(drawn)] if drawn else []
     ran = [(row, record) for row in table.rows if (record := records[row.name])]
     parts += ["## Our runs", _runs(ran)] if ran else []
     return "\n\n".join(parts) + "\n"
 
 
-def _recorded(row: Row, record: Record | None) -> Line:
+def _recorded(row: Row, record: Record | None, curve: Curve | None) -> list[Line]:
     if record is None:
-        return Line(row, None)
-    return Line(row, record.result, OUTDATED if differences(record.settings, row.config) else "")
+        return lines_of(row, None)
+    row = row.shortened(record.epochs)
+    result = curve.at_last_epoch(record.result) if curve and row.last_epoch else record.result
+    outdated = differences(record.settings, row.config) or (row.last_epoch and not curve)
+    return lines_of(row, result, OUTDATED if outdated else "")
+
+
+def _ours_valid(line: Line) -> str:
+    if line.result is None or not line.row.selects_on_test:
+        return figure(line.value("valid"))
+    return "last epoch" if line.row.last_epoch else "selected on test"
+
+
+def _drawn(table: str, row: Row, curve: Curve) -> str:
+    """A learning curve's file, and where it ends."""
+    name = curve_path(Path(), table, row).name
+    ends = []
+    for seed, epoch in curve.last.items():
+        test = curve.points[seed, epoch]["test"]
+        figures = ", ".join(f"{one.metric} {test[one.metric]:.2f}" for one in row.by_metric())
+        ends.append(f"seed {seed}, epoch {epoch:,}, test: {figures}")
+    return f"{row.label}: [{name}]({name}); last point of {'; '.join(ends)}"
 
 
 def _published_valid(row: Row) -> str:
@@ -118,10 +154,10 @@ def _published_valid(row: Row) -> str:
 
 def _grouped(texts: Iterable[tuple[str, str]]) -> list[str]:
     """Each text once, after the labels that it belongs to."""
-    labels: dict[str, list[str]] = {}
+    labels: dict[str, dict[str, None]] = {}
     for label, text in texts:
         if text:
-            labels.setdefault(text, []).append(label)
+            labels.setdefault(text, {})[label] = None
     return [f"{', '.join(belonging)}: {text}" for text, belonging in labels.items()]
 
 
@@ -159,9 +195,11 @@ def list_page(table: Table, recorded: Mapping[str, bool]) -> str:
     """The rows of a table: what would be run, and whether a result is committed."""
     texts = [f"{table.title}: {len(table.rows)} rows"]
     for row in table.rows:
-        paper = figure(row.published.test) if row.published else UNPUBLISHED
+        figures = "; ".join(
+            f"{one.metric}, paper {figure(one.published.test) if one.published else UNPUBLISHED}" for one in row.by_metric()
+        )
         texts += [
-            f"{row.label}: {row.metric}, paper {paper}, {'result committed' if recorded[row.name] else 'no result yet'}",
+            f"{row.label}: {figures}, {'result committed' if recorded[row.name] else 'no result yet'}",
             f"    {command(row)}",
         ]
     return "\n".join(texts) + "\n"
@@ -171,15 +209,19 @@ def complaints(table: Table, results: Path) -> list[str]:
     """What is wrong with a table's committed page and results, one line each."""
     folder = results / table.name
     path = folder / "README.md"
-    known = {f"{row.name}.json" for row in table.rows}
-    orphans = [f"{other.name} belongs to no row" for other in sorted(folder.glob("*.json")) if other.name not in known]
+    known = {f"{row.name}.json" for row in table.rows} | {curve_path(results, "", row).name for row in table.rows if row.curve}
+    there = sorted(other for kind in ("*.json", "*.csv") for other in folder.glob(kind))
+    orphans = [f"{other.name} belongs to no row" for other in there if other.name not in known]
     again = f"python -m benchmarks.reproduce {table.name}"
     outdated = []
     for row in table.rows:
         record = read_record(record_path(results, table.name, row))
-        changed = differences(record.settings, row.config) if record else []
+        changed = differences(record.settings, row.shortened(record.epochs).config) if record else []
+        advice = f"run the row again: {again} --only {row.label}"
+        curve = read_curve(curve_path(results, table.name, row)) if record and row.curve else None
+        if record and row.curve and not (curve and curve.fits(record.result)):
+            outdated.append(f"{curve_path(results, '', row).name} is missing or of another run than {row.name}.json; {advice}")
         if changed:
-            advice = f"run the row again: {again} --only {row.label}"
             outdated.append(f"{row.name}.json was run with {', '.join(changed)}; {advice}")
     if not path.exists() or path.read_text(encoding="utf-8") != readme(table, results):
         outdated.append(f"{path.name} is not what the JSON files give; write it anew: {again} --render")

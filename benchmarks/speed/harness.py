@@ -27,11 +27,13 @@ class Options:
         data: Folder of real data, or None for synthetic graphs of the same size.
         quick: Tiny graphs: does everything work?
         note: Tells the user something, on stderr.
+        largest: Most interactions that cases of growing size go up to.
     """
 
     data: Path | None
     quick: bool
     note: Callable[[str], None]
+    largest: int = 10**7
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +42,16 @@ class Side:
 
     Attributes:
         name: How the table calls it.
-        call: What is timed.
+        call: What is timed, and whose memory is measured; None for a side that only says what is right, by `results`.
         results: Gives what must be equal, forward and gradients by name; None where `call` itself returns that.
+        seconds: Measures a part and gives the seconds that the whole would take, where `call` is not the whole; the case's
+            label says so.
     """
 
     name: str
-    call: Callable[[], Any]
+    call: Callable[[], Any] | None
     results: Callable[[], Results] | None = None
+    seconds: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Case:
         peer: The side it is compared with.
         work: What the roofline counts.
         tolerance: Largest allowed difference, relative to the largest magnitude of the peer's tensor.
+        checked: What was compared, where the label leaves that open.
     """
 
     label: str
@@ -90,6 +96,7 @@ class Case:
     peer: Side
     work: Work
     tolerance: float = 1e-5
+    checked: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,7 @@ class Row:
     peer_range_ms: tuple[float, float] | None
     roofline_ms: float
     roofline: str
+    checked: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -200,6 +208,7 @@ def largest_difference(ours: Results, peer: Results) -> float:
 def _first(side: Side) -> _Measured:
     if side.results is not None:
         return _Measured(side.results())
+    assert side.call is not None, f"{side.name} neither computes nor says what is right"
     began = time.perf_counter()
     results, memory = with_memory(side.call)
     return _Measured(results, memory, time.perf_counter() - began > _SLOW)
@@ -207,26 +216,31 @@ def _first(side: Side) -> _Measured:
 
 def _time(sides: Iterable[tuple[Side, _Measured]], budget: float) -> None:
     """Memory and warm-up of each side, then rounds of all of them."""
-    sides = list(sides)
-    if not sides:
+    timed = [(side, side.call, one) for side, one in sides if side.call is not None]
+    if not timed:
         return
-    for side, one in sides:
+    for _, call, one in timed:
         if one.memory is None or not one.slow:  # a first call also compiles; only a long one is dear enough to count
             began = time.perf_counter()
-            _, one.memory = with_memory(side.call)
+            _, one.memory = with_memory(call)
             one.slow = time.perf_counter() - began > _SLOW
-    for side, one in sides:
+    for _, call, one in timed:
         if not one.slow:
-            side.call()
+            call()
     began = time.perf_counter()
     for rounds in range(1, _MOST_ROUNDS + 1):
-        for side, one in sides:
-            started = time.perf_counter()
-            side.call()
-            one.times.append(time.perf_counter() - started)
+        for side, call, one in timed:
+            one.times.append(seconds_of(call) if side.seconds is None else side.seconds())
         spent = time.perf_counter() - began
         if rounds >= _least_rounds(spent / rounds) and spent * (rounds + 1) / rounds > budget:
             return
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def _least_rounds(seconds: float) -> int:
@@ -256,4 +270,5 @@ def _row(name: str, case: Case, ours: _Measured, peer: _Measured, difference: fl
         peer_range_ms=peer.range_ms if equal else None,
         roofline_ms=case.work.ms(machine),
         roofline=case.work.why,
+        checked=case.checked,
     )

@@ -18,7 +18,7 @@ from torch import Tensor
 from graphkit.training.environment import environment
 
 T = TypeVar("T")
-_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+_CLEAR, _STATUS, _MEMORY = Path("/proc/self/clear_refs"), Path("/proc/self/status"), Path("/proc/meminfo")
 
 
 class Machine:
@@ -113,7 +113,16 @@ def can_measure_memory() -> bool:
     return True
 
 
+def available_memory() -> float | None:
+    """MiB that this process may still take without making the system swap; None where the system does not tell."""
+    return _field(_MEMORY, "MemAvailable") if _MEMORY.is_file() else None
+
+
 def _status(field: str) -> float:
-    found = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), flags=re.MULTILINE)
-    assert found is not None, f"the kernel's {_STATUS} names no {field}"
+    return _field(_STATUS, field)
+
+
+def _field(path: Path, field: str) -> float:
+    found = re.search(rf"^{field}:\s+(\d+) kB", path.read_text(), flags=re.MULTILINE)
+    assert found is not None, f"the kernel's {path} names no {field}"
     return int(found[1]) / 1024

@@ -50,6 +50,7 @@ def as_table(name: str, rows: Sequence[Row]) -> str:
             f"yes, {row.tolerance:g}" if row.equal else f"NO, {row.difference:.0e}",
         )
     reasons = dict.fromkeys(f"roofline: {row.roofline}" for row in rows)
+    reasons |= dict.fromkeys(f"equal: {row.checked}" for row in rows if row.checked)
     console = Console(width=_WIDTH, markup=False, highlight=False)
     with console.capture() as captured:
         for part in (table, *reasons):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,17 +37,18 @@ class Command:
     mistakes: list[str] = field(default_factory=list)
 
 
-def split(argv: Sequence[str]) -> Command:
+def split(argv: Sequence[str], flags: Iterable[str] = FLAGS) -> Command:
     """Sort arguments into flags and assignments.
 
     Args:
         argv: The arguments after the program's name.
+        flags: The flags that the program knows.
 
     Returns:
         The command; arguments that are neither are in its mistakes.
     """
     command = Command()
-    known = [flag.split()[0] for flag in FLAGS]
+    known = [flag.split()[0] for flag in flags]
     position = 0
     while position < len(argv):
         argument = argv[position]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -50,6 +52,15 @@ def render(*parts: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
+def say(text: str) -> None:
+    """Write to stdout; a reader that has gone (`| head`) is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
+
+
 def aligned(rows: Iterable[tuple[str, ...]]) -> Table:
     """A table without rules: words stay whole in all columns but the last."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
@@ -79,10 +90,10 @@ def help_page(datasets: Iterable[str]) -> str:
     return render(
         "usage: python -m graphkit.run [KEY=VALUE ...] [--FLAG]\n",
         "Train and evaluate a model. KEY=VALUE describes the run, --FLAG asks about it.\n",
-        _section("choices", aligned((f"{key}=", f"{what}; default {default}") for key, what, default in names)),
-        _section("flags", aligned(FLAGS.items())),
-        _section("settings of every run", _settings(run_settings())),
-        _section("examples", aligned(examples)),
+        section("choices", aligned((f"{key}=", f"{what}; default {default}") for key, what, default in names)),
+        section("flags", aligned(FLAGS.items())),
+        section("settings of every run", settings_rows(run_settings())),
+        section("examples", aligned(examples)),
         "Settings of a task or a model: --list. Results go to stdout, progress and notes to stderr; format=json for scripts.",
         "Exit status: 0 success, 1 the run failed, 2 the request is wrong, 130 interrupted (resumable).",
     )
@@ -101,12 +112,14 @@ def list_page(topic: str | None, datasets: Mapping[str, DatasetPage]) -> str:
     parts: list[RenderableType] = []
     for name, page in pages.items():
         parts += [Text(f"{name.upper()}\n", style="bold"), *page()]
-    return render(*parts, Text("EVERY RUN\n", style="bold"), _settings(run_settings()))
+    return render(*parts, Text("EVERY RUN\n", style="bold"), settings_rows(run_settings()))
 
 
 def _tasks() -> list[RenderableType]:
     return [
-        _section(f"task={name}", Text(f"{entry.summary}; default model {entry.default_model}"), _settings(task_settings(name)))
+        section(
+            f"task={name}", Text(f"{entry.summary}; default model {entry.default_model}"), settings_rows(task_settings(name))
+        )
         for name, entry in TASKS.items()
     ]
 
@@ -115,7 +128,7 @@ def _datasets(datasets: Mapping[str, DatasetPage]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for name, entry in datasets.items():
         rows = [(f"task={task}", f"{row.metric}. {row.statement}") for task, row in entry.protocols.items()]
-        parts.append(_section(f"dataset={name}", Text(entry.summary), aligned([*rows, ("source", entry.source)])))
+        parts.append(section(f"dataset={name}", Text(entry.summary), aligned([*rows, ("source", entry.source)])))
     return parts
 
 
@@ -131,11 +144,12 @@ def _models() -> list[RenderableType]:
             if tuned:
                 about.append(("recipes", ", ".join(tuned)))
             body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]
-            parts.append(_section(f"task={task} model={name}", *body, _settings(model_settings(task, name))))
+            parts.append(section(f"task={task} model={name}", *body, settings_rows(model_settings(task, name))))
     return parts
 
 
-def _settings(settings: Mapping[str, Setting]) -> RenderableType:
+def settings_rows(settings: Mapping[str, Setting]) -> RenderableType:
+    """Settings, a row each: key, default, meaning, what is allowed."""
     if not settings:
         return Text("no settings of its own")
     return aligned(
@@ -154,5 +168,6 @@ def _allowed(setting: Setting) -> str:
     return name + (" or null" if setting.optional else "")
 
 
-def _section(title: str, *body: RenderableType) -> RenderableType:
+def section(title: str, *body: RenderableType) -> RenderableType:
+    """A title above an indented body."""
     return Group(Text(title, style="bold"), Padding(Group(*body), _INDENT), "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher
 
 from graphkit.conf.settings import Setting
@@ -10,6 +11,7 @@ from graphkit.conf.settings import Setting
 _CLOSE = 0.6
 _CUT_SHORT = 0.8
 _LEAST_LETTERS = 3
+_MANY = 2_000
 
 
 def similarity(typed: str, name: str) -> float:
@@ -23,6 +25,20 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """The most similar name, None where nothing is close; ties: the first."""
     best = max(names, key=lambda name: similarity(word, name), default=None)
     return best if best is not None and similarity(word, best) >= _CLOSE else None
+
+
+def nearest_names(word: str, names: Collection[str], count: int = 3) -> list[str]:
+    """The most similar names, best first, at most `count`, none where nothing is close; ties: the first.
+
+    Of many names only those are compared that begin alike, so that a mistake is answered at once.
+    """
+    for length in range(1, len(word) + 1):
+        if len(names) <= _MANY:
+            break
+        names = [name for name in names if name[:length].lower() == word[:length].lower()]
+    scored = ((similarity(word, name), name) for name in names)
+    best = heapq.nlargest(count, (pair for pair in scored if pair[0] >= _CLOSE), key=lambda pair: pair[0])
+    return [name for _, name in best]
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

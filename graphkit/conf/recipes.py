@@ -20,7 +20,8 @@ class Recipe:
     Attributes:
         name: `<task>-<dataset>-<model>`.
         sections: Settings by section: `task`, `model`, `train`.
-        paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None.
+        paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None; with `further: {metric: [mean, std]}`
+            where the paper gives other metrics of the test split, too.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Recipe:
             if split in self.paper:
                 mean, std = self.paper[split]
                 figures[split] = {self.paper["metric"]: {"mean": mean, "std": std}}
+        for metric, (mean, std) in self.paper.get("further", {}).items():
+            figures["test"][metric] = {"mean": mean, "std": std}
         return figures
 
 

@@ -71,7 +71,7 @@ def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow],
         RequestError: If anything is wrong; its message has one line a mistake.
     """
     found = list(mistakes)
-    values = _values([given for given in assignments if given.key in CHOICES], CHOICES, found)
+    values = read_values([given for given in assignments if given.key in CHOICES], CHOICES, found)
     task = _task(values.get("task"), found)
     dataset = _dataset(values.get("dataset"), task, datasets, found)
     model = _model(values.get("model"), task, found)
@@ -81,7 +81,7 @@ def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow],
     )
     rest = [given for given in assignments if given.key not in CHOICES]
     found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
-    values = _values([given for given in rest if given.key in known], known, found)
+    values = read_values([given for given in rest if given.key in known], known, found)
     if dataset:
         found += _data_mistakes(dataset, task, values, datasets)
     if values.get("resume"):
@@ -91,8 +91,14 @@ def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow],
     return Request(task, dataset, model, values)
 
 
-def _values(assignments: Sequence[Assignment], known: Mapping[str, Setting], found: list[str]) -> dict[str, Any]:
-    """The values that can be read; the others, and a key with two values, are mistakes."""
+def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting], found: list[str]) -> dict[str, Any]:
+    """The values that can be read; the others, and a key with two values, are mistakes.
+
+    Args:
+        assignments: What was given, in order.
+        known: The settings by key, every given key among them.
+        found: Gets a line a mistake.
+    """
     values: dict[str, Any] = {}
     for given in assignments:
         try:

@@ -115,7 +115,8 @@ def show(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _table(settings: type, prefix: str) -> dict[str, Setting]:
+def settings_table(settings: type, prefix: str = "") -> dict[str, Setting]:
+    """The settings that a dataclass declares by `graphkit.conf.fields.setting`, by dotted key."""
     hints = typing.get_type_hints(settings)
     table = {}
     for field in dataclasses.fields(settings):
@@ -141,17 +142,17 @@ CHOICES = {
 
 def run_settings() -> dict[str, Setting]:
     """The settings that every run has: of the run itself, `data.*` and `train.*`."""
-    return {**_table(schema.Run, ""), **_table(schema.Data, "data."), **_table(schema.Train, "train.")}
+    return {**settings_table(schema.Run, ""), **settings_table(schema.Data, "data."), **settings_table(schema.Train, "train.")}
 
 
 def task_settings(task: str) -> dict[str, Setting]:
     """The settings `task.*` of a task."""
-    return _table(TASKS[task].settings, "task.")
+    return settings_table(TASKS[task].settings, "task.")
 
 
 def model_settings(task: str, model: str) -> dict[str, Setting]:
     """The settings `model.*` of a task's model."""
-    return _table(MODELS[task][model].settings, "model.")
+    return settings_table(MODELS[task][model].settings, "model.")
 
 
 def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:

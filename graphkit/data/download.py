@@ -198,18 +198,26 @@ def _progress() -> Progress:
 
 def _by_hand(entry: DatasetEntry, root: Path, missing: list[DataFile], reason: str) -> str:
     """What was looked for, what was tried, and what a person can do."""
-    top = root / Path(entry.files[0].path).parts[0]
-    names = ", ".join(Path(file.path).name for file in missing)
-    folder = (root / missing[0].path).parent
+    places: dict[Path, list[DataFile]] = {}
+    for file in missing:
+        inside = Path(file.path).parts[0] if file.member else Path(file.path).parent
+        places.setdefault(root / inside, []).append(file)
+    lacking = " and ".join(f"{place} (missing: {', '.join(map(_named, files))})" for place, files in places.items())
+    addresses = [file.url if file.member else file.url.rsplit("/", 1)[0] + "/" for file in missing]
+    where = " and ".join(map(str, places))
+    steps = f"fetch them elsewhere and put them into {where}"
     if missing[0].member:
-        inside = missing[0].member.split("/")[0]
-        where, address = top, missing[0].url
-        steps = f"fetch that address elsewhere, unpack it, and move what its folder {inside}/ holds into {top}"
-    else:
-        where, address = folder, missing[0].url.rsplit("/", 1)[0] + "/"
-        steps = f"fetch them elsewhere and put them into {folder}"
+        archive = missing[0].member.split("/")[0]
+        steps = f"fetch that address elsewhere, unpack it, and move what its folder {archive}/ holds into {where}"
+    tops = " and ".join(dict.fromkeys(f"{Path(file.path).parts[0]}/" for file in entry.files))
     return (
-        f"data set {entry.name!r} is not complete in {where} (missing: {names}) and cannot be downloaded from {address}: "
-        f"{reason}. "
-        f"By hand: {steps}; or set data.root= or GRAPHKIT_DATA to a folder that has {top.name}/."
+        f"data set {entry.name!r} is not complete in {lacking} and cannot be downloaded from "
+        f"{' and '.join(dict.fromkeys(addresses))}: {reason}. "
+        f"By hand: {steps}; or set data.root= or GRAPHKIT_DATA to a folder that has {tops}."
     )
+
+
+def _named(file: DataFile) -> str:
+    """A file's name here, and the publisher's where that is another."""
+    name, published = Path(file.path).name, Path(urlsplit(file.url).path).name
+    return name if file.member or name == published else f"{name}, which is {published} there"

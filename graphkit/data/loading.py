@@ -14,11 +14,10 @@ from torch_geometric.data import Data
 from graphkit.data import embedded, planted, recommend
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.download import ensure
-from graphkit.data.ogb import read_ddi
 from graphkit.data.own import OwnGraph, OwnNames, read_own
 from graphkit.data.own_interactions import Columns, read_interactions
-from graphkit.data.planetoid import read_planetoid
-from graphkit.data.splits import Shares, split_edges, split_edges_as_ncn, split_nodes
+from graphkit.data.published import Loaded, read_published
+from graphkit.data.splits import Shares, split_edges, split_nodes
 from graphkit.data.types import Dataset, Pairs
 from graphkit.data.validate import check_dataset
 from graphkit.errors import RequestError
@@ -26,7 +25,6 @@ from graphkit.errors import RequestError
 DEFAULT_SPLIT: Shares = (0.7, 0.1, 0.2)
 
 PathLike = str | os.PathLike[str]
-Loaded = tuple[Data, dict[str, Pairs] | dict[str, Tensor]]
 
 
 def data_root(root: PathLike | None = None) -> Path:
@@ -59,7 +57,7 @@ def load(
         task: `link`, `node` or `recommend`.
         root: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
         seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs,
-            validation interactions.
+            validation interactions. Where there are ten published splits, seed s takes split s mod 10.
         edges: With `custom`: CSV file, one undirected edge a row.
         features: With `custom`: CSV file, node id and numbers a row.
         labels: With `custom`: CSV file, node id and label a row; needed by `node`.
@@ -113,7 +111,7 @@ def load(
     elif entry.files:
         folder = data_root(root)
         ensure(entry, folder)
-        data, splits = _published(name, task, folder, generator)
+        data, splits = read_published(entry, task, folder, seed)
     else:
         data, splits = _embedded(name, task, generator)
     dataset = Dataset(
@@ -128,6 +126,7 @@ def load(
         node_names=names.nodes,
         class_names=names.classes,
         item_names=items,
+        directed=entry.directed,
     )
     check_dataset(dataset)
     return dataset
@@ -189,16 +188,6 @@ def _split(data: Data, task: str, shares: Shares, generator: torch.Generator) ->
     if task == "node":
         return data, split_nodes(data.y, shares, generator)
     data.edge_index, splits = split_edges(data.edge_index, data.num_nodes, shares, generator)
-    return data, splits
-
-
-def _published(name: str, task: str, root: Path, generator: torch.Generator) -> Loaded:
-    if name == "ogbl-ddi":
-        return read_ddi(root / "ogbl_ddi")
-    data, public = read_planetoid(root / Path(DATASETS[name].files[0].path).parent, name)
-    if task == "node":
-        return data, public
-    data.edge_index, splits = split_edges_as_ncn(data.edge_index, data.num_nodes, generator)
     return data, splits
 
 

@@ -73,8 +73,10 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
     of the second row are, or where none of its features is a number.
 
     Args:
-        edges: CSV rows of source id and target id. Repeated rows count once, self-loops are dropped.
-        features: CSV rows of a node id and finite numbers.
+        edges: CSV rows of source id and target id. An edge counts once, however often and in whichever direction it is named;
+            a self-loop is dropped, its node stays. What was dropped is counted in the notes.
+        features: CSV rows of a node id and finite numbers. A node that no edge names has no neighbors: message passing gives it
+            its own features alone, or what a layer's docstring says of such nodes.
         labels: CSV rows of a node id and a label. Nodes without a row are unlabeled, -1.
 
     Returns:

@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphkit.data.npz import read_arrays
 from graphkit.data.ogb import damaged
 from graphkit.data.splits import both_directions, undirected_pairs
 from graphkit.errors import DataError
@@ -40,6 +41,43 @@ def read_planetoid(folder: Path, name: str) -> tuple[Data, dict[str, Tensor]]:
     Source:
         "Revisiting Semi-Supervised Learning with Graph Embeddings", ICML 2016.
     """
+    data, _, splits = _read(folder, name)
+    return data, splits
+
+
+def read_geom_gcn(folder: Path, name: str, masks: Path) -> tuple[Data, dict[str, Tensor]]:
+    """Read a citation graph and a split of Geom-GCN.
+
+    The graph is that of `read_planetoid`. CiteSeer's 15 nodes without features or label are unlabeled, -1, and in no split;
+    their edges stay.
+
+    Args:
+        folder: `Planetoid/*/raw`, with the eight files `ind.<name>.*`.
+        name: `cora`, `citeseer` or `pubmed`.
+        masks: The split's archive with `train_mask`, `val_mask` and `test_mask`.
+
+    Returns:
+        The graph with `x` and `y`, and node ids of `train`, `valid` and `test`.
+
+    Raises:
+        DataError: If a file is damaged, names a forbidden object, or does not fit the others.
+
+    Source:
+        "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020, without the unlabeled nodes, as in the code of "Neural
+        Sheaf Diffusion", NeurIPS 2022.
+    """
+    data, labeled, _ = _read(folder, name)
+    parts = read_arrays(masks, ("train_mask", "val_mask", "test_mask"))
+    if any(part.shape != (data.num_nodes,) for part in parts):
+        raise damaged(masks, ValueError(f"masks of {data.num_nodes} nodes were expected"))
+    data.y[~labeled] = -1
+    names = ("train", "valid", "test")
+    kept = {split: labeled & torch.from_numpy(part.astype(bool)) for split, part in zip(names, parts, strict=True)}
+    return data, {split: mask.nonzero().view(-1) for split, mask in kept.items()}
+
+
+def _read(folder: Path, name: str) -> tuple[Data, Tensor, dict[str, Tensor]]:
+    """The graph, which nodes have a label, and the public split."""
     paths = {part: folder / f"ind.{name}.{part}" for part in ("allx", "tx", "ally", "ty", "y", "graph", "test.index")}
     allx, tx = _dense(paths["allx"]), _dense(paths["tx"])
     ally, ty, y = (_array(paths[part]) for part in ("ally", "ty", "y"))
@@ -63,7 +101,7 @@ def read_planetoid(folder: Path, name: str) -> tuple[Data, dict[str, Tensor]]:
         "valid": torch.arange(len(y), len(y) + _VALID),
         "test": torch.from_numpy(np.sort(test)),
     }
-    return data, splits
+    return data, torch.from_numpy(classes.any(axis=1)), splits
 
 
 class _SparseState:

@@ -41,6 +41,22 @@ def both_directions(pairs: Tensor, num_nodes: int) -> Tensor:
     return unpack_keys(keys, num_nodes)
 
 
+def message_graph(edge_index: Tensor, num_nodes: int, *, directed: bool) -> Tensor:
+    """The message passing graph of a list of edges.
+
+    Args:
+        edge_index: Edges [2, E], with or without duplicates and self-loops.
+        num_nodes: Number of nodes N.
+        directed: Whether edges keep their direction and self-loops stay; else both directions are there, self-loops are not.
+
+    Returns:
+        `edge_index` [2, E'], sorted by source, then target, without duplicates.
+    """
+    if directed:
+        return unpack_keys(torch.unique(edge_index[0] * num_nodes + edge_index[1]), num_nodes)
+    return both_directions(undirected_pairs(edge_index, num_nodes), num_nodes)
+
+
 def split_edges(
     edge_index: Tensor, num_nodes: int, shares: Shares, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Pairs]]:

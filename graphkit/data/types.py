@@ -23,9 +23,9 @@ class Dataset:
     Attributes:
         name: The name it was asked for by.
         task: `link`, `node` or `recommend`.
-        data: PyG `Data` with `edge_index` [2, E] (the message passing graph; undirected graphs hold both directions, no
-            duplicates, sorted), `num_nodes`, and where they exist `x` [N, F] float32 and `y` [N] int64. Recommendation:
-            users are the first `num_users` nodes, the `num_items` items follow.
+        data: PyG `Data` with `edge_index` [2, E] (the message passing graph, sorted, no duplicates; undirected graphs hold both
+            directions and no self-loops, directed ones may hold self-loops), `num_nodes`, and where they exist `x` [N, F]
+            float32 and `y` [N] int64. Recommendation: users are the first `num_users` nodes, the `num_items` items follow.
         splits: `train`, `valid`, `test`. Link: `Pairs`; each undirected pair once. Node: int64 node ids. Recommendation:
             int64 [2, P] (user, item), items numbered from 0.
         metric: The validation and test metric by which this data set is judged, e.g. `hits@20`.
@@ -36,6 +36,7 @@ class Dataset:
         node_names: The user's own node ids in index order, for own files; else empty. Recommendation: the users' ids.
         item_names: Recommendation: the items' ids in index order, where known.
         class_names: Names of the classes in index order, where known.
+        directed: Whether `edge_index` holds directed edges, (source, target); else it is symmetric.
     """
 
     name: str
@@ -49,3 +50,4 @@ class Dataset:
     node_names: tuple[str, ...] = field(default=(), repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
+    directed: bool = False

@@ -43,7 +43,7 @@ class GCNConv(nn.Module):
         add_self_loops: bool | None = None,
     ) -> None:
         super().__init__()
-        _check_widths(in_channels, out_channels)
+        check_widths(in_channels, out_channels)
         self.norm = check_norm(norm)
         self.add_self_loops = norm == "gcn" if add_self_loops is None else add_self_loops
         if self.add_self_loops and norm != "gcn":
@@ -72,7 +72,7 @@ class GCNConv(nn.Module):
             Features [N, out_channels].
         """
         a_hat = operator(x, edge_index, edge_weight, self.norm, self.add_self_loops)
-        out = _propagate_and_map(a_hat, x, self.lin.weight)
+        out = propagate_and_map(a_hat, x, self.lin.weight)
         return out if self.bias is None else out + self.bias
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class SAGEConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__()
-        _check_widths(in_channels, out_channels)
+        check_widths(in_channels, out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.lin_l = nn.Linear(in_channels, out_channels, bias=bias)
@@ -127,7 +127,7 @@ class SAGEConv(nn.Module):
             Features [N, out_channels].
         """
         mean = operator(x, edge_index, edge_weight, "mean")
-        out: Tensor = _propagate_and_map(mean, x, self.lin_l.weight) + self.lin_r(x)
+        out: Tensor = propagate_and_map(mean, x, self.lin_l.weight) + self.lin_r(x)
         # Outside of the mean, so that a node without neighbors gets it too.
         return out if self.lin_l.bias is None else out + self.lin_l.bias
 
@@ -135,7 +135,7 @@ class SAGEConv(nn.Module):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
 
 
-def _propagate_and_map(matrix: CSR, x: Tensor, weight: Tensor) -> Tensor:
+def propagate_and_map(matrix: CSR, x: Tensor, weight: Tensor) -> Tensor:
     """`matrix @ x @ weight^T`, the sparse product in the narrower width.
 
     At equal widths it runs first: then a first layer, whose x needs no gradient, has no sparse product in its backward pass.
@@ -146,6 +146,7 @@ def _propagate_and_map(matrix: CSR, x: Tensor, weight: Tensor) -> Tensor:
     return mapped if propagate_first else matrix.matmul(mapped)
 
 
-def _check_widths(in_channels: int, out_channels: int) -> None:
+def check_widths(in_channels: int, out_channels: int) -> None:
+    """Raise ValueError where a width is below 1."""
     if in_channels < 1 or out_channels < 1:
         raise ValueError(f"widths must be at least 1, got in_channels={in_channels}, out_channels={out_channels}")

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from graphkit.sparse.norm import gcn_norm, mean_norm
+from graphkit.sparse.norm import directed_norm, gcn_norm, mean_norm
 from graphkit.sparse.segment import segment_sum
 from graphkit.sparse.spmm import propagate, torch_csr
 from graphkit.sparse.structure import Structure, assemble, check_weight, lasting, untraced
@@ -309,6 +309,14 @@ class CSR:
             ValueError: The operator is not square.
         """
         return self._cached(f"gcn, {self_loops}, {dtype}", lambda: gcn_norm(self, self_loops, dtype))
+
+    def directed_norm(self, dtype: torch.dtype | None = None) -> CSR:
+        """D_row^-1/2 A D_col^-1/2 with D_row the row and D_col the column sums of A; no self loops are added.
+
+        Rows are targets, so that D_row counts the edges that arrive and D_col those that leave. A sum that is not positive
+        gives zeros. On a symmetric operator this is `gcn_norm(self_loops=False)`; dtype, caching and errors as there.
+        """
+        return self._cached(f"directed, {dtype}", lambda: directed_norm(self, dtype))
 
     def mean_norm(self, dtype: torch.dtype | None = None) -> CSR:
         """D^-1 A with D the row sums of A (rows that sum to zero give zeros); dtype and caching as in `gcn_norm`."""

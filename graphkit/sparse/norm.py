@@ -18,9 +18,7 @@ def gcn_norm(csr: CSR, self_loops: bool, dtype: torch.dtype | None) -> CSR:
     # Looked up before loops are added: A and A + I are symmetric together, and A's answer is kept.
     symmetric = csr.symmetric
     base = csr.with_self_loops() if self_loops else csr
-    total = base.row_sum(dtype or csr.dtype or torch.float64)
-    positive = total > 0
-    inverse = torch.where(positive, torch.where(positive, total, 1.0).rsqrt(), 0.0)
+    inverse = _inverse_root(base.row_sum(dtype or csr.dtype or torch.float64))
     # (d_i d_j) first: the product is then the same bits in both directions.
     return _scaled(base, inverse[base.row] * inverse[base.col], symmetric)
 
@@ -29,6 +27,23 @@ def mean_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
     """D^-1 A; see `CSR.mean_norm`."""
     total = csr.row_sum(dtype or csr.dtype or torch.float64)
     return _scaled(csr, torch.where(total != 0, total, 1.0).reciprocal()[csr.row], symmetric=False)
+
+
+def directed_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
+    """D_row^-1/2 A D_col^-1/2; see `CSR.directed_norm`."""
+    if csr.shape[0] != csr.shape[1]:
+        raise ValueError(f"directed_norm needs a square operator, got {csr.shape[0]} x {csr.shape[1]}.")
+    dtype = dtype or csr.dtype or torch.float64
+    symmetric = csr.symmetric
+    arriving = _inverse_root(csr.row_sum(dtype))
+    leaving = arriving if symmetric else _inverse_root(csr.t().row_sum(dtype))
+    return _scaled(csr, arriving[csr.row] * leaving[csr.col], symmetric)
+
+
+def _inverse_root(total: Tensor) -> Tensor:
+    """total^-1/2, zero where it is not positive."""
+    positive = total > 0
+    return torch.where(positive, torch.where(positive, total, 1.0).rsqrt(), 0.0)
 
 
 def _scaled(csr: CSR, scale: Tensor, symmetric: bool) -> CSR:

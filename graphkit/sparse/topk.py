@@ -95,15 +95,16 @@ def _best(scores: Any, rowptr: Any, col: Any, rows: Any, best: Any, where: Any, 
             where[i, place] = -1
         start, stop = rowptr[rows[i]], rowptr[rows[i] + 1]
         bar = best[i, k - 1]  # columns are visited in ascending order, so that an equal score comes too late
+        row = scores[i]
         for chunk in range(0, size, _CHUNK):
-            end = min(size, chunk + _CHUNK)
-            above = False
-            for j in range(chunk, end):
-                above |= not (scores[i, j] <= bar)  # true of NaN
-            if not above:
+            part = row[chunk : chunk + _CHUNK]
+            above = np.int32(0)  # as wide as a score: with a bool the loop takes three times as long
+            for j in range(part.shape[0]):
+                above |= np.int32(not (part[j] <= bar))  # true of NaN
+            if above == 0:
                 continue
-            for j in range(chunk, end):
-                score = scores[i, j]
+            for j in range(chunk, chunk + part.shape[0]):
+                score = row[j]
                 if score <= bar:
                     continue
                 if np.isnan(score):

@@ -46,6 +46,7 @@ class NodeClassification:
         x, y = _features(dataset), _labels(dataset)
         self._model, self._train = model, train
         self.protocol = dataset.protocol
+        self.notes: tuple[str, ...] = ()
         self._splits = {split: _labeled(dataset, split, y) for split in SPLITS}
         self._num_classes = max(int(y.max()) + 1, len(dataset.class_names))
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric

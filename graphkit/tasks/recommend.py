@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import RecommendTask, Train
+from graphkit.data.recommend import Interactions
+from graphkit.data.recommend import notes as unseen
 from graphkit.data.types import Dataset
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
@@ -68,6 +70,7 @@ class Recommendation:
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
             trained_on, judged, self.protocol = [*trained_on, pairs["valid"]], {}, _SELECTED_ON_TEST
+        self.notes = tuple(unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)))
         interactions = self._matrix(trained_on)
         self._interactions = interactions.to(device)
         self._judged = {name: self._judge(part, self._interactions) for name, part in judged.items()}

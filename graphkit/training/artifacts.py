@@ -60,8 +60,12 @@ def _first_free(out: Path, name: str) -> Path:
     raise RunError(f"10,000 runs started in the same second under {out}: start again")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
     """The resolved configuration of a run folder, to resume it or to predict with it.
+
+    Args:
+        folder: The run folder.
+        key: The setting that names it, for the message.
 
     Raises:
         CheckpointError: If there is no such run or its config.yaml cannot be read.
@@ -70,7 +74,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check resume=...") from None
+        raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CheckpointError(f"cannot read {path} ({_short(error)}): start the run again") from error
     if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("task", "model", "train")):
@@ -112,6 +116,33 @@ def read_result(folder: Path, config: dict[str, Any] | None = None) -> RunResult
     if config is not None and digest != config_digest(config):
         raise CheckpointError(f"{path} belongs to other settings than config.yaml: start a new run")
     return result
+
+
+def finished_seed(folder: Path, wanted: int | None = None) -> int:
+    """The seed of a finished run whose weights are to be used.
+
+    Args:
+        folder: The run folder.
+        wanted: A seed of the run; None: the best by validation, the first of equals.
+
+    Raises:
+        CheckpointError: If the run has not finished, has no such seed, or its weights are gone.
+    """
+    result = read_result(folder, read_config(folder))
+    if result is None:
+        raise CheckpointError(f"{folder} has no finished weights: let the run finish, or continue it with resume={folder}")
+    if wanted is not None and wanted not in result.seeds:
+        raise CheckpointError(f"seed={wanted}: {folder} has {', '.join(map(str, result.seeds))}")
+    scores = result.metrics["valid"][result.metric]["per_seed"]
+    seed = result.seeds[scores.index(max(scores))] if wanted is None else wanted
+    if not weights_path(folder, seed).is_file():
+        raise CheckpointError(f"{weights_path(folder, seed)} is missing: put it back, or start the run again")
+    return seed
+
+
+def weights_path(folder: Path, seed: int) -> Path:
+    """Where the selected weights of a seed lie."""
+    return folder / f"seed-{seed}" / "best.safetensors"
 
 
 def _short(error: Exception) -> str:

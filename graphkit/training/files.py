@@ -42,6 +42,23 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Replace a file that is too large to hold in memory: gives a temporary name beside it, which takes its place at the end.
+
+    If the block raises, the earlier file is untouched and the temporary one removed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write named arrays as .npz, replacing the file as a whole.
 

@@ -24,6 +24,8 @@ class Task(Protocol):
     """All metrics that `evaluate` returns."""
     protocol: str
     """What is trained, selected and judged on, in plain sentences."""
+    notes: tuple[str, ...]
+    """What a user should know of the data before training, in plain sentences; empty where there is nothing."""
     num_batches: int
     """Training batches an epoch."""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from graphkit.errors import CheckpointError, Interrupted, RunError
 from graphkit.training.artifacts import config_digest, create_folder, read_config, read_result, write_result
@@ -24,7 +23,14 @@ from graphkit.training.progress import Reporter
 from graphkit.training.protocol import Task
 from graphkit.training.report import write_report
 from graphkit.training.result import RunResult, summarize
-from graphkit.training.runtime import interruptible, process_state, resolve_device, resolve_precision, seed_everything
+from graphkit.training.runtime import (
+    interruptible,
+    make_fabric,
+    process_state,
+    resolve_device,
+    resolve_precision,
+    seed_everything,
+)
 from graphkit.training.tensorboard import EventWriter, require_tensorboard
 
 MIN_CHECKPOINT_SECONDS = 5.0
@@ -102,8 +108,7 @@ class _Run:
             print(f"note: {note}", file=sys.stderr)
         self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
         self._digest = config_digest(config)
-        devices = 1 if device.type == "cpu" else [device.index]
-        self._fabric = Fabric(accelerator=device.type, devices=devices, precision=self._precision)
+        self._fabric = make_fabric(device, self._precision)
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._reporter = Reporter(config["progress"], config["seeds"], config["train"]["epochs"])
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 
 from graphkit.errors import RequestError
 
@@ -50,6 +51,11 @@ def resolve_precision(precision: Precision, device: torch.device) -> tuple[Preci
     if precision != "bf16-mixed" or device.type != "cpu" or native_bfloat16():
         return precision, None
     return "32-true", "this CPU has no bfloat16 instructions, so precision=bf16-mixed computes in 32-true"
+
+
+def make_fabric(device: torch.device, precision: Precision) -> Fabric:
+    """Fabric on one device."""
+    return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index], precision=precision)
 
 
 def native_bfloat16() -> bool:

@@ -17,7 +17,7 @@ COMMITTED = Places(runs=Path("nowhere"))
 # ------------------------------------------------------------------------------------------------------ committed tables
 
 
-ROWS = {"link": 15}  # of every committed table
+ROWS = {"link": 15, "recommend": 21}  # of every committed table
 
 
 def test_every_committed_table_is_counted():
@@ -53,6 +53,30 @@ def test_published_figures_of_the_main_rows():
     assert rows["cora/ncn"].published.test == (89.05, 0.96) and rows["citeseer/gae"].published.test == (91.78, 0.94)
     assert (rows["cora/ncn"].seeds, rows["cora/ncn"].published.n) == (10, 10)
     assert not any(rows[f"{data}/{model}"].comparable for data in ("cora", "citeseer") for model in ("cn", "aa", "ra"))
+
+
+def test_published_figures_of_recommendation():
+    rows = {row.label: row for row in load_table(COMMITTED.tables, "recommend").rows}
+    figures = {label: tuple(one.published.test[0] for one in row.by_metric()) for label, row in rows.items() if row.published}
+    assert figures == {
+        "gowalla/mostpop": (4.16, 3.17),
+        "gowalla/itemknn": (15.70, 12.14),
+        "gowalla/gf-cf": (18.49, 15.18),
+        "gowalla/bpr-mf": (16.27, 13.78),
+        "gowalla/lightgcn": (18.24, 15.47),
+        "gowalla/ultragcn": (18.62, 15.80),
+    }
+    for label, row in rows.items():
+        assert [one.metric for one in row.by_metric()] == ["recall@20", "ndcg@20"]
+        assert (row.config["task"]["protocol"] == "lightgcn") == label.startswith("gowalla/")
+        assert row.curve == (row.epochs > 0)
+    assert rows["gowalla/mostpop"].exact and rows["gowalla/gf-cf"].tolerance == 0.01
+    assert [label for label, row in rows.items() if row.published and not row.comparable] == [
+        "gowalla/itemknn",
+        "gowalla/bpr-mf",
+    ]
+    assert rows["gowalla/lightgcn"].epochs == 1000 and rows["gowalla/lightgcn"].last_epoch
+    assert "gowalla/ease" not in rows and "6.72 GB" in rows["lastfm/ease"].note
 
 
 def test_asking_needs_no_torch():
@@ -99,6 +123,16 @@ def test_deterministic_rows_by_printed_digits(mean: float, answer: str):
     assert judge(published(17.73, None, exact=True), mean, tolerance_std=100.0) == answer
 
 
+@pytest.mark.parametrize(
+    ("mean", "answer"), [(18.4999, AGREES), (18.5049, AGREES), (18.5051, DISAGREES), (18.4751, AGREES), (18.4749, DISAGREES)]
+)
+def test_a_named_distance_is_of_what_is_printed(mean: float, answer: str):
+    assert judge(published(18.49, None, tolerance=0.01, note="why"), mean, tolerance_std=100.0) == answer
+
+
 def test_rows_that_are_not_judged():
+    short = published(89.05, 0.96, overrides={"train.epochs": 5}).shortened(2)
+    assert judge(short, 89.05) == judge(short, 0.0) == "incomplete: 2 of 5 epochs"
+    assert published(89.05, 0.96, overrides={"train.epochs": 5}).shortened(5).full_epochs is None
     assert judge(published(10.0, 1.0, comparable=False, note="another split"), 90.0) == NOT_COMPARABLE
     assert judge(Row("link", "karate", "cn", 1, "roc-auc"), 90.0) == UNPUBLISHED

@@ -25,10 +25,12 @@ def recipe_of(name: str) -> Recipe:
 
 def test_which_recipes_there_are():
     link = {f"link-{name}-ncn" for name in ("digits", "ogbl-ddi", *PLANETOID)} | {f"link-{name}-gae" for name in PLANETOID}
-    node = {f"node-{name}-{model}" for name in PLANETOID for model in MODELS["node"]}
-    recommend = {f"recommend-{name}-lightgcn" for name in ("gowalla", "lastfm")} | {"recommend-gowalla-gf-cf"}
+    node = {f"node-{name}-{model}" for name in PLANETOID for model in ("gcn", "sage", "mlp")}
+    node |= {f"node-{name}-directed-dir-gnn" for name in ("squirrel", "chameleon")}
+    recommend = {f"recommend-gowalla-{model}" for model in ("gf-cf", "lightgcn", "lightgcl", "ultragcn")}
+    recommend |= {"recommend-lastfm-lightgcn"}
     assert set(RECIPES) == link | node | recommend
-    assert len(RECIPES) == 20
+    assert len(RECIPES) == 24
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -53,7 +55,8 @@ def test_paper_figures_are_of_the_data_set_s_metric(name: str):
     if recipe.paper is None:
         assert figures is None
         return
-    assert set(recipe.paper) <= {"metric", "valid", "test", "source"}
+    assert set(recipe.paper) <= {"metric", "valid", "test", "further", "source"}
+    assert set(recipe.paper.get("further", {})) <= set(DATASETS[dataset].protocols[task].metrics) - {recipe.paper["metric"]}
     assert recipe.paper["metric"] == DATASETS[dataset].protocols[task].metric
     assert figures is not None and figures["source"].count("\n") == 0 and "arXiv:" in figures["source"]
     assert figures["test"][recipe.paper["metric"]]["mean"] == recipe.paper["test"][0]
@@ -84,6 +87,12 @@ def test_ncn_s_published_settings(dataset: str):
 
 def test_no_recipe():
     assert find_recipe("link", "karate", "ncn") is None
+
+
+def test_figures_of_further_metrics():
+    paper = {"metric": "recall@20", "test": [18.24, None], "further": {"ndcg@20": [15.47, 0.1]}, "source": "a paper"}
+    test = {"recall@20": {"mean": 18.24, "std": None}, "ndcg@20": {"mean": 15.47, "std": 0.1}}
+    assert Recipe("x", {}, paper).figures() == {"source": "a paper", "test": test}
 
 
 def test_figures_without_validation():

@@ -22,6 +22,7 @@ def mistakes(*arguments: str) -> list[str]:
 
 
 LINK_MODELS = ", ".join(MODELS["link"])
+NODE_MODELS = ", ".join(MODELS["node"])
 CONVS = "puregcn, puresum, puremean, gcn, mean"
 
 WRONG = [
@@ -38,7 +39,7 @@ WRONG = [
     (["model=gae", "model.beta=1"], "unknown key 'model.beta': a setting of ncn, not of model=gae"),
     (["task=node", "task.drop_last=true"], "unknown key 'task.drop_last': a setting of task=link, not of task=node"),
     (["model.name=ncn"], "unknown key 'model.name': did you mean model?"),
-    (["task=node", "model=cn", "model.beta=1"], "model=cn: task=node has gcn, sage, mlp; cn is a model of task=link"),
+    (["task=node", "model=cn", "model.beta=1"], f"model=cn: task=node has {NODE_MODELS}; cn is a model of task=link"),
     # unknown choices
     (["dataset=ogbl-dii"], "dataset=ogbl-dii: did you mean ogbl-ddi?"),
     (["dataset=Cora"], "dataset=Cora: did you mean cora?"),

@@ -306,6 +306,21 @@ def test_a_known_data_set_that_is_not_there(server, tmp_path, monkeypatch, name,
     assert f"cannot be downloaded from {server.url}/" in str(caught.value) and "answered 404" in str(caught.value)
 
 
+def test_several_folders_and_another_name_are_told(server, tmp_path):
+    files = (
+        DataFile("toy/one.npz", sha256(ONE), f"{server.url}/a/uno.npz"),
+        DataFile("more/raw/two.npz", sha256(TWO), f"{server.url}/b/two.npz"),
+    )
+    with pytest.raises(DataError) as caught:
+        ensure(entry(*files), tmp_path)
+    message = str(caught.value)
+    assert (
+        f"{tmp_path / 'toy'} (missing: one.npz, which is uno.npz there) and {tmp_path / 'more/raw'} (missing: two.npz)"
+        in message
+    )
+    assert f"{server.url}/a/ and {server.url}/b/" in message and "has toy/ and more/" in message
+
+
 @pytest.mark.data("Planetoid")
 def test_a_real_data_set_comes_from_a_server(server, data_root, tmp_path, monkeypatch):
     local = []

@@ -3,10 +3,12 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphkit.data import load
+from graphkit.data.facts import node_facts
 from graphkit.data.own import read_own
 from graphkit.errors import DataError, GraphkitError
 from tests.data.oracle import check_graph, pairs_of
@@ -92,6 +94,26 @@ def test_what_was_dropped_is_told(files):
     assert own.notes == ("Dropped from the edge list: 2 self-loops, 2 repeated edges.",)
     assert own.names.nodes == ("a", "b", "c", "d")
     assert set(pairs_of(own.data.edge_index)) == {frozenset((0, 1)), frozenset((0, 2))}
+
+
+def test_isolated_nodes_stay_loops_and_repeats_do_not(files):
+    """One node in features and a label alone, one in a self-loop alone; an edge named thrice, in both directions."""
+    labels = "".join(f"{v},{v % 2}\n" for v in range(30))
+    paths = files(
+        edges=ring(28) + "1,0\n0,1\n28,28\n",
+        features="".join(f"{v},{v % 3}\n" for v in range(30)),
+        labels=labels,
+    )
+    dataset = load("custom", task="node", **paths)
+    check_graph(dataset.data.edge_index, 30)
+    assert dataset.data.edge_index.size(1) == 2 * 56 and not dataset.directed
+    assert not torch.isin(torch.tensor([28, 29]), dataset.data.edge_index).any()
+    assert {28, 29} <= set(torch.cat(list(dataset.splits.values())).tolist())
+    assert "repeated edges count once, self-loops are dropped, and nodes without an edge stay" in dataset.protocol
+    assert "1 self-loops, 2 repeated edges" in dataset.protocol
+    facts = node_facts(dataset)
+    assert (facts["isolated_nodes"], facts["self_loops"], facts["directed"]) == (2, 0, False)
+    assert facts["class_sizes"]["1"]["nodes"] == 15
 
 
 WRONG = [

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from graphkit.data import load
-from graphkit.data.planetoid import read_pickle, read_planetoid
+from graphkit.data.planetoid import read_geom_gcn, read_pickle, read_planetoid
 from graphkit.errors import DataError
 from tests.data.oracle import check_graph, check_link_split, pairs_of
 
@@ -113,6 +113,18 @@ def test_small_files_of_the_publishers_kind(small):
     check_graph(data.edge_index, 7)
     assert set(pairs_of(data.edge_index)) == {frozenset(pair) for pair in ((0, 1), (0, 6), (2, 3), (2, 4))}
     assert splits["train"].tolist() == [0, 1] and splits["test"].tolist() == [4, 6]
+
+
+def test_geom_gcns_split_of_small_files(small):
+    folder, _ = small
+    masks = {"train_mask": [1, 0, 0, 0, 0, 1, 0], "val_mask": [0, 1, 0, 0, 0, 0, 0], "test_mask": [0, 0, 0, 1, 1, 0, 0]}
+    np.savez(folder / "split.npz", **{name: np.array(mask, dtype=np.uint8) for name, mask in masks.items()})
+    data, splits = read_geom_gcn(folder, "toy", folder / "split.npz")
+    assert data.y.tolist() == [0, 1, 1, 0, 1, -1, 1]
+    assert {name: nodes.tolist() for name, nodes in splits.items()} == {"train": [0], "valid": [1], "test": [3, 4]}
+    np.savez(folder / "split.npz", **{name: np.array(mask[:6]) for name, mask in masks.items()})
+    with pytest.raises(DataError, match=r"split\.npz is damaged \(masks of 7 nodes were expected\)"):
+        read_geom_gcn(folder, "toy", folder / "split.npz")
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -77,6 +77,14 @@ def _light_gcn(*arguments: Any) -> Case:
     return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(*arguments), inputs=inputs, parameters=False)
 
 
+def _directional(**arguments: Any) -> Case:
+    return Case(layers.DirectionalConv, lambda: layers.DirectionalConv(4, 3, **arguments))
+
+
+def _patterns(**arguments: Any) -> Case:
+    return Case(layers.DirectedPatternAggregation, lambda: layers.DirectedPatternAggregation(4, 3, **arguments))
+
+
 def _sheaf(maps: str, **arguments: Any) -> Case:
     arguments = {"stalk_dim": 2, **arguments}
     channels = 2 * (arguments["stalk_dim"] + arguments.get("low_pass", False) + arguments.get("high_pass", False))
@@ -94,6 +102,18 @@ CASES: dict[str, Case] = {
     "GCNConv-no-loops": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, bias=False, add_self_loops=False)),
     "SAGEConv": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 3)),
     "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False)),
+    "GATConv": Case(layers.GATConv, lambda: layers.GATConv(4, 3, dropout=0.5)),
+    "GATConv-heads": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2)),
+    "GATConv-mean": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2, concat=False, add_self_loops=False)),
+    "DirectionalConv-gcn": _directional(conv="gcn", alpha=0.3),
+    "DirectionalConv-sage": _directional(conv="sage", alpha=0.3),
+    "DirectionalConv-gat": _directional(conv="gat", alpha=0.3),
+    "DirectionalConv-one-way": _directional(conv="gcn", alpha=1.0, bias=False),
+    "DirectionalConv-learned": _directional(conv="sage", learn_alpha=True),
+    "DirectionalConv-bounded": _directional(conv="gcn", alpha=0.3, learn_alpha=True, bound_alpha=True),
+    "DirectedPatternAggregation": _patterns(exponent=0.4),
+    "DirectedPatternAggregation-node": _patterns(pattern_attention="node", exponent=0.0, num_layers=2),
+    "DirectedPatternAggregation-hops": _patterns(num_hops=3, decay=False, dropout=0.5),
     "SheafDiffusion-identity": _sheaf("identity", high_pass=True),
     "SheafDiffusion-identity-gated": _sheaf("identity", edge_weights=True),
     "SheafDiffusion-diagonal": _sheaf("diagonal", low_pass=True, edge_weights=True),

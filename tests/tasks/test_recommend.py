@@ -125,6 +125,36 @@ def test_what_a_model_may_see(dataset, protocol):
     assert (task.protocol == dataset.protocol) == (protocol == "validation")
 
 
+def test_users_without_held_out_items_do_not_count():
+    dataset = load("planted-interactions", task="recommend", seed=1)
+    task = make(dataset)
+    torch.manual_seed(0)
+    model = task.build_model()
+    all_of_them = task.evaluate(model)["test"]
+    test = dataset.splits["test"]
+    dataset.splits["test"] = test[:, test[0] % 3 > 0]
+    task = make(dataset)
+    results, scores = task.evaluate(model)["test"], model.scores(torch.arange(500)).tolist()
+    seen, wanted = rows(500, dataset.splits["train"], dataset.splits["valid"]), rows(500, dataset.splits["test"])
+    assert sum(not own for own in wanted) >= 500 // 3
+    for name in task.metrics:
+        assert results[name] == pytest.approx(loop_metric(name, scores, seen, wanted), abs=1e-9)
+    assert results != all_of_them
+    assert set(task.predictions(model)["test_users"].tolist()) == set(dataset.splits["test"][0].tolist())
+
+
+def test_users_and_items_unseen_in_training_are_told():
+    dataset = load("planted-interactions", task="recommend", seed=0)
+    assert make(dataset).notes == make(dataset, protocol="lightgcn").notes == ()
+    train = dataset.splits["train"]
+    dataset.splits["train"] = train[:, (train[0] > 1) & (train[1] != 7)]
+    assert make(dataset).notes == ("Without any training interaction: 2 of 500 users and 1 of 500 items.",)
+    valid = dataset.splits["valid"]
+    dataset.splits["valid"] = valid[:, (valid[0] != 1) & (valid[1] != 7)]
+    assert 0 in valid[0]  # which task.protocol=lightgcn trains on, too
+    assert make(dataset, protocol="lightgcn").notes == ("Without any training interaction: 1 of 500 users and 1 of 500 items.",)
+
+
 @pytest.mark.parametrize("sampler", ["user-uniform", "interaction-uniform"])
 def test_batches_are_triples_of_training_interactions(dataset, sampler):
     task = make(dataset, train=Train(batch_size=1000), sampler=sampler, num_negatives=3)

@@ -65,3 +65,38 @@ def test_own_interactions(elsewhere, capsys):
     assert "by time" in json.loads(capsys.readouterr().out)["protocol"]
     assert main([*ASKED[:1], *own[:2], "train.epochs=1"]) == 2
     assert "needs one column 'item'" in capsys.readouterr().err
+
+
+def test_items_that_training_lacks_are_told(elsewhere, capsys):
+    rows = [f"{user},{item},{item}" for user in range(12) for item in range(9)] + [f"{user},new{user},10" for user in range(12)]
+    (elsewhere / "taken.csv").write_text("\n".join(["user,item,when", *rows]) + "\n")
+    own = ["task=recommend", "dataset=custom", "data.interactions=taken.csv", "data.time_column=when", "model=mostpop"]
+    assert main([*own, "format=json"]) == 0
+    printed = capsys.readouterr()
+    assert "note: Without any training interaction: 14 of 21 items.\n" in printed.err  # of each user's ten the latest three
+    assert json.loads(printed.out)["notes"] == ["Without any training interaction: 14 of 21 items."]
+
+
+def test_ease_that_is_too_large_is_a_wrong_request(capsys):
+    assert main([*ASKED[:2], "model=ease", "model.max_memory_gb=0.0009"]) == 2
+    assert "error: ease inverts a dense matrix of 500 x 500 items, which needs 0.001 GB" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.data("LightGCN")
+def test_ease_on_gowalla_says_beforehand_what_it_needs(data_root, capsys):
+    assert main(["task=recommend", "dataset=gowalla", "model=ease", f"data.root={data_root}"]) == 2
+    assert "40,981 x 40,981 items, which needs 6.72 GB of memory" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.data("LightGCN")
+def test_ease_on_lastfm(data_root, capsys):
+    """A closed form that knows who takes what together finds far more than what is popular."""
+    found = {}
+    for model in ("ease", "mostpop"):
+        assert main(["task=recommend", "dataset=lastfm", f"model={model}", f"data.root={data_root}", "format=json"]) == 0
+        printed = capsys.readouterr()
+        found[model] = json.loads(printed.out)["metrics"]["test"]["recall@20"]["mean"]
+        assert "note: Without any training interaction: 14 of 1,892 users and " in printed.err
+    assert found["ease"] > 1.5 * found["mostpop"] > 0

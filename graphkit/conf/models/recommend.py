@@ -68,6 +68,26 @@ class LightGCLModel:
 
 
 @dataclass
+class SheafModel(_PairwiseModel):
+    """Sheaf4Rec: embeddings diffused over a sheaf that is learned from them."""
+
+    name: str = "sheaf"
+    num_layers: int = setting(3, "steps of diffusion, each with a sheaf of its own", low=1)
+    maps: str = setting(
+        "orthogonal",
+        "restriction maps; diagonal and general ones start near zero and take longer to train",
+        choices=("identity", "diagonal", "orthogonal", "general"),
+    )
+    stalk_dim: int = setting(2, "dimension of the stalks; divides the width of the embeddings", low=1)
+    activation: str = setting("elu", "sigma of a step; none: as in the authors' code", choices=("elu", "tanh", "none"))
+    combine: str = setting(
+        "mean",
+        "of all steps: mean, as wide as the embeddings; concat, steps + 1 times as wide (the authors' code)",
+        choices=("mean", "concat"),
+    )
+
+
+@dataclass
 class BPRMFModel(_PairwiseModel):
     """Matrix factorization trained on pairs."""
 
@@ -152,6 +172,9 @@ _LIGHTGCL = Paper(
     "ICLR 2023",
     "https://arxiv.org/abs/2302.08191",
 )
+_SHEAF4REC = Paper(
+    "Sheaf4Rec: Sheaf Neural Networks for Graph-based Recommender Systems", "TORS 2025", "https://arxiv.org/abs/2304.09097"
+)
 _BPR = Paper("BPR: Bayesian Personalized Ranking from Implicit Feedback", "UAI 2009", "https://arxiv.org/abs/1205.2618")
 _ITEM_KNN = Paper(
     "Item-based Collaborative Filtering Recommendation Algorithms", "WWW 2001", "https://doi.org/10.1145/371920.372071"
@@ -169,6 +192,9 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "lightgcl": ModelEntry(
         LightGCLModel, "graphkit.models.recommend.lightgcl:LightGCL", "LightGCN with a contrastive view", _LIGHTGCL
+    ),
+    "sheaf": ModelEntry(
+        SheafModel, "graphkit.models.recommend.sheaf:SheafRecommender", "sheaf diffusion of embeddings", _SHEAF4REC
     ),
     "bpr-mf": ModelEntry(BPRMFModel, "graphkit.models.recommend.bpr_mf:BPRMF", "matrix factorization trained on pairs", _BPR),
     "mostpop": ModelEntry(MostPopModel, "graphkit.models.recommend.mostpop:MostPop", "the most popular items"),

@@ -43,6 +43,7 @@ class Network(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+        """Class scores [N, C] of features x [N, F]."""
         for layer, norm in zip(self.hidden, self.norms, strict=True):
             h = F.relu(norm(layer(F.dropout(x, self.dropout, self.training), adj)))
             x = h + x if self.residual and h.shape == x.shape else h

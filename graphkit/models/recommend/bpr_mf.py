@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender
@@ -50,3 +52,10 @@ class BPRMF(EmbeddingRecommender):
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:
         """User and item rows of the table."""
         return self.embedding[: self.num_users], self.embedding[self.num_users :]
+
+    def embed_users(self, items: Sequence[Tensor]) -> Tensor:
+        """None: a user is the embedding that was trained for it, which no equation ties to its items."""
+        raise NotImplementedError(
+            "bpr-mf knows users by trained embeddings alone and cannot embed a new one: train again with the new interactions, "
+            "or take a model that computes users from their items, such as model=lightgcn, model=ials or model=itemknn."
+        )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from graphkit.models.recommend.base import EmbeddingRecommender, bipartite
 from graphkit.models.recommend.pairwise import batch_nodes, embedding_table, pairwise_loss
+from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.polynomial import polynomial
@@ -18,7 +19,7 @@ BLOCK = 512
 """Rows contrasted with all nodes at a time; their logits are computed again in the backward pass instead of kept."""
 
 
-class LightGCL(EmbeddingRecommender):
+class LightGCL(PropagatedRecommender):
     """LightGCL: score = <e_u, e_i> with E = sum over k = 0, ..., L of A_hat^k E0, contrasted with a low-rank view.
 
     With P = sum over k = 0, ..., L - 1 of A_hat^k E0 and R_hat the users x items part of A_hat, R_hat ~ U S V^T of rank q,
@@ -68,23 +69,30 @@ class LightGCL(EmbeddingRecommender):
         self.num_layers, self.rank, self.temperature = num_layers, rank, temperature
         self.contrast_weight, self.positive_limit, self.decay = contrast_weight, positive_limit, decay
         self.embedding = embedding_table(num_users, num_items, hidden_channels, "xavier", 0.0)
-        self._views: tuple[CSR, Tensor, Tensor] | None = None
+        self._views: tuple[Tensor, Tensor] | None = None
+
+    def coefficients(self) -> Sequence[float]:
+        """Ones: rounds are added up."""
+        return (1.0,) * (self.num_layers + 1)
 
     def fit(self, interactions: CSR) -> None:
-        """Keep A_hat and its low-rank factors U S and V, see `Recommender.fit`; values of the interactions weigh the edges."""
+        """Keep A_hat and the low-rank factors U S and V, see `Recommender.fit`; values of the interactions weigh the edges."""
         super().fit(interactions)
         dtype = self.embedding.dtype
-        a_hat = bipartite(interactions).gcn_norm(self_loops=False)
+        a_hat = self.a_hat
         pairs, across = a_hat.edge_index(), a_hat.row < self.num_users
         pairs = torch.stack([pairs[0] - self.num_users, pairs[1]])[:, across]
         r_hat = CSR.from_edge_index(pairs, (self.num_users, self.num_items), a_hat.weights(dtype)[across])
         _, right = top_singular_vectors(r_hat, self.rank, dtype)
-        self._views = a_hat, r_hat @ right, right
+        self._views = r_hat @ right, right
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
-        _, left, right = self._fitted_views()
-        final, partial = self._propagate()
+        if self._views is None:
+            raise RuntimeError("call fit() with the training interactions before using LightGCL.")
+        left, right = self._views
+        partial = polynomial(self.a_hat, (1.0,) * self.num_layers, self.embedding)
+        final = self.a_hat @ partial + self.embedding
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
         ranking = pairwise_loss(final[nodes], final[nodes], place, users.numel(), 0.0, "half-squared")
         of_users, of_items = self.embedding[: self.num_users], self.embedding[self.num_users :]
@@ -94,22 +102,6 @@ class LightGCL(EmbeddingRecommender):
         contrast = self._contrast(low_users, final[: self.num_users], users)
         contrast = contrast + self._contrast(low_items, final[self.num_users :], items)
         return ranking + self.contrast_weight * contrast + self.decay * self.embedding.square().sum()
-
-    def compute_embeddings(self) -> tuple[Tensor, Tensor]:
-        """User and item rows of E."""
-        final, _ = self._propagate()
-        return final[: self.num_users], final[self.num_users :]
-
-    def _fitted_views(self) -> tuple[CSR, Tensor, Tensor]:
-        if self._views is None:
-            raise RuntimeError("call fit() with the training interactions before using LightGCL.")
-        return self._views
-
-    def _propagate(self) -> tuple[Tensor, Tensor]:
-        """E and P [U + I, d]: E = A_hat P + E0."""
-        a_hat = self._fitted_views()[0]
-        partial = polynomial(a_hat, (1.0,) * self.num_layers, self.embedding)
-        return a_hat @ partial + self.embedding, partial
 
     def _contrast(self, low: Tensor, final: Tensor, nodes: Tensor) -> Tensor:
         """C for rows g = `low` [B, d] of the nodes [B] among all rows e = `final` [n, d]."""

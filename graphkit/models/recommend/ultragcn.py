@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graphkit.models.recommend.base import EmbeddingRecommender
+from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
 from graphkit.models.recommend.history import BLOCK, dense_columns
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
@@ -115,9 +116,7 @@ class UltraGCN(EmbeddingRecommender):
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
-        if self._fitted is None:
-            raise RuntimeError("call fit() with the training interactions before using UltraGCN.")
-        graph = self._fitted
+        graph = self._graph()
         user, items = self.embedding[users], self.embedding[self.num_users :]
         near = graph.items[positives]
         wanted = torch.cat([positives.unsqueeze(1), near, negatives], dim=1)
@@ -133,6 +132,24 @@ class UltraGCN(EmbeddingRecommender):
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:
         """User and item rows of the table."""
         return self.embedding[: self.num_users], self.embedding[self.num_users :]
+
+    @torch.no_grad()
+    def embed_users(self, items: Sequence[Tensor]) -> Tensor:
+        """Embeddings of new users where propagation would converge to, see `EmbeddingRecommender.embed_users`.
+
+        e_u = sum over items i of u of b_ui e_i, with d_u the number of these items and d_i as in training: what infinitely many
+        rounds of propagation would leave of u, whence the paper derives b. Known users are trained towards it and are not
+        there, so a new user's scores are not those of a known user with the same items. Without items: zeros.
+        """
+        graph, of_items = self._graph(), self.embeddings()[1]
+        bags = item_bags(items, self.num_items, of_items.device)
+        count = bags.degree().to(of_items.dtype).unsqueeze(1)
+        return bags.matmul(of_items * graph.item_factor.unsqueeze(1)) * (count + 1).sqrt() / count.clamp(min=1)
+
+    def _graph(self) -> _Fitted:
+        if self._fitted is None:
+            raise RuntimeError("call fit() with the training interactions before using UltraGCN.")
+        return self._fitted
 
 
 def _item_scores(user: Tensor, items: Tensor, wanted: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""Small random interactions with empty rows and columns, and what every model without training has to fulfill."""
+"""Small random interactions with empty rows and columns, models fitted to them, and what these are compared with."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,15 @@ def operator(dense: np.ndarray, dtype: torch.dtype = torch.float64) -> CSR:
     return CSR.from_edge_index(edges, dense.shape, torch.from_numpy(dense[users, items]).to(dtype))
 
 
+def fitted(kind: type[Recommender], seed: int = 0, weighted: bool = False, **settings: Any) -> tuple[Any, np.ndarray]:
+    """A model of this kind that has seen random interactions, and these as a dense array."""
+    interactions, dense = random_interactions(seed, weighted)
+    model = kind(NUM_USERS, NUM_ITEMS, **settings)
+    model.fit(interactions)
+    model.prepare()
+    return model, dense
+
+
 def all_scores(model: Recommender) -> np.ndarray:
     model.prepare()
     return model.scores(torch.arange(model.num_users)).numpy()
@@ -39,23 +49,6 @@ def all_scores(model: Recommender) -> np.ndarray:
 
 def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 1e-9) -> None:
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
-
-
-def assert_scores_do_not_depend_on_company(model: Recommender) -> None:
-    """Bit for bit the same alone, repeated, in another order, and in a batch that ends inside a block."""
-    model.prepare()
-    users = torch.tensor([70, 3, 3, LONELY_USER, *range(88, 10, -1)])
-    together = model.scores(users)
-    for position in (0, 2, 3, 50, len(users) - 1):
-        assert torch.equal(model.scores(users[position : position + 1])[0], together[position])
-    assert torch.equal(together[1], together[2])
-
-
-def assert_folded_in_like_known(model: Recommender, dense: np.ndarray, tolerance: float = 0.0) -> None:
-    """A new user with a known user's items, given in another order, gets that user's scores; one without items as well."""
-    users = [0, 17, LONELY_USER]
-    items = [torch.from_numpy(np.nonzero(dense[user])[0]).flip(0) for user in users]
-    torch.testing.assert_close(model.fold_in(items), model.scores(torch.tensor(users)), rtol=tolerance, atol=tolerance)
 
 
 def published_figures(model: Recommender, root: Path) -> dict[str, float]:

@@ -49,9 +49,3 @@ def test_learns_which_items_a_user_has() -> None:
     scores = model.scores(torch.arange(NUM_USERS - 1))
     had = dense[: NUM_USERS - 1] > 0
     assert bool((scores.masked_fill(~had, torch.inf).amin(1) > scores.masked_fill(had, -torch.inf).amax(1)).all())
-
-
-def test_new_users_have_no_embedding() -> None:
-    model = BPRMF(NUM_USERS, NUM_ITEMS)
-    with pytest.raises(NotImplementedError, match="BPRMF cannot embed users that it was not fitted with"):
-        model.fold_in([torch.tensor([1])])

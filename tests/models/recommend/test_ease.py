@@ -11,64 +11,37 @@ from graphkit.errors import RequestError
 from graphkit.models.recommend.ease import EASE
 from graphkit.sparse.csr import CSR
 from graphkit.tasks.recommend import Recommendation
-from tests.models.recommend.histories import (
-    LONELY_ITEM,
-    LONELY_USER,
-    NUM_ITEMS,
-    NUM_USERS,
-    all_scores,
-    assert_close,
-    assert_folded_in_like_known,
-    assert_scores_do_not_depend_on_company,
-    operator,
-    random_interactions,
-)
-
-
-def fitted(seed=0, weighted=False, regularization=2.5):
-    model = EASE(NUM_USERS, NUM_ITEMS, regularization=regularization)
-    interactions, dense = random_interactions(seed, weighted)
-    model.fit(interactions)
-    return model, dense
+from tests.models.recommend import histories
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("regularization", [0.3, 500.0])
 def test_equals_dense_algebra(regularization, weighted):
-    model, dense = fitted(1, weighted, regularization)
-    p = np.linalg.inv(dense.T @ dense + regularization * np.eye(NUM_ITEMS))
-    b = np.eye(NUM_ITEMS) - p @ np.diag(1.0 / np.diag(p))
-    found = all_scores(model)
-    assert_close(found, dense @ b)
-    assert not found[LONELY_USER].any()
-    assert np.abs(found[:, LONELY_ITEM]).max() < 1e-12
+    model, dense = histories.fitted(EASE, 1, weighted, regularization=regularization)
+    p = np.linalg.inv(dense.T @ dense + regularization * np.eye(histories.NUM_ITEMS))
+    b = np.eye(histories.NUM_ITEMS) - p @ np.diag(1.0 / np.diag(p))
+    histories.assert_close(histories.all_scores(model), dense @ b)
 
 
 def test_each_column_is_the_ridge_regression_on_the_other_items():
-    model, dense = fitted(2, regularization=1.5)
+    model, dense = histories.fitted(EASE, 2, regularization=1.5)
     for item in (0, 30, 74):
-        others = [other for other in range(NUM_ITEMS) if other != item]
+        others = [other for other in range(histories.NUM_ITEMS) if other != item]
         a = np.vstack([dense[:, others], np.sqrt(1.5) * np.eye(len(others))])
         weights = np.linalg.lstsq(a, np.concatenate([dense[:, item], np.zeros(len(others))]), rcond=None)[0]
         column = model.weights[:, item].numpy()
         assert column[item] == 0.0
-        assert_close(column[others], weights)
-
-
-def test_company_and_new_users():
-    model, dense = fitted()
-    assert_scores_do_not_depend_on_company(model)
-    assert_folded_in_like_known(model, dense)
+        histories.assert_close(column[others], weights)
 
 
 def test_single_precision():
-    interactions, dense = random_interactions(3)
-    model = EASE(NUM_USERS, NUM_ITEMS, regularization=10.0)
-    model.fit(operator(dense, torch.float32))
-    exact = EASE(NUM_USERS, NUM_ITEMS, regularization=10.0)
+    interactions, dense = histories.random_interactions(3)
+    model = EASE(histories.NUM_USERS, histories.NUM_ITEMS, regularization=10.0)
+    model.fit(histories.operator(dense, torch.float32))
+    exact = EASE(histories.NUM_USERS, histories.NUM_ITEMS, regularization=10.0)
     exact.fit(interactions)
     assert model.scores(torch.tensor([1])).dtype == torch.float32
-    assert_close(all_scores(model), all_scores(exact), 1e-5)
+    histories.assert_close(histories.all_scores(model), histories.all_scores(exact), 1e-5)
 
 
 def test_too_large_is_said_before_anything_is_computed():
@@ -80,8 +53,8 @@ def test_too_large_is_said_before_anything_is_computed():
     ):
         EASE(*shape).fit(sparse)
     with pytest.raises(ValueError, match=r"needs 4\.5e-05 GB of memory where model\.max_memory_gb is 4e-05"):
-        EASE(NUM_USERS, NUM_ITEMS, max_memory_gb=4e-5).fit(random_interactions(0)[0])
-    EASE(NUM_USERS, NUM_ITEMS, max_memory_gb=4.6e-5).fit(random_interactions(0)[0])
+        EASE(histories.NUM_USERS, histories.NUM_ITEMS, max_memory_gb=4e-5).fit(histories.random_interactions(0)[0])
+    EASE(histories.NUM_USERS, histories.NUM_ITEMS, max_memory_gb=4.6e-5).fit(histories.random_interactions(0)[0])
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])

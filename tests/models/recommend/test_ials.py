@@ -7,16 +7,7 @@ import pytest
 import torch
 
 from graphkit.models.recommend.ials import IALS
-from tests.models.recommend.histories import (
-    LONELY_ITEM,
-    LONELY_USER,
-    NUM_ITEMS,
-    NUM_USERS,
-    all_scores,
-    assert_close,
-    assert_folded_in_like_known,
-    random_interactions,
-)
+from tests.models.recommend import histories
 
 SETTINGS = {"factors": 4, "regularization": 2.0, "confidence": 3.0, "iterations": 300}
 
@@ -28,11 +19,7 @@ def library():
 
 def fitted(weighted=False, seed=0, **settings):
     torch.manual_seed(seed)
-    model = IALS(NUM_USERS, NUM_ITEMS, **{**SETTINGS, **settings})
-    interactions, dense = random_interactions(0, weighted)
-    model.fit(interactions)
-    model.prepare()
-    return model, dense
+    return histories.fitted(IALS, 0, weighted, **{**SETTINGS, **settings})
 
 
 def normal_equations(others, row, confidence, regularization):
@@ -51,26 +38,28 @@ def test_both_sides_solve_the_normal_equations(weighted):
     assert np.abs(users @ items.T).max() > 0.1
     expected_users = np.array([normal_equations(items, row, 3.0, 2.0) for row in dense])
     expected_items = np.array([normal_equations(users, row, 3.0, 2.0) for row in dense.T])
-    assert_close(users, expected_users, 2e-5)
-    assert_close(items, expected_items, 2e-3)  # at the end of the iterations, not after one more
-    assert_close(all_scores(model), users @ items.T, 1e-5)
+    histories.assert_close(users, expected_users, 2e-5)
+    histories.assert_close(items, expected_items, 2e-3)  # at the end of the iterations, not after one more
+    histories.assert_close(histories.all_scores(model), users @ items.T, 1e-5)
 
 
 @pytest.mark.usefixtures("library")
 def test_users_and_items_without_interactions():
-    found = all_scores(fitted(iterations=3)[0])
-    assert not found[LONELY_USER].any()
-    assert not found[:, LONELY_ITEM].any()
+    found = histories.all_scores(fitted(iterations=3)[0])
+    assert not found[histories.LONELY_USER].any()
+    assert not found[:, histories.LONELY_ITEM].any()
 
 
 @pytest.mark.usefixtures("library")
 def test_new_users():
     model, dense = fitted(iterations=3)
-    assert_folded_in_like_known(model, dense, 1e-5)
+    users = [0, 17, histories.LONELY_USER]
+    known = [torch.from_numpy(np.nonzero(dense[user])[0]).flip(0) for user in users]
+    torch.testing.assert_close(model.fold_in(known), model.scores(torch.tensor(users)), rtol=1e-5, atol=1e-5)
     items = model.embeddings()[1].double().numpy()
-    row = np.zeros(NUM_ITEMS)
+    row = np.zeros(histories.NUM_ITEMS)
     row[[5, 60]] = 1.0
-    assert_close(model.embed_users([torch.tensor([60, 5])]).numpy()[0], normal_equations(items, row, 3.0, 2.0), 1e-5)
+    histories.assert_close(model.embed_users([torch.tensor([60, 5])]).numpy()[0], normal_equations(items, row, 3.0, 2.0), 1e-5)
 
 
 @pytest.mark.usefixtures("library")

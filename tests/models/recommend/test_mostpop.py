@@ -4,48 +4,26 @@ import numpy as np
 import pytest
 
 from graphkit.models.recommend.mostpop import MostPop
-from tests.models.recommend.histories import (
-    LONELY_ITEM,
-    NUM_ITEMS,
-    NUM_USERS,
-    all_scores,
-    assert_folded_in_like_known,
-    assert_scores_do_not_depend_on_company,
-    published_figures,
-    random_interactions,
-)
-
-
-def fitted(weighted=False):
-    model = MostPop(NUM_USERS, NUM_ITEMS)
-    interactions, dense = random_interactions(0, weighted)
-    model.fit(interactions)
-    return model, dense
+from tests.models.recommend import histories
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_scores_are_the_number_of_users_for_everybody(weighted):
-    model, dense = fitted(weighted)
-    expected = [sum(1 for user in range(NUM_USERS) if dense[user, item] != 0) for item in range(NUM_ITEMS)]
-    assert expected[LONELY_ITEM] == 0
-    np.testing.assert_array_equal(all_scores(model), np.tile(expected, (NUM_USERS, 1)))
-
-
-def test_company_and_new_users():
-    model, dense = fitted()
-    assert_scores_do_not_depend_on_company(model)
-    assert_folded_in_like_known(model, dense)
+    model, dense = histories.fitted(MostPop, 0, weighted)
+    expected = [sum(1 for user in range(histories.NUM_USERS) if dense[user, item] != 0) for item in range(histories.NUM_ITEMS)]
+    assert expected[histories.LONELY_ITEM] == 0
+    np.testing.assert_array_equal(histories.all_scores(model), np.tile(expected, (histories.NUM_USERS, 1)))
 
 
 def test_left_out_interactions_do_not_count():
-    interactions, dense = random_interactions(1)
-    model = MostPop(NUM_USERS, NUM_ITEMS)
+    interactions, dense = histories.random_interactions(1)
+    model = MostPop(histories.NUM_USERS, histories.NUM_ITEMS)
     model.fit(interactions.without(interactions.positions(interactions.edge_index()[:, :40])))
-    assert all_scores(model)[0].sum() == (dense != 0).sum() - 40
+    assert histories.all_scores(model)[0].sum() == (dense != 0).sum() - 40
 
 
 @pytest.mark.slow
 @pytest.mark.data("LightGCN/gowalla")
 def test_figures_on_gowalla(data_root):
-    found = published_figures(MostPop(29858, 40981), data_root)
+    found = histories.published_figures(MostPop(29858, 40981), data_root)
     assert found == pytest.approx({"recall@20": 4.16, "ndcg@20": 3.17}, abs=0.005)

@@ -5,17 +5,7 @@ import pytest
 import torch
 
 from graphkit.models.recommend.neighbors import ItemKNN, UserKNN
-from tests.models.recommend.histories import (
-    LONELY_ITEM,
-    LONELY_USER,
-    NUM_ITEMS,
-    NUM_USERS,
-    all_scores,
-    assert_close,
-    assert_scores_do_not_depend_on_company,
-    operator,
-    random_interactions,
-)
+from tests.models.recommend import histories
 
 SETTINGS = [(1, 0.0), (5, 0.0), (5, 3.0), (1000, 0.0)]
 
@@ -57,13 +47,8 @@ KINDS = {ItemKNN: by_items, UserKNN: by_users}
 @pytest.mark.parametrize(("k", "shrinkage"), SETTINGS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_equals_loops(kind, k, shrinkage, weighted):
-    interactions, dense = random_interactions(2, weighted)
-    model = kind(NUM_USERS, NUM_ITEMS, num_neighbors=k, shrinkage=shrinkage)
-    model.fit(interactions)
-    found = all_scores(model)
-    assert_close(found, KINDS[kind](dense, k, shrinkage))
-    assert not found[LONELY_USER].any()
-    assert not found[:, LONELY_ITEM].any()
+    model, dense = histories.fitted(kind, 2, weighted, num_neighbors=k, shrinkage=shrinkage)
+    histories.assert_close(histories.all_scores(model), KINDS[kind](dense, k, shrinkage))
 
 
 @pytest.mark.parametrize(("kind", "flip"), [(ItemKNN, False), (UserKNN, True)])
@@ -71,57 +56,37 @@ def test_lower_ids_win_ties(kind, flip):
     """Item 0 shares one user of as many with items 1 to 4; only the first two of them are its neighbors."""
     dense = np.array([[1.0, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 0, 1]])
     model = kind(*(dense.T if flip else dense).shape, num_neighbors=2)
-    model.fit(operator(dense.T if flip else dense))
+    model.fit(histories.operator(dense.T if flip else dense))
     if flip:
-        assert_close(all_scores(model)[0], np.array([0.5, 0.5, 0.0, 0.0]))
+        histories.assert_close(histories.all_scores(model)[0], np.array([0.5, 0.5, 0.0, 0.0]))
     else:
-        assert_close(model.similarity.to_dense().numpy()[0], np.array([0.0, 0.5, 0.5, 0.0, 0.0]))
+        histories.assert_close(model.similarity.to_dense().numpy()[0], np.array([0.0, 0.5, 0.5, 0.0, 0.0]))
 
 
 def test_an_item_keeps_k_neighbors_of_its_own():
-    interactions, _ = random_interactions(3)
-    model = ItemKNN(NUM_USERS, NUM_ITEMS, num_neighbors=7)
-    model.fit(interactions)
+    model, _ = histories.fitted(ItemKNN, 3, num_neighbors=7)
     degrees = model.similarity.degree()
     assert degrees.max() == 7
-    assert degrees[LONELY_ITEM] == 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_company(kind):
-    model = kind(NUM_USERS, NUM_ITEMS, num_neighbors=6)
-    model.fit(random_interactions(4)[0])
-    assert_scores_do_not_depend_on_company(model)
+    assert degrees[histories.LONELY_ITEM] == 0
 
 
 def test_new_users_by_items():
-    interactions, dense = random_interactions(5)
-    model = ItemKNN(NUM_USERS, NUM_ITEMS, num_neighbors=6)
-    model.fit(interactions)
+    model, dense = histories.fitted(ItemKNN, 5, num_neighbors=6)
     new = [torch.tensor([8, 3, 60]), torch.tensor([], dtype=torch.int64)]
-    expected = np.zeros((2, NUM_ITEMS))
+    expected = np.zeros((2, histories.NUM_ITEMS))
     expected[0, new[0]] = 1.0
     near = np.array([neighbors_only(row, 6) for row in similarity(dense.T, 0.0)])
-    assert_close(model.fold_in(new).numpy(), expected @ near.T)
+    histories.assert_close(model.fold_in(new).numpy(), expected @ near.T)
 
 
 def test_new_users_have_every_known_user_as_a_neighbor():
     """One more row in the interactions, scored by the others."""
-    interactions, dense = random_interactions(6)
-    model = UserKNN(NUM_USERS, NUM_ITEMS, num_neighbors=6)
-    model.fit(interactions)
-    row = np.zeros(NUM_ITEMS)
+    model, dense = histories.fitted(UserKNN, 6, num_neighbors=6)
+    row = np.zeros(histories.NUM_ITEMS)
     row[[2, 40, 41, 70]] = 1.0
     together = np.vstack([dense, row])
     expected = by_users(together, 6, 0.0)[-1]
-    assert_close(model.fold_in([torch.tensor([41, 2, 70, 40])])[0].numpy(), expected)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_interactions_at_all(kind):
-    model = kind(3, 4)
-    model.fit(operator(np.zeros((3, 4))))
-    assert not all_scores(model).any()
+    histories.assert_close(model.fold_in([torch.tensor([41, 2, 70, 40])])[0].numpy(), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)

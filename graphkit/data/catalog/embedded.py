@@ -1,0 +1,86 @@
+"""Data sets that need no file: those that come with the dependencies, and generated ones."""
+
+from __future__ import annotations
+
+from graphkit.data.catalog.entries import DatasetEntry, Protocol
+from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, HITS, RANKING
+
+ENTRIES = (
+    DatasetEntry(
+        "digits",
+        "1,797 images of 8x8 pixels as a cosine 10-nearest-neighbor graph, 10 classes (embedded)",
+        {
+            "node": Protocol(
+                "A fixed split: 20 labeled images a class for training, 500 for validation, the other 1,097 for test; the "
+                "whole graph is in message passing.",
+                "accuracy",
+                ACCURACY,
+            ),
+            "link": Protocol(f"70/10/20 {EDGE_SPLIT}", "hits@20", HITS),
+        },
+        "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, as shipped with scikit-learn",
+        "https://archive.ics.uci.edu/dataset/80",
+        "CC BY 4.0",
+    ),
+    DatasetEntry(
+        "karate",
+        "Zachary's karate club: 34 members, 78 ties, 2 factions (embedded)",
+        {
+            "node": Protocol(
+                "A fixed split of the members: 4 a faction, the two leaders among them, for training, 10 for validation, 16 "
+                "for test; the whole graph is in message passing, features are one-hot ids.",
+                "accuracy",
+                ACCURACY,
+            ),
+            "link": Protocol(f"70/10/20 {EDGE_SPLIT}", "roc-auc", ("roc-auc", "hits@3", "mrr")),
+        },
+        "Zachary, An Information Flow Model for Conflict and Fission in Small Groups, J. Anthropological Research 1977",
+        "https://doi.org/10.1086/jar.33.4.3629752",
+    ),
+    DatasetEntry(
+        "planted-partition",
+        "generated: 800 nodes, 4 classes that show in the edges, weakly in the features (embedded)",
+        {
+            "node": Protocol(
+                "A graph drawn anew a seed and split class by class in the shares of data.split; the whole graph is in message "
+                "passing. Features alone allow an accuracy of 55 %.",
+                "accuracy",
+                ACCURACY,
+            )
+        },
+        "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
+        "https://doi.org/10.1016/0378-8733(83)90021-7",
+        takes_split=True,
+    ),
+    DatasetEntry(
+        "planted-communities",
+        "generated: 50 dense communities of 20 nodes and a few stray edges; common neighbors decide (embedded)",
+        {
+            "link": Protocol(
+                f"A graph drawn anew a seed, split in the shares of data.split {EDGE_SPLIT} A twentieth of the edges are "
+                "stray and cannot be foretold.",
+                "hits@20",
+                HITS,
+            )
+        },
+        "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
+        "https://doi.org/10.1016/0378-8733(83)90021-7",
+        takes_split=True,
+    ),
+    DatasetEntry(
+        "planted-interactions",
+        "generated: 500 users and 500 items in 20 communities that decide who takes what (embedded)",
+        {
+            "recommend": Protocol(
+                "Interactions drawn anew a seed; each user's items split in the shares of data.split, held-out ones in no "
+                "graph. All items a user has not been seen with are ranked, at test also without the validation items. A "
+                "twentieth of the interactions is stray and cannot be foretold.",
+                "recall@20",
+                RANKING,
+            )
+        },
+        "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
+        "https://doi.org/10.1016/0378-8733(83)90021-7",
+        takes_split=True,
+    ),
+)

@@ -1,0 +1,72 @@
+"""What a row of the table says: the files of a data set, its protocols, its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a data set is read from.
+
+    Attributes:
+        path: Where it lies below the data root, in the layout of the standard loaders.
+        checksum: SHA-256 of its bytes in hex; 40 digits instead are git's id of the file in the publisher's repository.
+        url: The publisher's address of the file, or of the zip archive that holds it.
+        member: Its name inside that archive; empty where the address is the file itself.
+        also: Checksums of other files that are as good: the same content in another order.
+    """
+
+    path: str
+    checksum: str
+    url: str
+    member: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a data set is judged on a task: split and graph in a plain sentence, the judging metric, all metrics reported."""
+
+    statement: str
+    metric: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set: what it is, how each task is judged on it, whence it comes.
+
+    Attributes:
+        name: The name it is asked for by.
+        summary: What it holds, in a few words.
+        protocols: Tasks it can be asked for, each with its protocol.
+        source: Citation.
+        url: The publisher's page.
+        license: As stated by the publisher; empty where that is not known or not needed: see `url`.
+        files: What is read from the data root; empty for embedded, generated and own data.
+        takes_split: Whether `data.split` applies; elsewhere the name fixes the split.
+        directed: Whether its edges keep their direction; else its graph is symmetric, without self-loops.
+        row_normalized: Whether each node's features are scaled to sum to 1 after reading, as the protocol says.
+    """
+
+    name: str
+    summary: str
+    protocols: dict[str, Protocol]
+    source: str
+    url: str = ""
+    license: str = ""
+    files: tuple[DataFile, ...] = ()
+    takes_split: bool = False
+    directed: bool = False
+    row_normalized: bool = False
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks it can be asked for."""
+        return tuple(self.protocols)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it needs no file and no download."""
+        return not self.files and self.name != "custom"

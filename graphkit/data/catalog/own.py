@@ -1,0 +1,35 @@
+"""The user's own files."""
+
+from __future__ import annotations
+
+from graphkit.data.catalog.entries import DatasetEntry, Protocol
+from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, HITS, RANKING
+
+_GRAPH = (
+    "read as an undirected graph in which repeated edges count once, self-loops are dropped, and nodes without an edge stay"
+)
+
+ENTRIES = (
+    DatasetEntry(
+        "custom",
+        "own CSV files: data.edges, data.features, data.labels, data.interactions",
+        {
+            "node": Protocol(
+                f"Own files, {_GRAPH}; labeled nodes split class by class in the shares of data.split, anew "
+                "a seed; the whole graph is in message passing.",
+                "accuracy",
+                ACCURACY,
+            ),
+            "link": Protocol(f"Own files, {_GRAPH}; a split in the shares of data.split {EDGE_SPLIT}", "hits@20", HITS),
+            "recommend": Protocol(
+                "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
+                "user has not been seen with are ranked, at test also without the validation items; users without held-out "
+                "items do not count.",
+                "recall@20",
+                RANKING,
+            ),
+        },
+        "own files",
+        takes_split=True,
+    ),
+)

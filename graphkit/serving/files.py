@@ -1,0 +1,136 @@
+"""Lists of many users, and embeddings, as files that other programs read."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from graphkit.errors import RequestError, RunError
+from graphkit.training.files import replaced, write_arrays
+
+COLUMNS = ("user", "rank", "item", "score")
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of lists, a column each: names of users, ranks from 1 on, names of items, scores."""
+
+    user: Array
+    rank: Array
+    item: Array
+    score: Array
+
+    def columns(self) -> tuple[Array, ...]:
+        """The columns in the order of `COLUMNS`."""
+        return self.user, self.rank, self.item, self.score
+
+
+def check_out(path: Path) -> None:
+    """Say before any work that a file cannot be written.
+
+    Raises:
+        RequestError: If its folder is missing or closed, it is itself a folder, or it needs a package that is not installed.
+    """
+    if not path.parent.is_dir():
+        raise RequestError(f"out={path}: there is no folder {path.parent}, make it first")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise RequestError(f"out={path}: cannot write there, choose another file")
+    if path.suffix == ".parquet":
+        _require_parquet()
+
+
+def write_rows(path: Path, blocks: Iterable[Rows]) -> int:
+    """Write blocks of rows as .csv or .parquet, replacing the file as a whole; one block is in memory at a time.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        RunError: If the disk is full or the file cannot be written.
+    """
+    write = _write_parquet if path.suffix == ".parquet" else _write_csv
+    with _disk(path), replaced(path) as temporary:
+        return write(temporary, blocks)
+
+
+def write_embeddings(path: Path, users: Array, items: Array, user_names: Array, item_names: Array) -> None:
+    """Write embeddings with the names of their rows, replacing the file as a whole.
+
+    .npz: arrays `users` [U, d], `items` [I, d], `user_names` [U], `item_names` [I]. .parquet: a row an embedding, users first,
+    with the columns `kind` (user or item), `name`, `embedding`.
+
+    Raises:
+        RunError: If the disk is full or the file cannot be written.
+    """
+    with _disk(path):
+        if path.suffix == ".npz":
+            write_arrays(path, {"users": users, "items": items, "user_names": user_names, "item_names": item_names})
+            return
+        arrow = _require_parquet()
+        parts = (("user", user_names, users), ("item", item_names, items))
+        tables = [
+            arrow.table(
+                {
+                    "kind": arrow.array([kind] * len(names)),
+                    "name": arrow.array(names.tolist()),
+                    "embedding": arrow.FixedSizeListArray.from_arrays(arrow.array(vectors.ravel()), vectors.shape[1]),
+                }
+            )
+            for kind, names, vectors in parts
+        ]
+        with replaced(path) as temporary:
+            importlib.import_module("pyarrow.parquet").write_table(arrow.concat_tables(tables), temporary)
+
+
+def _write_csv(path: Path, blocks: Iterable[Rows]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for rows in blocks:
+            writer.writerows(zip(*(column.astype(np.str_).tolist() for column in rows.columns()), strict=True))
+            count += len(rows.rank)
+    return count
+
+
+def _write_parquet(path: Path, blocks: Iterable[Rows]) -> int:
+    arrow, count, file = _require_parquet(), 0, None
+    try:
+        for rows in blocks:
+            columns = (column.tolist() if column.dtype.kind == "U" else column for column in rows.columns())
+            table = arrow.table({name: arrow.array(column) for name, column in zip(COLUMNS, columns, strict=True)})
+            file = file or importlib.import_module("pyarrow.parquet").ParquetWriter(path, table.schema)
+            file.write_table(table)
+            count += len(rows.rank)
+    finally:
+        if file is not None:
+            file.close()
+    return count
+
+
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write out={path} ({error.strerror or error}): free space or choose another file") from error
+
+
+def _require_parquet() -> ModuleType:
+    try:
+        return importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise RequestError(
+            "a .parquet file needs the package pyarrow: install the extra with `pip install -e '.[parquet]'`, or write .csv "
+            "or .npz"
+        ) from None

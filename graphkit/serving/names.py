@@ -1,0 +1,62 @@
+"""What users and items are called, and the way back to their numbers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from graphkit.conf.nearest import nearest_names
+from graphkit.errors import RequestError
+
+_FEW = 3
+
+
+class Names:
+    """The names of users, or of items; numbers from 0 on where the data has no names.
+
+    Args:
+        kind: What they name: user or item.
+        count: How many there are.
+        names: Their names in index order; empty: they have none.
+    """
+
+    def __init__(self, kind: str, count: int, names: Sequence[str] = ()) -> None:
+        self.kind = kind
+        self.array = np.array(names, dtype=np.str_) if names else np.arange(count).astype(np.str_)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.array.tolist())}
+
+    def find(self, name: str | int) -> int:
+        """The number that belongs to a name.
+
+        Raises:
+            RequestError: If nothing is called so; the message has the nearest names.
+        """
+        number = self._numbers.get(str(name))
+        if number is None:
+            near = nearest_names(str(name), self._numbers, _FEW)
+            hint = f"nearest: {', '.join(near)}" if near else f"they are called {', '.join(self.array[:_FEW].tolist())}, ..."
+            raise RequestError(f"no {self.kind} {str(name)!r} among {len(self.array):,}; {hint}")
+        return number
+
+    def find_all(self, names: Iterable[str | int]) -> list[int]:
+        """The numbers of several names, see `find`."""
+        return [self.find(name) for name in names]
+
+    def split(self, text: str) -> list[str]:
+        """The names of a comma-separated text, as a row of a CSV file; a text that is itself a name is one, commas and all.
+
+        Raises:
+            RequestError: If a name is empty.
+        """
+        if text in self._numbers:
+            return [text]
+        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""])]
+        if not all(parts):
+            raise RequestError(f"{text!r} has an empty name: give {self.kind}s as a,b,c")
+        return parts

@@ -1,0 +1,243 @@
+"""A finished recommendation run that answers by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphkit.conf.compose import compose
+from graphkit.conf.request import Request
+from graphkit.data.types import Dataset
+from graphkit.errors import CheckpointError, RequestError
+from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags
+from graphkit.models.recommend.history import take_rows
+from graphkit.serving.files import Rows
+from graphkit.serving.index import ItemIndex, contains
+from graphkit.serving.names import Names
+from graphkit.sparse.csr import CSR
+from graphkit.tasks.experiment import Experiment
+from graphkit.tasks.ranking import rank_items
+from graphkit.training.artifacts import weights_path
+from graphkit.training.loop import Trainer
+from graphkit.training.restore import restore
+
+BLOCK = 4096
+"""Users whose lists are in memory at a time."""
+
+Ranking = tuple[Tensor, Tensor]
+"""Scores [B, k], best first, and items [B, k]; -inf and -1 where no item is left."""
+
+
+class Ranked(NamedTuple):
+    """An item of a list, best first."""
+
+    item: str
+    score: float
+
+
+class Embeddings(NamedTuple):
+    """Embeddings whose inner product is the score, and the names of their rows."""
+
+    users: Tensor
+    items: Tensor
+    user_names: tuple[str, ...]
+    item_names: tuple[str, ...]
+
+
+class Served:
+    """A finished recommendation run, ready to answer; `graphkit.predict.load` makes one.
+
+    Users and items go by the names that the data has, else by their numbers, from 0 on. Lists are those of the run's own
+    evaluation, bit for bit on the same machine; of equal scores the lower item comes first.
+
+    Args:
+        trainer: The seed's task and model with the selected weights.
+        dataset: The seed's data.
+        seed: The seed.
+
+    Attributes:
+        users: Names of users.
+        items: Names of items.
+        index: The approximate index that lists are taken from; None: exact search.
+    """
+
+    def __init__(self, trainer: Trainer, dataset: Dataset, seed: int) -> None:
+        self._trainer, self.seed = trainer, seed
+        self._model = cast(Recommender, trainer.model)
+        self.users = Names("user", self._model.num_users, dataset.node_names)
+        self.items = Names("item", self._model.num_items, dataset.item_names)
+        self.index: ItemIndex | None = None
+        with trainer.evaluating():
+            self._model.prepare()
+
+    def top(self, user: str | int, k: int = 20, *, seen: str = "hide") -> list[Ranked]:
+        """The best items for a user.
+
+        Args:
+            user: The user's name.
+            k: Items wanted, at least 1; fewer are returned where fewer are left.
+            seen: `hide` leaves out the items that the user has in the training graph, `show` does not.
+
+        Raises:
+            RequestError: If there is no such user.
+        """
+        users = torch.tensor([self.users.find(user)], device=self._device)
+        return self._named(self._rank(users, k, seen))[0]
+
+    def fold_in(self, items: Sequence[str | int], k: int = 20, *, seen: str = "hide") -> list[Ranked]:
+        """The best items for a new user, known by some items alone; nothing is retrained.
+
+        Args:
+            items: Names of the user's items.
+            k: Items wanted, at least 1.
+            seen: `hide` leaves out the given items, `show` does not.
+
+        Raises:
+            RequestError: If there is no such item, or the model has no rule for new users.
+        """
+        bag = torch.tensor(self.items.find_all(items), dtype=torch.int64, device=self._device).unique()
+        hidden = item_bags([bag], len(self.items.array), self._device) if seen == "hide" else None
+        try:
+            with self._trainer.evaluating():
+                if self.index is not None:
+                    found = self.index.search(self._embedding_model().embed_users([bag]), k, hidden)
+                else:
+                    found = self._rank_new(bag, k, hidden)
+        except NotImplementedError as error:
+            raise RequestError(f"{error} Ask for a known one by user=, or take a model that can.") from error
+        return self._named(found)[0]
+
+    def embeddings(self) -> Embeddings:
+        """The embeddings of all users [U, d] and items [I, d], with their names.
+
+        Raises:
+            RequestError: If the model's scores are no inner products of embeddings.
+        """
+        users, items = self._embedding_model().embeddings()
+        return Embeddings(users, items, tuple(self.users.array.tolist()), tuple(self.items.array.tolist()))
+
+    def build_index(self, kind: str = "hnsw", effort: int = 64) -> None:
+        """Take all lists from an approximate index from now on, see `ItemIndex`."""
+        self.index = ItemIndex(self._embedding_model().embeddings()[1], kind, effort)
+
+    def recall(self, k: int = 20, *, sample: int = 1000, seen: str = "hide") -> tuple[float, int]:
+        """How much of exact search the index finds.
+
+        Args:
+            k: Items in a list.
+            sample: Users it is measured on, evenly spaced among all.
+            seen: As in `top`.
+
+        Returns:
+            The share of the k best items that the index finds, and the number of users it was measured on, without those whose
+            embedding is zero.
+
+        Raises:
+            RequestError: If there is no index.
+        """
+        if self.index is None:
+            raise RequestError("there is no index to measure: build_index() first")
+        count = len(self.users.array)
+        sample = min(sample, count)
+        users = torch.arange(sample, device=self._device) * count // sample
+        queries = self._embedding_model().embeddings()[0][users]
+        return self.index.recall(queries, k, self._seen_rows(users, seen))
+
+    def rows(self, users: Sequence[int] | None = None, k: int = 20, *, seen: str = "hide") -> Iterator[Rows]:
+        """The lists of many users, a block of users at a time.
+
+        Args:
+            users: Numbers of users as `users.find` gives them; None: all.
+            k: Items in a list.
+            seen: As in `top`.
+        """
+        asked = torch.arange(len(self.users.array)) if users is None else torch.tensor(users, dtype=torch.int64)
+        for part in asked.split(BLOCK):
+            scores, items = (array.cpu() for array in self._rank(part.to(self._device), k, seen))
+            place, rank = (items >= 0).nonzero(as_tuple=True)
+            item, score = items[place, rank].numpy(), scores[place, rank].numpy()
+            yield Rows(self.users.array[part[place].numpy()], rank.numpy() + 1, self.items.array[item], score)
+
+    @property
+    def _device(self) -> torch.device:
+        return self._model.interactions.device
+
+    def _rank(self, users: Tensor, k: int, seen: str) -> Ranking:
+        with self._trainer.evaluating():
+            if self.index is not None:
+                return self.index.search(self._embedding_model().embeddings()[0][users], k, self._seen_rows(users, seen))
+            hidden = self._model.interactions if seen == "hide" else None
+            return rank_items(self._model.scores, users, len(self.items.array), k, hidden)
+
+    def _rank_new(self, bag: Tensor, k: int, hidden: CSR | None) -> Ranking:
+        first = torch.zeros(1, dtype=torch.int64, device=self._device)
+        return rank_items(lambda rows: self._model.fold_in([bag] * len(rows)), first, len(self.items.array), k, hidden)
+
+    def _seen_rows(self, users: Tensor, seen: str) -> CSR | None:
+        return take_rows(self._model.interactions, users) if seen == "hide" else None
+
+    def _embedding_model(self) -> EmbeddingRecommender:
+        if not isinstance(self._model, EmbeddingRecommender):
+            raise RequestError(
+                f"{type(self._model).__name__} scores without embeddings, which export= and index=faiss need: take a run of "
+                "lightgcn, bpr-mf or another model of embeddings"
+            )
+        return self._model
+
+    def _named(self, found: Ranking) -> list[list[Ranked]]:
+        lists = []
+        for scores, items in zip(*(part.tolist() for part in found), strict=True):
+            pairs = zip(items, scores, strict=True)
+            lists.append([Ranked(str(self.items.array[item]), score) for item, score in pairs if item >= 0])
+        return lists
+
+
+def serve(folder: Path, request: Request, seed: int, device: str = "auto", **moved: str | None) -> Served:
+    """Open a seed of a finished run.
+
+    Args:
+        folder: The run folder.
+        request: What it was started with, as `graphkit.tasks.experiment.stored_request` gives it.
+        seed: A seed of the run.
+        device: `auto`, `cpu` or `cuda`.
+        **moved: `root` and `interactions` where the data lies elsewhere now; None: where the run had it.
+
+    Raises:
+        RequestError: If the device is not to be had, or the data.
+        CheckpointError: If the weights are damaged or the data has changed since the run.
+    """
+    values = {**request.values, "device": device, **{f"data.{key}": path for key, path in moved.items() if path is not None}}
+    if str(values.get("precision")).endswith("-mixed"):
+        values["precision"] = "32-true"  # a run of mixed precision evaluates in full precision, too
+    resolved = compose(dataclasses.replace(request, values=values))
+    experiment = Experiment(resolved.run)
+    trainer = restore(folder, resolved.config, experiment, seed, experiment.device)
+    dataset = experiment.dataset(seed)
+    served = Served(trainer, dataset, seed)
+    _require_same_data(weights_path(folder, seed).with_name("predictions.npz"), dataset, trainer.model)
+    return served
+
+
+def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
+    """CheckpointError if the lists that the run left cannot come from this data: other users, or items that they have seen."""
+    if not path.is_file():
+        return
+    try:
+        with np.load(path) as arrays:
+            split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
+            users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
+    judged = cast(Tensor, dataset.splits[split])[0].unique()
+    interactions = cast(Recommender, model).interactions.to("cpu")
+    if not torch.equal(users, judged) or bool((contains(interactions, users, items) & (items >= 0)).any()):
+        raise CheckpointError(
+            f"the data of {path.parent.parent} has changed since the run: put it back as it was, or train again"
+        )

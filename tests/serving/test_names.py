@@ -1,0 +1,29 @@
+import pytest
+
+from graphkit.errors import RequestError
+from graphkit.serving.names import Names
+
+
+def test_names_and_numbers():
+    names = Names("user", 3, ("ann", "bob", "cy"))
+    assert names.find("bob") == 1 and names.find_all(["cy", "ann"]) == [2, 0]
+    without = Names("item", 12)
+    assert without.find("11") == without.find(11) == 11 and without.array[11] == "11"
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(RequestError, match="^no user 'anne' among 3; nearest: ann$"):
+        Names("user", 3, ("ann", "bob", "cy")).find("anne")
+    with pytest.raises(RequestError, match="^no item '-1' among 12; nearest: 1$"):
+        Names("item", 12).find(-1)
+    with pytest.raises(RequestError, match="they are called ann, bob, cy, ...$"):
+        Names("user", 3, ("ann", "bob", "cy")).find("zzz")
+
+
+def test_a_name_may_have_a_comma():
+    names = Names("item", 2, ("Good, Bad, Ugly", "Heat"))
+    assert names.split("Good, Bad, Ugly") == ["Good, Bad, Ugly"]
+    assert names.split("Heat, Ugly") == ["Heat", "Ugly"]
+    assert names.split('Heat,"Good, Bad, Ugly"') == ["Heat", "Good, Bad, Ugly"]
+    with pytest.raises(RequestError, match="empty name"):
+        names.split("Heat,")
