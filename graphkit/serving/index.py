@@ -113,18 +113,9 @@ class ItemIndex:
         items, order = items.sort(dim=1)  # so that of equal scores the lower item wins
         scores = scores.gather(1, order).masked_fill(items < 0, -torch.inf)
         if seen is not None:
-            scores.masked_fill_(contains(seen, rows, items), -torch.inf)
+            scores.masked_fill_(seen.structure.contains(rows.unsqueeze(1), items), -torch.inf)
         best, where = top_columns(scores, k)
         return best.to(queries.dtype), items.gather(1, where.clamp(min=0)).masked_fill(where < 0, -1)
-
-
-def contains(matrix: CSR, rows: Tensor, columns: Tensor) -> Tensor:
-    """Whether a matrix has an entry at (rows[b], columns[b, j]) [B, J]."""
-    if not matrix.nnz:
-        return torch.zeros_like(columns, dtype=torch.bool)
-    keys = matrix.row * matrix.shape[1] + matrix.col
-    wanted = rows.unsqueeze(1) * matrix.shape[1] + columns
-    return keys[torch.searchsorted(keys, wanted).clamp(max=matrix.nnz - 1)] == wanted
 
 
 def _float32(x: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

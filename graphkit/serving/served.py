@@ -19,7 +19,7 @@ from graphkit.errors import CheckpointError, RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags
 from graphkit.models.recommend.history import take_rows
 from graphkit.serving.files import Rows
-from graphkit.serving.index import ItemIndex, contains
+from graphkit.serving.index import ItemIndex
 from graphkit.serving.names import Names
 from graphkit.sparse.csr import CSR
 from graphkit.tasks.experiment import Experiment
@@ -237,7 +237,7 @@ def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
         raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
     judged = cast(Tensor, dataset.splits[split])[0].unique()
     interactions = cast(Recommender, model).interactions.to("cpu")
-    if not torch.equal(users, judged) or bool((contains(interactions, users, items) & (items >= 0)).any()):
+    if not torch.equal(users, judged) or bool(interactions.structure.contains(users.unsqueeze(1), items).any()):
         raise CheckpointError(
             f"the data of {path.parent.parent} has changed since the run: put it back as it was, or train again"
         )

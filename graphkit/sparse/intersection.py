@@ -264,9 +264,7 @@ class NeighborSets:
             present = adj.keep[entry]
             pair, entry = pair[present], entry[present]
         member = adj.col[entry]
-        key = right[pair] * self.num_nodes + member
-        place = torch.searchsorted(adj.structure.key, key).clamp_(max=adj.nnz - 1)
-        hit = adj.structure.key[place] == key
+        place, hit = adj.structure.find(right[pair] * self.num_nodes + member)
         if adj.keep is not None:
             hit &= adj.keep[place]
         if which != "common":

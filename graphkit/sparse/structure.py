@@ -140,16 +140,22 @@ class Structure:
     def positions(self, edge_index: Tensor) -> Tensor:
         """Where the entries of these (source, target) pairs lie [P]; ValueError names a pair that is none."""
         source, target = check_ids(edge_index, self.shape)
-        wanted = target * self.shape[1] + source
-        if self.nnz == 0:
-            found, absent = wanted, torch.ones_like(wanted, dtype=torch.bool)
-        else:
-            found = torch.searchsorted(self.key, wanted).clamp_(max=self.nnz - 1)
-            absent = self.key[found] != wanted
-        if bool(absent.any()):
-            pair = edge_index[:, int(absent.nonzero()[0])].tolist()
+        found, present = self.find(target * self.shape[1] + source)
+        if not bool(present.all()):
+            pair = edge_index[:, int((~present).nonzero()[0])].tolist()
             raise ValueError(f"edge {pair[0]} -> {pair[1]} is not an entry of this operator; pass edges of its own graph.")
         return found
+
+    def contains(self, row: Tensor, col: Tensor) -> Tensor:
+        """Whether there is an entry at (row, col), ids that broadcast; no row has an entry in a column below 0."""
+        return self.find(row * self.shape[1] + col)[1] & (col >= 0)
+
+    def find(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Where entries of these keys lie, and whether there are such; see `key`."""
+        if self.nnz == 0:
+            return wanted, torch.zeros_like(wanted, dtype=torch.bool)
+        found = torch.searchsorted(self.key, wanted).clamp_(max=self.nnz - 1)
+        return found, self.key[found] == wanted
 
     def to(self, device: torch.device) -> Structure:
         """The same pattern on another device."""

@@ -103,10 +103,7 @@ def ranking_metrics(names: Sequence[str], top: Tensor, users: Tensor, relevant: 
     if not bool(judged.any()):
         raise ValueError("no user has a relevant item to find.")
     top, users, counts = top[judged], users[judged], counts[judged].double()
-    keys = users.view(-1, 1) * relevant.shape[1] + top
-    known = relevant.structure.key
-    found = known[torch.searchsorted(known, keys).clamp(max=known.numel() - 1)] == keys
-    hits = (found & (top >= 0)).double()
+    hits = relevant.structure.contains(users.view(-1, 1), top).double()
     gains = torch.arange(2, top.size(1) + 2, device=top.device, dtype=torch.float64).log2().reciprocal()
     ideal = gains.cumsum(0)
     results = {}

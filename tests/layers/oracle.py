@@ -45,3 +45,13 @@ def messy_graph(seed: int = 0) -> tuple[Tensor, int]:
     generator = torch.Generator().manual_seed(seed)
     edge_index = torch.randint(1, 9, (2, 30), generator=generator)
     return torch.cat([edge_index, edge_index[:, :5], torch.tensor([[4, 4], [4, 4]])], dim=1), 11
+
+
+def assert_same(actual: Tensor, expected: Tensor, inputs: list[Tensor]) -> None:
+    """The same values, and the same gradients with respect to the inputs."""
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
+    probe = torch.linspace(-1.0, 1.0, expected.numel(), dtype=torch.float64).sin().view_as(expected)
+    ours = torch.autograd.grad((actual * probe).sum(), inputs)
+    theirs = torch.autograd.grad((expected * probe).sum(), inputs)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers import SheafDiffusion
-from tests.layers.oracle import messy_graph
+from tests.layers.oracle import assert_same, messy_graph
 
 H = 3  # channels of each stalk dimension
 VARIANTS = {
@@ -35,11 +35,11 @@ VARIANTS = {
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 
 
-def make(**arguments: Any) -> SheafDiffusion:
+def make(kind: Any = SheafDiffusion, **arguments: Any) -> Any:
     """A layer in float64 whose parameters are all away from their first values."""
     arguments = {"stalk_dim": 3, "low_pass": False, "high_pass": False, **arguments}
     stalks = arguments["stalk_dim"] + arguments["low_pass"] + arguments["high_pass"]
-    layer = SheafDiffusion(stalks * H, **arguments).double().eval()
+    layer = kind(stalks * H, **arguments).double().eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -149,15 +149,6 @@ def problem(layer: SheafDiffusion, weighted: bool = False) -> tuple[Tensor, Tens
         return x, edge_index, None
     weight = torch.rand(edge_index.size(1), generator=generator, dtype=torch.float64)
     return x, edge_index, weight.requires_grad_()
-
-
-def assert_same(actual: Tensor, expected: Tensor, inputs: list[Tensor]) -> None:
-    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
-    probe = torch.linspace(-1.0, 1.0, expected.numel(), dtype=torch.float64).sin().view_as(expected)
-    ours = torch.autograd.grad((actual * probe).sum(), inputs)
-    theirs = torch.autograd.grad((expected * probe).sum(), inputs)
-    for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
 def assert_equals_oracle(layer: SheafDiffusion, weighted: bool) -> None:

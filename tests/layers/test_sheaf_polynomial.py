@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,20 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers import PolynomialSheafDiffusion, SheafDiffusion
-from tests.layers.oracle import messy_graph
-from tests.layers.sheaf_oracle import H, assert_same, dense_laplacian, problem
+from tests.layers import sheaf_oracle
+from tests.layers.oracle import assert_same, messy_graph
+from tests.layers.sheaf_oracle import H, dense_laplacian, problem
 
-
-def make(**arguments: Any) -> PolynomialSheafDiffusion:
-    """A layer in float64 whose parameters are all away from their first values."""
-    arguments = {"stalk_dim": 3, **arguments}
-    stalks = arguments["stalk_dim"] + arguments.get("low_pass", False) + arguments.get("high_pass", False)
-    layer = PolynomialSheafDiffusion(stalks * H, **arguments).double().eval()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.7)
-    return layer
+make = partial(sheaf_oracle.make, PolynomialSheafDiffusion)
 
 
 def chebyshev(k: int, matrix: Tensor) -> Tensor:

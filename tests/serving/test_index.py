@@ -6,7 +6,7 @@ from torch import Tensor
 
 from graphkit.errors import RequestError, RunError
 from graphkit.serving import index
-from graphkit.serving.index import ItemIndex, contains
+from graphkit.serving.index import ItemIndex
 from graphkit.sparse.csr import CSR
 
 USERS, ITEMS, WIDTH = 30, 120, 6
@@ -78,13 +78,6 @@ def test_it_repeats(kind: str):
     users, items = torch.randn(50, 8, generator=generator), torch.randn(3000, 8, generator=generator)
     first, second = (ItemIndex(items, kind, effort=2).search(users, 5)[1] for _ in range(2))
     assert torch.equal(first, second)
-
-
-def test_contains():
-    matrix = history([0, 3, 0, 2])
-    columns = torch.arange(ITEMS).expand(4, -1)
-    assert torch.equal(contains(matrix, torch.arange(4), columns), matrix.to_dense().bool())
-    assert not contains(history([0, 0]), torch.arange(2), columns[:2]).any()
 
 
 def test_vectors_that_are_not_finite(vectors: tuple[Tensor, Tensor]):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphkit.sparse import CSR
-from tests.sparse.graphs import N, close, dense, features, undirected, unique_edges, weights
+from tests.sparse.graphs import N, close, dense, edges, features, undirected, unique_edges, weights
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -57,6 +57,16 @@ def test_without_knows_when_it_stays_symmetric(weighted):
     close(half.t().to_dense(torch.float64), oracle.t())
     rest = half.without(a.positions(one.flip(0)))  # the other half goes later: symmetric again
     assert rest.symmetric
+
+
+def test_contains():
+    e = edges(20, rows=9, cols=5)
+    structure = CSR.from_edge_index(e, (9, 5)).structure
+    oracle = dense(e, rows=9, cols=5) > 0
+    rows = torch.arange(9).unsqueeze(1)
+    assert torch.equal(structure.contains(rows, torch.arange(5)), oracle)
+    assert not structure.contains(rows, torch.tensor([-1, -5])).any()
+    assert not CSR.from_edge_index(e[:, :0], (9, 5)).structure.contains(rows, torch.arange(5)).any()
 
 
 def test_positions():

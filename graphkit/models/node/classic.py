@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphkit.layers import GCNConv, SAGEConv
-from graphkit.models.node.network import GraphFreeLinear, Network
-from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network
+from graphkit.sparse.convert import Adjacency
 
 
-class GCN(nn.Module):
+class GCN(GraphNetwork):
     """Graph convolutional network.
 
     h <- relu(norm(A_hat dropout(h) W + b)) for every hidden layer, logits = A_hat dropout(h) W + b,
@@ -50,26 +50,8 @@ class GCN(nn.Module):
         sizes = (in_channels, out_channels, hidden_channels, num_layers)
         self.network = Network(GCNConv, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head)
 
-    @property
-    def head(self) -> nn.Module:
-        """The last layer."""
-        return self.network.head
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
-
-        Args:
-            x: Features [N, F].
-            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: normalized once).
-
-        Returns:
-            Logits [N, C].
-        """
-        output: Tensor = self.network(x, as_csr(adj, x.size(0)))
-        return output
-
-
-class SAGE(nn.Module):
+class SAGE(GraphNetwork):
     """GraphSAGE with mean aggregation over all neighbors.
 
     h_i <- relu(norm(W1 h_i + W2 mean_j h_j + b)) for every hidden layer, the same without relu and norm for the logits.
@@ -109,26 +91,8 @@ class SAGE(nn.Module):
         sizes = (in_channels, out_channels, hidden_channels, num_layers)
         self.network = Network(SAGEConv, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head)
 
-    @property
-    def head(self) -> nn.Module:
-        """The last layer."""
-        return self.network.head
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
-
-        Args:
-            x: Features [N, F].
-            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: normalized once).
-
-        Returns:
-            Logits [N, C].
-        """
-        output: Tensor = self.network(x, as_csr(adj, x.size(0)))
-        return output
-
-
-class MLP(nn.Module):
+class MLP(GraphNetwork):
     """Multilayer perceptron on the features alone; it never sees an edge.
 
     h <- relu(norm(W dropout(h) + b)) for every hidden layer, logits = W dropout(h) + b.
@@ -161,11 +125,6 @@ class MLP(nn.Module):
         super().__init__()
         sizes = (in_channels, out_channels, hidden_channels, num_layers)
         self.network = Network(GraphFreeLinear, *sizes, dropout, input_dropout, norm, residual)
-
-    @property
-    def head(self) -> nn.Module:
-        """The last layer."""
-        return self.network.head
 
     def forward(self, x: Tensor, adj: Adjacency | None = None) -> Tensor:
         """Class scores of every node.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
 from graphkit.layers import GATConv
-from graphkit.models.node.network import Network
-from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.models.node.network import GraphNetwork, Network
 
 
-class GAT(nn.Module):
+class GAT(GraphNetwork):
     """Graph attention network.
 
     h <- relu(norm(conv(dropout(h)))) for every hidden layer, with the attention heads of a layer side by side; logits =
@@ -65,21 +62,3 @@ class GAT(nn.Module):
 
         sizes = (in_channels, out_channels, hidden_channels, num_layers)
         self.network = Network(hidden, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head, make_head=last)
-
-    @property
-    def head(self) -> nn.Module:
-        """The last layer."""
-        return self.network.head
-
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
-
-        Args:
-            x: Features [N, F].
-            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-
-        Returns:
-            Logits [N, C].
-        """
-        output: Tensor = self.network(x, as_csr(adj, x.size(0)))
-        return output

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.models.node.network import GraphFreeLinear, Network, make_norm
+from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network, make_norm
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 
@@ -39,7 +39,7 @@ class AdjacencyLinear(nn.Module):
         return csr.t().matmul(self.weight) + self.bias
 
 
-class LINKX(nn.Module):
+class LINKX(GraphNetwork):
     """Perceptrons on each node's row of the adjacency matrix and on its features, and one on what both give.
 
     a = MLP_A(A), z = MLP_X(X), logits = MLP_f(relu(W [a | z] + c + a + z)). In a directed graph a row of A holds the edges
@@ -96,11 +96,6 @@ class LINKX(nn.Module):
         self.node_network = perceptron(in_channels, hidden_channels, num_node_layers, input_dropout)
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
-
-    @property
-    def head(self) -> nn.Module:
-        """The last layer."""
-        return self.network.head
 
     def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
         """Class scores of every node.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.sparse.convert import Adjacency
+from graphkit.sparse.convert import Adjacency, as_csr
 
 RESIDUALS = ("none", "identity", "linear")
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -108,3 +108,28 @@ class Network(nn.Module):
             h = F.dropout(x, self.dropout, self.training)
         scores: Tensor = self.head(h, adj)
         return scores
+
+
+class GraphNetwork(nn.Module):
+    """A model whose last part, or whole, is a `Network`."""
+
+    network: Network
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layer."""
+        return self.network.head
+
+    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+        """Class scores of every node.
+
+        Args:
+            x: Features [N, F].
+            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: normalized once; rows are
+                targets).
+
+        Returns:
+            Logits [N, C].
+        """
+        output: Tensor = self.network(x, as_csr(adj, x.size(0)))
+        return output
