@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.edge_pairs import EdgePairs
-from graphkit.sparse.sheaf_ops import aggregate, diagonal_transports, sum_at_nodes, transports
+from graphkit.sparse.sheaf_ops import diffuse, transports
 from graphkit.sparse.small_matrices import inverse_root
 from graphkit.sparse.structure import untraced
 
@@ -64,9 +64,9 @@ class SheafLaplacian:
         if self.identity is not None:
             out = learned - self.identity.matmul(learned)
         else:
-            scaled = _each(self.root, learned.reshape(n, d, h))
             # S D S = I - S^2 with S = (D + I)^-1/2.
-            out = learned - _each(self.root, scaled + aggregate(self.transport, scaled, self.pairs)).reshape(n, d * h)
+            root = self.root if self.root.size(2) > 1 else self.root.transpose(1, 2).expand(-1, 1, d)
+            out = diffuse(self.transport, root, learned.reshape(n, d, h), self.pairs).view(n, d * h)
         if self.fixed is None:
             return out
         return torch.cat([out, *self._fixed(rest, self.fixed.matmul(rest))], dim=1)
@@ -158,24 +158,18 @@ def sheaf_laplacian(
         none = torch.empty(0, dtype=dtype, device=pairs.own.device)
         return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, adjacency.gcn_norm(dtype=dtype), none, none)
     if maps.dim() == 2:
-        transport, products = diagonal_transports(maps, w, pairs)
-        root = (sum_at_nodes(products, pairs).unsqueeze(2) + 1).rsqrt()
+        transport, degree = transports(maps, w, pairs, degree=True)
+        root = (degree.unsqueeze(2) + 1).rsqrt()
     elif orthogonal:
-        transport, _ = transports(maps, w, pairs, gram=False)
+        transport, _ = transports(maps, w, pairs, degree=False)
         root = (adjacency.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
     else:
-        transport, products = transports(maps, w, pairs, gram=True)
+        transport, degree = transports(maps, w, pairs, degree=True)
         rows, columns = torch.triu_indices(stalk_dim, stalk_dim, device=maps.device)
         triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=maps.device)
         triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=maps.device)
-        degree = sum_at_nodes(products, pairs)[:, triangle]
-        root = inverse_root(degree + torch.eye(stalk_dim, dtype=dtype, device=maps.device))
+        root = inverse_root(degree[:, triangle] + torch.eye(stalk_dim, dtype=dtype, device=maps.device))
     return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, None, transport, root)
-
-
-def _each(matrices: Tensor, stalks: Tensor) -> Tensor:
-    """M_v x_v at every node, for matrices or diagonals."""
-    return matrices @ stalks if matrices.size(2) > 1 else matrices * stalks
 
 
 def _blocks(matrices: Tensor, d: int) -> Tensor:

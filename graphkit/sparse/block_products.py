@@ -63,13 +63,11 @@ class _Algebra:
         found = found if self.diagonal else self._shuffled(found, self.full)
         return self.builder.fmul(found, ir.Constant(found.type, self.twice))
 
-    def store_upper(self, matrix: Any, kind: Any, array: Any, row: Any) -> None:
-        """Write the upper triangle."""
-        if self.diagonal:
-            self.store(matrix, kind, array, row)
-            return
-        place, align = self._at(kind, array, row, len(self.upper))
-        self.builder.store(self._shuffled(matrix, self.upper), place, align=align)
+    def add_upper(self, matrix: Any, kind: Any, array: Any, row: Any) -> None:
+        """Add the upper triangle to one."""
+        term = matrix if self.diagonal else self._shuffled(matrix, self.upper)
+        place, align = self._at(kind, array, row, term.type.count)
+        self.builder.store(self.plus(self.builder.load(place, align=align), term), place, align=align)
 
     def _shuffled(self, matrix: Any, lanes: list[int]) -> Any:
         return self.builder.shuffle_vector(matrix, matrix, ir.Constant(ir.VectorType(_LANE, len(lanes)), lanes))
@@ -142,50 +140,78 @@ class _Algebra:
 
 
 def _forward(diagonal: bool) -> Callable[..., None]:
-    """Code for out[i] = w f[k]^T f[t], out[j] its transpose, and unless gram is None w f^T f of k and t, upper triangles."""
+    """Code for out[i] = w f[k]^T f[t], and out[j] its transpose."""
 
     @intrinsic
-    def forward(
-        context: Any, size: Any, f: Any, k: Any, t: Any, w: Any, out: Any, i: Any, j: Any, ahead: Any, gram: Any
-    ) -> Any:
+    def forward(context: Any, size: Any, f: Any, k: Any, t: Any, w: Any, out: Any, i: Any, j: Any, ahead: Any) -> Any:
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             code = _Algebra(target, builder, size.count, diagonal)
-            _, given, k, t, w, goal, i, j, ahead, grams = args
+            _, given, k, t, w, goal, i, j, ahead = args
             code.ask(out, goal, ahead, write=True)
-            p, q = code.load(f, given, k), code.load(f, given, t)
-            product = code.scaled(code.times(code.turned(p), q), w)
+            product = code.scaled(code.times(code.turned(code.load(f, given, k)), code.load(f, given, t)), w)
             code.store(product, out, goal, i)
             code.store(code.turned(product), out, goal, j)
-            if gram != types.none:
-                for own, at in ((p, k), (q, t)):
-                    code.store_upper(code.scaled(code.times(code.turned(own), own), w), gram, grams, at)
             return target.get_dummy_value()
 
         number = types.int64
-        return types.void(size, f, number, number, f.dtype, out, number, number, number, gram), generate
+        return types.void(size, f, number, number, f.dtype, out, number, number, number), generate
 
     made: Callable[..., None] = forward
     return made
 
 
+def _squaring(diagonal: bool) -> Callable[..., None]:
+    """Code for out[i] += the upper triangle of w f[k]^T f[k]."""
+
+    @intrinsic
+    def square(context: Any, size: Any, f: Any, k: Any, w: Any, out: Any, i: Any) -> Any:
+        def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+            code = _Algebra(target, builder, size.count, diagonal)
+            _, given, k, w, goal, i = args
+            own = code.load(f, given, k)
+            code.add_upper(code.scaled(code.times(code.turned(own), own), w), out, goal, i)
+            return target.get_dummy_value()
+
+        return types.void(size, f, types.int64, f.dtype, out, types.int64), generate
+
+    made: Callable[..., None] = square
+    return made
+
+
 def _backward(diagonal: bool) -> Callable[..., Any]:
-    """Code for the gradients of `_forward`: to[k] and to[t] of the maps; the gradient of w is returned."""
+    """Code for the gradients of `_forward` and `_squaring`: to[k] and to[t] of the maps; the gradient of w is returned.
+
+    `square` holds the gradients of the latter's results, at low for k and at high for t, or is None.
+    """
 
     @intrinsic
     def backward(
-        context: Any, size: Any, f: Any, k: Any, t: Any, w: Any, grad: Any, i: Any, j: Any, ahead: Any, gram: Any, to: Any
+        context: Any,
+        size: Any,
+        f: Any,
+        k: Any,
+        t: Any,
+        w: Any,
+        grad: Any,
+        i: Any,
+        j: Any,
+        ahead: Any,
+        square: Any,
+        low: Any,
+        high: Any,
+        to: Any,
     ) -> Any:
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             code = _Algebra(target, builder, size.count, diagonal)
-            _, given, k, t, w, outer, i, j, ahead, grams, goal = args
+            _, given, k, t, w, outer, i, j, ahead, squares, low, high, goal = args
             code.ask(grad, outer, ahead, write=False)
             p, q = code.load(f, given, k), code.load(f, given, t)
             g = code.plus(code.load(grad, outer, i), code.turned(code.load(grad, outer, j)))
             for_p, for_q = code.times(q, code.turned(g)), code.times(p, g)
             energy = code.inner(p, for_p)
-            if gram != types.none:
+            if square != types.none:
                 half = ir.Constant(p.type.element, 0.5)
-                own_p, own_q = (code.times(one, code.load_symmetric(gram, grams, at)) for one, at in ((p, k), (q, t)))
+                own_p, own_q = (code.times(one, code.load_symmetric(square, squares, at)) for one, at in ((p, low), (q, high)))
                 own = builder.fadd(code.inner(p, own_p), code.inner(q, own_q))
                 energy = builder.fadd(energy, builder.fmul(half, own))
                 for_p, for_q = code.plus(for_p, own_p), code.plus(for_q, own_q)
@@ -194,13 +220,15 @@ def _backward(diagonal: bool) -> Callable[..., Any]:
             return energy
 
         number = types.int64
-        return f.dtype(size, f, number, number, f.dtype, grad, number, number, number, gram, to), generate
+        given = size, f, number, number, f.dtype, grad, number, number, number, square, number, number, to
+        return f.dtype(*given), generate
 
     made: Callable[..., Any] = backward
     return made
 
 
 set_products, set_diagonal_products = _forward(diagonal=False), _forward(diagonal=True)
+add_squares, add_diagonal_squares = _squaring(diagonal=False), _squaring(diagonal=True)
 set_gradients, set_diagonal_gradients = _backward(diagonal=False), _backward(diagonal=True)
 
 

@@ -145,11 +145,11 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
 
 
 def _dotting(diagonal: bool) -> Callable[..., None]:
-    """Code for out[k, a, b] = <y[i, a], x[j, b]> + <x[i, a], y[j, b]>; diagonal, out[k, 0, a] of a = b."""
+    """Code for out[k, a, b] = <x[i, a], y[j, b]> + <z[i, a], w[j, b]>; diagonal, out[k, 0, a] of a = b."""
 
     @intrinsic
-    def dot(context: Any, size: Any, out: Any, k: Any, x: Any, y: Any, i: Any, j: Any, ahead: Any) -> Any:
-        names = ("size", "out", "k", "x", "y", "i", "j", "ahead")
+    def dot(context: Any, size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> Any:
+        names = ("size", "out", "k", "x", "y", "z", "w", "i", "j", "ahead")
 
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = dict(zip(names, args, strict=True))
@@ -159,7 +159,7 @@ def _dotting(diagonal: bool) -> Callable[..., None]:
             totals = code.zeros(len(pairs))
             with code.loop(_INDEX(0), code.channels, _WIDTH) as (f, _):
                 masks = code.masks(f)
-                for one, other in (("y", "x"), ("x", "y")):
+                for one, other in (("x", "y"), ("z", "w")):
                     for b in dims:
                         code.ask_for(code.place(other, given["ahead"], _INDEX(b), f))
                     here = [code.load_at(one, given["i"], _INDEX(a), f, masks)[0] for a in dims]
@@ -176,7 +176,7 @@ def _dotting(diagonal: bool) -> Callable[..., None]:
             return target.get_dummy_value()
 
         number = types.int64
-        return types.void(size, out, number, x, y, number, number, number), generate
+        return types.void(size, out, number, x, y, z, w, number, number, number), generate
 
     made: Callable[..., None] = dot
     return made
@@ -184,25 +184,22 @@ def _dotting(diagonal: bool) -> Callable[..., None]:
 
 @intrinsic
 def _sum_both(context: Any, out: Any, i: Any, f: Any, x: Any, end: Any, edges: Any, first: Any, last: Any) -> Any:
-    """out[i, 0, f:g] = sum of x[end[e], 0, f:g] over first <= e < last, g = f + 16; out[i, 1], if there, of opposite ends."""
+    """out[i, 0, f:g] = sum of x[end[e], 0, f:g] over first <= e < last with g = f + 16, out[i, 1, f:g] of the opposite ends."""
     names = ("out", "i", "f", "x", "col", "edges", "first", "last")
 
     def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         given = dict(zip(names, args, strict=True))
         code = _MaskedCode(target, builder, dict(zip(names, signature.args, strict=True)), given, 1)
-        f, edges, one, two = given["f"], given["edges"], _INDEX(0), _INDEX(1)
-        masks, (own, opposite) = code.masks(f), code.zeros(2)
-        both = builder.icmp_signed("==", cgutils.unpack_tuple(builder, code.views["out"].shape)[1], _INDEX(2))
+        f, edges, zero = given["f"], given["edges"], _INDEX(0)
+        masks, totals = code.masks(f), code.zeros(2)
         with code.loop(given["first"], given["last"]) as (entry, _):
             here = code.row_at(entry)
-            code.add(own, *code.load_at("x", here, one, f, masks))
-            with builder.if_then(both):
-                up, down = builder.add(here, edges), builder.sub(here, edges)
-                there = builder.select(builder.icmp_signed("<", here, edges), up, down)
-                code.add(opposite, *code.load_at("x", there, one, f, masks))
-        code.store_at(code.read([own]), "out", given["i"], one, f, masks)
-        with builder.if_then(both):
-            code.store_at(code.read([opposite]), "out", given["i"], two, f, masks)
+            up, down = builder.add(here, edges), builder.sub(here, edges)
+            there = builder.select(builder.icmp_signed("<", here, edges), up, down)
+            for total, row in zip(totals, (here, there), strict=True):
+                code.add(total, *code.load_at("x", row, zero, f, masks))
+        for side, total in enumerate(code.read(totals)):
+            code.store_at([total], "out", given["i"], _INDEX(side), f, masks)
         return target.get_dummy_value()
 
     number = types.int64
@@ -211,17 +208,16 @@ def _sum_both(context: Any, out: Any, i: Any, f: Any, x: Any, end: Any, edges: A
 
 @intrinsic
 def _add_two(context: Any, out: Any, e: Any, f: Any, x: Any, a: Any, b: Any) -> Any:
-    """out[e, 0, f:g] = x[a, 0, f:g] + x[b, 1, f:g] with g = f + 16; where x has no second, the first alone."""
+    """out[e, 0, f:g] = x[a, 0, f:g] + x[b, 1, f:g] with g = f + 16."""
     names = ("out", "e", "f", "x", "a", "b")
 
     def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         given = dict(zip(names, args, strict=True))
         code = _MaskedCode(target, builder, dict(zip(names, signature.args, strict=True)), given, 1)
-        masks, (total,) = code.masks(given["f"]), code.zeros(1)
-        code.add(total, *code.load_at("x", given["a"], _INDEX(0), given["f"], masks))
-        with builder.if_then(builder.icmp_signed("==", code.dims, _INDEX(2))):
-            code.add(total, *code.load_at("x", given["b"], _INDEX(1), given["f"], masks))
-        code.store_at(code.read([total]), "out", given["e"], _INDEX(0), given["f"], masks)
+        masks = code.masks(given["f"])
+        (one,) = code.load_at("x", given["a"], _INDEX(0), given["f"], masks)
+        (other,) = code.load_at("x", given["b"], _INDEX(1), given["f"], masks)
+        code.store_at([builder.fadd(one, other)], "out", given["e"], _INDEX(0), given["f"], masks)
         return target.get_dummy_value()
 
     number = types.int64
@@ -249,23 +245,23 @@ def set_blocks(size: Any, out: Any, i: Any, x: Any, col: Any, value: Any, first:
 
 
 @njit(inline="always")
-def set_dots(size: Any, out: Any, k: Any, x: Any, y: Any, i: Any, j: Any, ahead: Any) -> None:
-    """out[k] = y[i] x[j]^T + x[i] y[j]^T [d, d], or its diagonal [1, d]; `ahead` is a later j. Compiled code only."""
+def set_dots(size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> None:
+    """out[k] = x[i] y[j]^T + z[i] w[j]^T [d, d], or its diagonal [1, d]; `ahead` is a later j. Compiled code only."""
     if out.shape[1] < out.shape[2]:
-        _dot_diagonal(size, out, k, x, y, i, j, ahead)
+        _dot_diagonal(size, out, k, x, y, z, w, i, j, ahead)
     else:
-        _dot_full(size, out, k, x, y, i, j, ahead)
+        _dot_full(size, out, k, x, y, z, w, i, j, ahead)
 
 
 @njit(inline="always")
 def set_sums(out: Any, i: Any, x: Any, end: Any, first: Any, last: Any) -> None:
-    """out[i, 0] = sum of x[end[e], 0] over first <= e < last; out[i, 1], if there, of the opposite ends. Compiled code only."""
+    """out[i, 0] = sum of x[end[e], 0] over first <= e < last, out[i, 1] that of the opposite ends. Compiled code only."""
     for f in range(0, x.shape[2], 16):
         _sum_both(out, i, f, x, end, x.shape[0] // 2, first, last)
 
 
 @njit(inline="always")
 def set_sum_of_two(out: Any, e: Any, x: Any, a: Any, b: Any) -> None:
-    """out[e, 0] = x[a, 0] + x[b, 1]; where x has no second, the first alone. Compiled code only."""
+    """out[e, 0] = x[a, 0] + x[b, 1]. Compiled code only."""
     for f in range(0, x.shape[2], 16):
         _add_two(out, e, f, x, a, b)

@@ -12,9 +12,9 @@ from torch.autograd.function import Function, once_differentiable
 
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.polynomial_kernel import scaled_from_rows, scaled_rows
+from graphkit.sparse.shared_work import share
 from graphkit.sparse.spmm import spmm
 from graphkit.sparse.structure import untraced
-from graphkit.sparse.threads import kernel_threads
 
 
 @untraced
@@ -192,9 +192,7 @@ def _step(operator: CSR, x: Tensor, a: float, b: float = 0.0, y: Tensor | None =
         blocks[0], blocks[-1] = 0, rows.numel()
     out = x.new_empty(rows.numel(), x.size(1))
     arrays = blocks, rows, structure.rowptr, structure.narrow_col, operator.weights(x.dtype), x
-    with kernel_threads() as threads:
-        given = (array.detach().numpy() for array in arrays)
-        scaled_rows(threads, *given, _factors(a, b, x), addend.detach().numpy(), out.numpy())
+    share(scaled_rows, *arrays, _factors(a, b, x), addend, out)
     return out
 
 
@@ -210,9 +208,7 @@ def _step_from_rows(operator: CSR, g: Tensor, rows: Tensor, a: float, b: float) 
     out = g.new_empty(size, g.size(1))
     longest = int(structure.rowptr.diff().max()) if size else 0
     arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, operator.weights(g.dtype), slot, g
-    with kernel_threads() as threads:
-        given = (array.detach().numpy() for array in arrays)
-        scaled_from_rows(threads, *given, _factors(a, b, g), longest, out.numpy())
+    share(scaled_from_rows, *arrays, _factors(a, b, g), longest, out)
     return out
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from graphkit.sparse.row_sums import add_rows
 from graphkit.sparse.shared_work import take
 
 
-@njit(parallel=True, cache=True)
+@njit(nogil=True, cache=True)
 def scaled_rows(
-    threads: int, blocks: Any, rows: Any, rowptr: Any, col: Any, value: Any, x: Any, factors: Any, y: Any, out: Any
+    counter: Any, blocks: Any, rows: Any, rowptr: Any, col: Any, value: Any, x: Any, factors: Any, y: Any, out: Any
 ) -> None:
     """out_r = a (A x)_i + b y_i for row i = rows[r], with a, b = factors; y of no rows stands for zero.
 
@@ -21,39 +21,35 @@ def scaled_rows(
     neither threads nor the choice of rows change a bit.
     """
     a, b, last = factors[0], factors[1], col.shape[0] - 1
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for r in range(blocks[block], blocks[block + 1]):
+            i = rows[r]
+            for f in range(x.shape[1]):
+                out[r, f] = b * y[i, f] if y.shape[0] else 0
+            add_rows(out, r, a, x, col, value, rowptr[i], rowptr[i + 1], last)
         block = take(counter)
-        while block < blocks.shape[0] - 1:
-            for r in range(blocks[block], blocks[block + 1]):
-                i = rows[r]
-                for f in range(x.shape[1]):
-                    out[r, f] = b * y[i, f] if y.shape[0] else 0
-                add_rows(out, r, a, x, col, value, rowptr[i], rowptr[i + 1], last)
-            block = take(counter)
 
 
-@njit(parallel=True, cache=True)
+@njit(nogil=True, cache=True)
 def scaled_from_rows(
-    threads: int, blocks: Any, rowptr: Any, col: Any, value: Any, slot: Any, g: Any, factors: Any, longest: int, out: Any
+    counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, slot: Any, g: Any, factors: Any, longest: int, out: Any
 ) -> None:
     """Out = a A x + b x for an x whose only rows are g: row j of x is g[slot[j]], or zero where slot[j] < 0.
 
     `longest` is the largest number of entries of a row.
     """
     a, b = factors[0], factors[1]
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
-        found, weight = np.empty(longest, slot.dtype), np.empty(longest, value.dtype)
+    found, weight = np.empty(longest, slot.dtype), np.empty(longest, value.dtype)
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            own, size = slot[i], 0
+            for f in range(g.shape[1]):
+                out[i, f] = b * g[own, f] if own >= 0 else 0
+            for e in range(rowptr[i], rowptr[i + 1]):
+                at = slot[col[e]]
+                found[size], weight[size] = at, value[e]
+                size += at >= 0
+            add_rows(out, i, a, g, found, weight, 0, size, size - 1)
         block = take(counter)
-        while block < blocks.shape[0] - 1:
-            for i in range(blocks[block], blocks[block + 1]):
-                own, size = slot[i], 0
-                for f in range(g.shape[1]):
-                    out[i, f] = b * g[own, f] if own >= 0 else 0
-                for e in range(rowptr[i], rowptr[i + 1]):
-                    at = slot[col[e]]
-                    found[size], weight[size] = at, value[e]
-                    size += at >= 0
-                add_rows(out, i, a, g, found, weight, 0, size, size - 1)
-            block = take(counter)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from numba import njit, prange
+from numba import njit
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.shared_work import take
+from graphkit.sparse.shared_work import share, take
 from graphkit.sparse.structure import untraced
-from graphkit.sparse.threads import kernel_threads
 
 _ROWS = 8  # that a thread takes at a time
 
@@ -42,23 +40,20 @@ def dense_product(a: CSR, b: CSR, dtype: torch.dtype | None = None) -> Tensor:
         return (b.t() @ a.to_dense(dtype).t()).t()
     out = torch.zeros(a.shape[0], b.shape[1], dtype=dtype)
     left, right = (a.rowptr, a.col, a.weights(dtype)), (b.rowptr, b.col, b.weights(dtype))
-    with kernel_threads() as threads:
-        _products(threads, *(part.detach().numpy() for part in (*left, *right, out)))
+    share(_products, *left, *right, out)
     return out
 
 
-@njit(parallel=True, cache=True)
+@njit(nogil=True, cache=True)
 def _products(
-    threads: int, rowptr: Any, col: Any, value: Any, other_rowptr: Any, other_col: Any, other_value: Any, out: Any
+    counter: Any, rowptr: Any, col: Any, value: Any, other_rowptr: Any, other_col: Any, other_value: Any, out: Any
 ) -> None:
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
+    first = take(counter) * _ROWS
+    while first < out.shape[0]:
+        for i in range(first, min(first + _ROWS, out.shape[0])):
+            row = out[i]
+            for e in range(rowptr[i], rowptr[i + 1]):
+                weight, j = value[e], col[e]
+                for f in range(other_rowptr[j], other_rowptr[j + 1]):
+                    row[other_col[f]] += weight * other_value[f]
         first = take(counter) * _ROWS
-        while first < out.shape[0]:
-            for i in range(first, min(first + _ROWS, out.shape[0])):
-                row = out[i]
-                for e in range(rowptr[i], rowptr[i + 1]):
-                    weight, j = value[e], col[e]
-                    for f in range(other_rowptr[j], other_rowptr[j + 1]):
-                        row[other_col[f]] += weight * other_value[f]
-            first = take(counter) * _ROWS

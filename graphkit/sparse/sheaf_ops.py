@@ -1,6 +1,7 @@
-"""What sheaf operators are made of, differentiable once: values at the ends of edges, products of maps, sums over neighbors.
+"""What sheaf operators are made of, differentiable once: values at the ends of edges, products of maps, one diffusion.
 
 Every operation has two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else.
+Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [d, 2 m].
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from torch.autograd.function import Function, once_differentiable
 from graphkit.sparse import sheaf_kernels as kernels
 from graphkit.sparse.edge_pairs import EdgePairs
 from graphkit.sparse.segment import segment_sum
-from graphkit.sparse.small_matrices import compiled, ends_first, ends_last, run
+from graphkit.sparse.shared_work import share
+from graphkit.sparse.small_matrices import compiled, ends_first, ends_last
 
 
 def at_ends(nodes: Tensor, pairs: EdgePairs) -> Tensor:
@@ -25,75 +27,43 @@ def at_ends(nodes: Tensor, pairs: EdgePairs) -> Tensor:
         pairs: The edges.
 
     Returns:
-        [C, 2 m], channel by channel.
+        [C, 2 m].
     """
     out: Tensor = _AtEnds.apply(nodes, pairs)  # type: ignore[no-untyped-call]
     return out
 
 
-def sum_at_nodes(ends: Tensor, pairs: EdgePairs) -> Tensor:
-    """y_v = the sum of x_e over the ends at v: [C, 2 m] to [N, C]."""
-    out: Tensor = _SumAtNodes.apply(ends, pairs)  # type: ignore[no-untyped-call]
-    return out
-
-
-def transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, gram: bool) -> tuple[Tensor, Tensor]:
-    """T_vu = w F_v^T F_u of every entry, and w F^T F at every end.
+def transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, degree: bool) -> tuple[Tensor, Tensor]:
+    """T_vu = w F_v^T F_u of every entry, and D_v = the sum of w F^T F over the ends at each node.
 
     Args:
-        maps: F at the ends [d, d, 2 m].
+        maps: F at the ends [d, d, 2 m], or diagonals [d, 2 m].
         weight: w of the edges [m], or None for ones.
         pairs: The edges.
-        gram: Whether the second result is needed.
+        degree: Whether the second result is needed.
 
     Returns:
-        T in the order of `pairs.structure` [2 m, d, d], and the upper triangles of the products at the ends, row by row
-        [d (d + 1) / 2, 2 m], empty without `gram`.
+        T in the order of `pairs.structure` [2 m, d, d] or [2 m, 1, d], and the upper triangles of D, row by row
+        [N, d (d + 1) / 2], or its diagonals [N, d]; empty without `degree`.
     """
-    both: tuple[Tensor, Tensor] = _Transports.apply(maps, weight, pairs, gram)  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor] = _Transports.apply(maps, weight, pairs, degree)  # type: ignore[no-untyped-call]
     return both
 
 
-def diagonal_transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs) -> tuple[Tensor, Tensor]:
-    """The same for diagonal maps [d, 2 m]: the diagonals of T [2 m, 1, d], and w f^2 at every end [d, 2 m]."""
-    both: tuple[Tensor, Tensor] = _DiagonalTransports.apply(maps, weight, pairs)  # type: ignore[no-untyped-call]
-    return both
-
-
-def aggregate(transport: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
-    """y_v = sum over neighbors u of T_vu x_u.
+def diffuse(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
+    """Apply one diffusion, y = x - S (I + T) S x.
 
     Args:
-        transport: T with T_uv = T_vu^T [2 m, d, d], or its diagonals [2 m, 1, d], in the order of `pairs.structure`.
+        transport: T with T_uv = T_vu^T [2 m, d, d] or [2 m, 1, d], in the order of `pairs.structure`.
+        root: Symmetric S at the nodes [N, d, d] or [N, 1, d].
         x: Stalks [N, d, h].
         pairs: The edges.
 
     Returns:
         [N, d, h]. Because T_uv = T_vu^T, the gradient of both is given to one of them.
     """
-    out: Tensor = _Aggregate.apply(transport, x, pairs)  # type: ignore[no-untyped-call]
+    out: Tensor = _Diffuse.apply(transport, root, x, pairs)  # type: ignore[no-untyped-call]
     return out
-
-
-def _at_own(nodes: Tensor, pairs: EdgePairs) -> Tensor:
-    """x_own(e): [N, C] to [C, 2 m]."""
-    if not compiled(nodes):
-        return nodes.t().index_select(1, pairs.own)
-    out = nodes.new_empty(pairs.own.numel(), 1, nodes.size(1))
-    run(kernels.add_ends, nodes.unsqueeze(1), pairs.own, pairs.other, out)
-    return ends_last(out.squeeze(1))
-
-
-def _sum(ends: Tensor, pairs: EdgePairs, both: bool) -> Tensor:
-    """Sums of what lies at the ends of each node, and with `both`, beside it, at the opposite ends: [C, 2 m] to [N, (2) C]."""
-    structure = pairs.structure
-    if compiled(ends):
-        out = ends.new_empty(pairs.num_nodes, 1 + both, ends.size(0))
-        run(kernels.sum_ends, structure.row_blocks, structure.rowptr, pairs.end, ends_first(ends).unsqueeze(1), out)
-        return out.flatten(1)
-    places = [pairs.end, pairs.turned] if both else [pairs.end]
-    sums = [segment_sum(ends.index_select(1, end).t(), structure.rowptr, structure.row) for end in places]
-    return torch.cat(sums, dim=1)
 
 
 class _AtEnds(Function):
@@ -105,174 +75,156 @@ class _AtEnds(Function):
             both = nodes[:, :width].index_select(0, pairs.own) + nodes[:, width:].index_select(0, pairs.other)
             return both.t().contiguous()
         out = nodes.new_empty(pairs.own.numel(), 1, width)
-        run(kernels.add_ends, nodes.view(-1, 2, width), pairs.own, pairs.other, out)
+        share(kernels.add_ends, nodes.view(-1, 2, width), pairs.own, pairs.other, out)
         return ends_last(out.squeeze(1))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _sum(grad, ctx.pairs, both=True), None
-
-
-class _SumAtNodes(Function):
-    @staticmethod
-    def forward(ctx: Any, ends: Tensor, pairs: EdgePairs) -> Tensor:
-        ctx.pairs = pairs
-        return _sum(ends, pairs, both=False)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _at_own(grad, ctx.pairs), None
+        pairs: EdgePairs = ctx.pairs
+        structure = pairs.structure
+        if compiled(grad):
+            out = grad.new_empty(pairs.num_nodes, 2, grad.size(0))
+            share(kernels.sum_ends, structure.row_blocks, structure.rowptr, pairs.end, ends_first(grad).unsqueeze(1), out)
+            return out.flatten(1), None
+        sums = [_sum(grad.index_select(1, end).t(), pairs) for end in (pairs.end, pairs.turned)]
+        return torch.cat(sums, dim=1), None
 
 
 class _Transports(Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor | None, pairs: EdgePairs, gram: bool) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, maps: Tensor, weight: Tensor | None, pairs: EdgePairs, degree: bool) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(maps, weight)
-        ctx.pairs, ctx.gram = pairs, gram
-        d, _, ends = maps.shape
-        grams = maps.new_empty(0, ends)
+        ctx.pairs, ctx.degree = pairs, degree
+        d, ends, diagonal = maps.size(0), maps.size(-1), maps.dim() == 2
+        degrees = maps.new_empty(pairs.num_nodes if degree else 0, d if diagonal else d * (d + 1) // 2)
         if compiled(maps):
-            out, squares = _products(maps, weight, pairs, d, d * (d + 1) // 2 if gram else 0)
-            grams = grams if squares is None else ends_last(squares)
+            given, w, structure = ends_first(maps).flatten(1), _or_ones(weight, maps), pairs.structure
+            out = torch.empty_like(given)
+            share(kernels.products, (0,) * d, given, w, pairs.upper, pairs.lower, out)
+            if degree:
+                share(kernels.degrees, (0,) * d, structure.row_blocks, structure.rowptr, pairs.end, given, w, degrees)
         else:
-            out = maps.new_empty(ends, d, d)
-            first, second = maps.view(d, d, 2, -1).unbind(2)
-            product = torch.einsum("cak,cbk->kab", first, second)
+            first, second = maps.view(*maps.shape[:-1], 2, -1).unbind(-2)
+            product = (first * second).t().unsqueeze(1) if diagonal else torch.einsum("cak,cbk->kab", first, second)
             if weight is not None:
                 product = product * weight.view(-1, 1, 1)
+            out = product.new_empty(ends, *product.shape[1:])
             out[pairs.upper] = product
-            out[pairs.lower] = product.transpose(1, 2)
-            if gram:
+            out[pairs.lower] = product if diagonal else product.transpose(1, 2)
+            if degree:
                 rows, columns = torch.triu_indices(d, d, device=maps.device)
-                grams = (maps[:, rows] * maps[:, columns]).sum(0)
-                if weight is not None:
-                    grams = grams * weight.repeat(2)
-        if not gram:
-            ctx.mark_non_differentiable(grams)
-        return out.view(ends, d, d), grams
+                square = maps.square() if diagonal else (maps[:, rows] * maps[:, columns]).sum(0)
+                square = square if weight is None else square * weight.repeat(2)
+                degrees = _sum(square.index_select(1, pairs.end).t(), pairs)
+        if not degree:
+            ctx.mark_non_differentiable(degrees)
+        return out.view(ends, 1 if diagonal else d, d), degrees
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_gram: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         maps, weight = ctx.saved_tensors
         pairs: EdgePairs = ctx.pairs
+        d, ends, diagonal = maps.size(0), maps.size(-1), maps.dim() == 2
         if compiled(maps):
-            given = grad_gram if ctx.gram else None
-            return *_products_backward(maps, weight, pairs, grad, given, ctx.needs_input_grad[1]), None, None
-        d, _, ends = maps.shape
-        both = grad[pairs.upper] + grad[pairs.lower].transpose(1, 2)
-        first, second = maps.view(d, d, 2, -1).unbind(2)
-        to_first, to_second = torch.einsum("kab,cbk->cak", both, second), torch.einsum("kab,cak->cbk", both, first)
-        grad_maps = torch.stack([to_first, to_second], dim=2)
-        energy = (to_first * first).sum((0, 1))
-        if ctx.gram:
-            rows, columns = torch.triu_indices(d, d, device=maps.device)
-            full = maps.new_zeros(d, d, ends)
-            full[rows, columns] = grad_gram
-            from_gram = torch.einsum("abe,cbe->cae", full + full.transpose(0, 1), maps)
-            energy += (from_gram * maps).sum((0, 1)).view(2, -1).sum(0) / 2
-            grad_maps += from_gram.view_as(grad_maps)
-        if weight is not None:
-            grad_maps = grad_maps * weight
-        return grad_maps.view_as(maps), energy.to(weight.dtype) if ctx.needs_input_grad[1] else None, None, None
+            given = ends_first(maps)
+            gradient = torch.empty_like(given)
+            energy = maps.new_empty(pairs.size if ctx.needs_input_grad[1] else 0)
+            edges = _or_ones(weight, maps), pairs.low, pairs.high, pairs.upper, pairs.lower
+            outer = grad.flatten(1), grad_degree if ctx.degree else None
+            share(kernels.products_backward, (0,) * d, given.flatten(1), *edges, *outer, gradient.flatten(1), energy)
+            grad_maps = ends_last(gradient)
+        else:
+            lower = grad[pairs.lower]
+            both = grad[pairs.upper] + (lower if diagonal else lower.transpose(1, 2))
+            first, second = maps.view(*maps.shape[:-1], 2, -1).unbind(-2)
+            if diagonal:
+                both = both.squeeze(1).t()
+                to_first, to_second = both * second, both * first
+            else:
+                to_first, to_second = torch.einsum("kab,cbk->cak", both, second), torch.einsum("kab,cak->cbk", both, first)
+            energy = (to_first * first).flatten(0, -2).sum(0)
+            grad_maps = torch.cat([to_first, to_second], dim=-1)
+            if ctx.degree:
+                at_ends = grad_degree.t().index_select(1, pairs.own)
+                if diagonal:
+                    own = 2 * at_ends * maps
+                else:
+                    rows, columns = torch.triu_indices(d, d, device=maps.device)
+                    full = maps.new_zeros(d, d, ends)
+                    full[rows, columns] = at_ends
+                    own = torch.einsum("abe,cbe->cae", full + full.transpose(0, 1), maps)
+                energy += (own * maps).flatten(0, -2).sum(0).view(2, -1).sum(0) / 2
+                grad_maps += own
+            if weight is not None:
+                grad_maps = grad_maps * weight.repeat(2)
+        return grad_maps, energy.to(weight.dtype) if ctx.needs_input_grad[1] else None, None, None
 
 
-class _DiagonalTransports(Function):
+class _Diffuse(Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor | None, pairs: EdgePairs) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(maps, weight)
+    def forward(ctx: Any, transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
+        u, v, out = _diffused(transport, root, x, pairs)
+        ctx.save_for_backward(transport, root, x, u, v)
         ctx.pairs = pairs
-        if compiled(maps):
-            out, squares = _products(maps, weight, pairs, maps.size(0), maps.size(0))
-            assert squares is not None
-            return out.unsqueeze(1), ends_last(squares)
-        first, second = maps.chunk(2, dim=1)
-        product, squares = first * second, maps.square()
-        if weight is not None:
-            product, squares = product * weight, squares * weight.repeat(2)
-        return product.t()[pairs.pair].unsqueeze(1), squares
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_squares: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        maps, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        transport, root, x, u, v = ctx.saved_tensors
         pairs: EdgePairs = ctx.pairs
-        if compiled(maps):
-            return *_products_backward(maps, weight, pairs, grad, grad_squares, ctx.needs_input_grad[1]), None
-        both = (grad[pairs.upper] + grad[pairs.lower]).squeeze(1).t()
-        first, second = maps.chunk(2, dim=1)
-        grad_maps = torch.cat([both * second, both * first], dim=1) + 2 * grad_squares * maps
-        energy = (both * first * second).sum(0) + (grad_squares * maps.square()).sum(0).view(2, -1).sum(0)
-        if weight is not None:
-            grad_maps = grad_maps * weight.repeat(2)
-        return grad_maps, energy.to(weight.dtype) if ctx.needs_input_grad[1] else None, None
+        g = -grad
+        p, q, moved = _diffused(transport, root, g, pairs)  # the operator is its own adjoint
+        grad_transport = grad_root = None
+        if ctx.needs_input_grad[0]:
+            # dT_vu + dT_uv^T = p_v u_u^T + u_v p_u^T.
+            grad_transport = torch.zeros_like(transport)
+            _dots(pairs.low, pairs.high, pairs.upper, (p, u, u, p), grad_transport)
+        if ctx.needs_input_grad[1]:
+            nodes = torch.arange(pairs.num_nodes, device=x.device)
+            grad_root = torch.empty_like(root, memory_format=torch.contiguous_format)
+            _dots(nodes, nodes, nodes, (g, v, q, x), grad_root)
+        return grad_transport, grad_root, moved.neg_() if ctx.needs_input_grad[2] else None, None
 
 
-def _products(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, d: int, triangle: int) -> tuple[Tensor, Tensor | None]:
-    """T [2 m, entries of a map] and the upper triangles of w F^T F [2 m, triangle], None for a triangle of 0."""
-    flat = ends_first(maps).flatten(1)
-    out, gram = torch.empty_like(flat), flat.new_empty(flat.size(0), triangle) if triangle else None
-    run(kernels.products, (0,) * d, flat, _or_ones(weight, maps), pairs.upper, pairs.lower, out, gram)
-    return out, gram
+def _diffused(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> tuple[Tensor, Tensor, Tensor]:
+    """Return u = S x, v = u + T u and x - S v."""
+    structure = pairs.structure
+    if compiled(x):
+        size, blocks, nodes = (0,) * x.size(1), structure.row_blocks, torch.arange(pairs.num_nodes)
+        u, v, out = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(3))
+        share(kernels.scaled, size, blocks, nodes, root, x, u)
+        share(kernels.diffused, size, blocks, structure.rowptr, structure.col, transport, nodes, root, x, u, v, out)
+        return u, v, out
+    u = _times(root, x)
+    v = u + _sum(_times(transport, u.index_select(0, structure.col)), pairs)
+    return u, v, x - _times(root, v)
 
 
-def _products_backward(
-    maps: Tensor, weight: Tensor | None, pairs: EdgePairs, grad: Tensor, grad_gram: Tensor | None, weighted: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Gradients of `_products` for the maps and, if wanted, for the weights."""
-    given = ends_first(maps)
-    gradient = torch.empty_like(given)
-    grad_weight = maps.new_empty(pairs.size if weighted else 0)
-    outer = grad.flatten(1), None if grad_gram is None else ends_first(grad_gram)
-    inner = given.flatten(1), _or_ones(weight, maps), pairs.upper, pairs.lower
-    run(kernels.products_backward, (0,) * maps.size(-2), *inner, *outer, gradient.flatten(1), grad_weight)
-    return ends_last(gradient), grad_weight.to(weight.dtype) if weighted and weight is not None else None
+def _dots(low: Tensor, high: Tensor, to: Tensor, four: tuple[Tensor, Tensor, Tensor, Tensor], out: Tensor) -> None:
+    """out[to] = a[low] b[high]^T + c[low] d[high]^T, or the diagonals of that."""
+    if compiled(out):
+        share(kernels.dots, (0,) * out.size(2), low, high, to, *four, out)
+        return
+    a, b, c, d = four
+    left, right = torch.cat([a, c], dim=2)[low], torch.cat([b, d], dim=2)[high]
+    found = torch.einsum("kah,kah->ka" if out.size(1) < out.size(2) else "kah,kbh->kab", left, right)
+    out[to] = found.view(-1, *out.shape[1:])
+
+
+def _times(matrices: Tensor, stalks: Tensor) -> Tensor:
+    """M x for matrices [n, d, d] or diagonals [n, 1, d]."""
+    return matrices.transpose(1, 2) * stalks if matrices.size(1) < matrices.size(2) else matrices @ stalks
+
+
+def _sum(entries: Tensor, pairs: EdgePairs) -> Tensor:
+    """Sum over the entries of each row [2 m, ...] to [N, ...]."""
+    summed: Tensor = segment_sum(entries, pairs.structure.rowptr, pairs.structure.row)
+    return summed
 
 
 def _or_ones(weight: Tensor | None, maps: Tensor) -> Tensor:
     """What kernels take for weights: nothing stands for ones."""
     return maps.new_empty(0) if weight is None else weight.to(maps.dtype)
-
-
-class _Aggregate(Function):
-    @staticmethod
-    def forward(ctx: Any, transport: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
-        ctx.save_for_backward(transport, x)
-        ctx.pairs = pairs
-        return _rows_times(transport, x, pairs)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        transport, x = ctx.saved_tensors
-        pairs: EdgePairs = ctx.pairs
-        grad_transport = grad_x = None
-        if ctx.needs_input_grad[0]:
-            # dT_vu + dT_uv^T = dy_v x_u^T + x_v dy_u^T.
-            grad_transport = transport.new_zeros(transport.shape)
-            if compiled(x):
-                size = (0,) * x.size(1)
-                run(kernels.pair_dots, size, pairs.low, pairs.high, pairs.upper, x, grad, grad_transport)
-            else:
-                equation = "kah,kah->ka" if transport.size(1) == 1 else "kah,kbh->kab"
-                left, right = torch.cat([grad, x], dim=2), torch.cat([x, grad], dim=2)
-                dots = torch.einsum(equation, left[pairs.low], right[pairs.high])
-                grad_transport[pairs.upper] = dots.view(-1, *transport.shape[1:])
-        if ctx.needs_input_grad[1]:
-            grad_x = _rows_times(transport, grad, pairs)  # T_uv = T_vu^T: the operator is its own adjoint
-        return grad_transport, grad_x, None
-
-
-def _rows_times(transport: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
-    structure = pairs.structure
-    if compiled(x):
-        out = torch.empty_like(x, memory_format=torch.contiguous_format)
-        arrays = structure.row_blocks, structure.rowptr, structure.col, transport, x, out
-        run(kernels.rows_times_blocks, (0,) * x.size(1), *arrays)
-        return out
-    message = x.index_select(0, structure.col)
-    message = message * transport.transpose(1, 2) if transport.size(1) == 1 else transport @ message
-    summed: Tensor = segment_sum(message, structure.rowptr, structure.row)
-    return summed

@@ -12,18 +12,12 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 from graphkit.sparse import small_matrix_kernels as kernels
-from graphkit.sparse.threads import kernel_threads
+from graphkit.sparse.shared_work import share
 
 
 def compiled(tensor: Tensor) -> bool:
     """Whether the compiled kernels take this tensor."""
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
-
-
-def run(kernel: Any, *given: Tensor | tuple[int, ...] | None) -> None:
-    """Call a compiled kernel with the number of threads, and tensors as arrays; what it writes to must be contiguous."""
-    with kernel_threads() as threads:
-        kernel(threads, *(one.detach().contiguous().numpy() if isinstance(one, Tensor) else one for one in given))
 
 
 def ends_first(matrices: Tensor) -> Tensor:
@@ -65,7 +59,7 @@ class _Householder(Function):
     def forward(ctx: Any, theta: Tensor, d: int) -> Tensor:
         if compiled(theta):
             matrices = theta.new_empty(theta.size(1), d * d)
-            run(kernels.reflect, (0,) * d, ends_first(theta), matrices)
+            share(kernels.reflect, (0,) * d, ends_first(theta), matrices)
             ctx.save_for_backward(theta, out := ends_last(matrices.view(-1, d, d)))
             return out
         out = torch.eye(d, dtype=theta.dtype, device=theta.device).unsqueeze(2).repeat(1, 1, theta.size(1))
@@ -85,7 +79,7 @@ class _Householder(Function):
             given = ends_first(theta)
             gradient = torch.empty_like(given)
             matrices = ends_first(out).flatten(1), ends_first(grad).flatten(1)
-            run(kernels.reflect_backward, (0,) * d, given, *matrices, gradient)
+            share(kernels.reflect_backward, (0,) * d, given, *matrices, gradient)
             return ends_last(gradient), None
         gradient = torch.empty_like(theta)
         for i in range(d - 1):
@@ -118,7 +112,7 @@ class _InverseRoot(Function):
         out: Tensor
         if compiled(matrices):
             root, vectors, out = matrices.new_empty(matrices.shape[:2]), *matrices.new_empty(2, *matrices.shape)
-            run(kernels.inverse_roots, matrices, root, vectors, out)
+            share(kernels.inverse_roots, matrices, root, vectors, out)
         else:
             values, vectors = torch.linalg.eigh(matrices)
             root = values.rsqrt()
@@ -132,7 +126,7 @@ class _InverseRoot(Function):
         root, vectors = ctx.saved_tensors
         if compiled(grad):
             gradient = torch.empty_like(vectors)
-            run(kernels.inverse_roots_backward, root, vectors, grad, gradient)
+            share(kernels.inverse_roots_backward, root, vectors, grad, gradient)
             return gradient
         r, s = root.unsqueeze(2), root.unsqueeze(1)
         turned = vectors.transpose(1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from graphkit.sparse.block_products import set_reflection_gradients, set_reflections
 from graphkit.sparse.shared_work import take
@@ -13,82 +13,74 @@ from graphkit.sparse.shared_work import take
 _TASK = 256  # matrices a task
 
 
-@njit(parallel=True, cache=True)
-def reflect(threads: int, size: Any, theta: Any, out: Any) -> None:
+@njit(nogil=True, cache=True)
+def reflect(counter: Any, size: Any, theta: Any, out: Any) -> None:
     """Products of Householder reflections, Q = H_1 ... H_d; out [ends, d d]. `size` is any tuple of length d.
 
     theta [ends, d (d - 1) / 2] holds, one reflection after another, what of v_i lies below its leading 1 at place i.
     """
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
+    first = take(counter) * _TASK
+    while first < theta.shape[0]:
+        for k in range(first, min(first + _TASK, theta.shape[0])):
+            set_reflections(size, theta, k, out)
         first = take(counter) * _TASK
-        while first < theta.shape[0]:
-            for k in range(first, min(first + _TASK, theta.shape[0])):
-                set_reflections(size, theta, k, out)
-            first = take(counter) * _TASK
 
 
-@njit(parallel=True, cache=True)
-def reflect_backward(threads: int, size: Any, theta: Any, out: Any, grad: Any, grad_theta: Any) -> None:
+@njit(nogil=True, cache=True)
+def reflect_backward(counter: Any, size: Any, theta: Any, out: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect`."""
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
+    first = take(counter) * _TASK
+    while first < theta.shape[0]:
+        for k in range(first, min(first + _TASK, theta.shape[0])):
+            set_reflection_gradients(size, theta, k, out, grad, grad_theta)
         first = take(counter) * _TASK
-        while first < theta.shape[0]:
-            for k in range(first, min(first + _TASK, theta.shape[0])):
-                set_reflection_gradients(size, theta, k, out, grad, grad_theta)
-            first = take(counter) * _TASK
 
 
-@njit(parallel=True, cache=True)
-def inverse_roots(threads: int, matrices: Any, root: Any, vectors: Any, out: Any) -> None:
+@njit(nogil=True, cache=True)
+def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any) -> None:
     """M^-1/2 of symmetric matrices [N, d, d], by Jacobi rotations in float64.
 
     Also l^-1/2 of their eigenvalues [N, d], and their eigenvectors (columns) [N, d, d].
     """
     n, d, _ = matrices.shape
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
-        a, v = np.empty((d, d)), np.empty((d, d))
+    a, v = np.empty((d, d)), np.empty((d, d))
+    first = take(counter) * _TASK
+    while first < n:
+        for i in range(first, min(first + _TASK, n)):
+            _eigen(matrices[i], a, v)
+            for p in range(d):
+                a[p, p] = 1.0 / np.sqrt(a[p, p])
+                root[i, p] = a[p, p]
+                for q in range(d):
+                    vectors[i, p, q] = v[p, q]
+            for p in range(d):
+                for q in range(d):
+                    total = 0.0
+                    for k in range(d):
+                        total += v[p, k] * a[k, k] * v[q, k]
+                    out[i, p, q] = total
         first = take(counter) * _TASK
-        while first < n:
-            for i in range(first, min(first + _TASK, n)):
-                _eigen(matrices[i], a, v)
-                for p in range(d):
-                    a[p, p] = 1.0 / np.sqrt(a[p, p])
-                    root[i, p] = a[p, p]
-                    for q in range(d):
-                        vectors[i, p, q] = v[p, q]
-                for p in range(d):
-                    for q in range(d):
-                        total = 0.0
-                        for k in range(d):
-                            total += v[p, k] * a[k, k] * v[q, k]
-                        out[i, p, q] = total
-            first = take(counter) * _TASK
 
 
-@njit(parallel=True, cache=True)
-def inverse_roots_backward(threads: int, root: Any, vectors: Any, grad: Any, out: Any) -> None:
+@njit(nogil=True, cache=True)
+def inverse_roots_backward(counter: Any, root: Any, vectors: Any, grad: Any, out: Any) -> None:
     """V (K * (V^T G V)) V^T with the symmetric part of G, K_ij = -r_i^2 r_j^2 / (r_i + r_j) for r = l^-1/2."""
     n, d, _ = vectors.shape
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
-        g, t = np.empty((d, d)), np.empty((d, d))
+    g, t = np.empty((d, d)), np.empty((d, d))
+    first = take(counter) * _TASK
+    while first < n:
+        for i in range(first, min(first + _TASK, n)):
+            v, r = vectors[i], root[i]
+            for p in range(d):
+                for q in range(d):
+                    g[p, q] = 0.5 * grad[i, p, q] + 0.5 * grad[i, q, p]
+            _sandwich(g, v, t, True)
+            for p in range(d):
+                for q in range(d):
+                    g[p, q] *= -r[p] * r[p] * r[q] * r[q] / (r[p] + r[q])
+            _sandwich(g, v, t, False)
+            out[i] = g
         first = take(counter) * _TASK
-        while first < n:
-            for i in range(first, min(first + _TASK, n)):
-                v, r = vectors[i], root[i]
-                for p in range(d):
-                    for q in range(d):
-                        g[p, q] = 0.5 * grad[i, p, q] + 0.5 * grad[i, q, p]
-                _sandwich(g, v, t, True)
-                for p in range(d):
-                    for q in range(d):
-                        g[p, q] *= -r[p] * r[p] * r[q] * r[q] / (r[p] + r[q])
-                _sandwich(g, v, t, False)
-                out[i] = g
-            first = take(counter) * _TASK
 
 
 @njit(cache=True)

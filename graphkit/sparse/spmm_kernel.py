@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from graphkit.sparse.row_sums import add_rows
 from graphkit.sparse.shared_work import take
 
 
-@njit(parallel=True, cache=True)
-def rows_times(threads: int, blocks: Any, rowptr: Any, col: Any, value: Any, x: Any, out: Any) -> None:
+@njit(nogil=True, cache=True)
+def rows_times(counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, x: Any, out: Any) -> None:
     """Multiply: out = A x. `value` of length 0 stands for ones, `blocks` are row boundaries of about equally many entries.
 
     Rows are summed in the order of their entries, so that threads do not change a bit.
     """
     one, last = x.dtype.type(1), col.shape[0] - 1
-    counter = np.zeros(1, np.int64)
-    for _ in prange(threads):
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            for f in range(x.shape[1]):
+                out[i, f] = 0
+            add_rows(out, i, one, x, col, value, rowptr[i], rowptr[i + 1], last)
         block = take(counter)
-        while block < blocks.shape[0] - 1:
-            for i in range(blocks[block], blocks[block + 1]):
-                for f in range(x.shape[1]):
-                    out[i, f] = 0
-                add_rows(out, i, one, x, col, value, rowptr[i], rowptr[i + 1], last)
-            block = take(counter)
