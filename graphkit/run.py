@@ -207,6 +207,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
         **(node_facts(dataset) if settings.task.name == "node" else {}),
         "batches_per_epoch": task.num_batches,
         "protocol": task.protocol,
+        "notes": list(task.notes),
         "folder": settings.resume or str(Path(settings.out) / new),
     }
 

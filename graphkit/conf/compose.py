@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,7 +57,7 @@ def compose(request: Request) -> Resolved:
     if recipe:
         groups.append(f"+graphkit/recipe@_global_={recipe.name}")
     _fill_store(request, recipe)
-    return Resolved(_composed(groups, request.values), recipe, _notes(recipe, request.values))
+    return Resolved(_composed(tuple(groups), request.values), recipe, _notes(recipe, request.values))
 
 
 def _fill_store(request: Request, recipe: Recipe | None) -> None:
@@ -74,21 +76,27 @@ def _fill_store(request: Request, recipe: Recipe | None) -> None:
         store.store(group="graphkit/recipe", name=recipe.name, node=recipe.sections)
 
 
-def _composed(groups: list[str], values: dict[str, Any]) -> schema.Run:
+def _composed(groups: tuple[str, ...], values: dict[str, Any]) -> schema.Run:
+    from omegaconf import OmegaConf
+
+    config = copy.deepcopy(_defaults(groups))
+    for key, value in values.items():
+        OmegaConf.update(config, key, str(Path(value).expanduser()) if key in _PATHS and value is not None else value)
+    return cast(schema.Run, OmegaConf.to_object(config))
+
+
+@cache  # Hydra takes a third of a second, and a table has the same groups in many rows
+def _defaults(groups: tuple[str, ...]) -> Any:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import OmegaConf
 
     callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_module("graphkit.conf", version_base="1.3"):
-            config = hydra.compose(_ROOT, overrides=groups)
+            return hydra.compose(_ROOT, overrides=list(groups))
     finally:
         GlobalHydra.instance().hydra = callers
-    for key, value in values.items():
-        OmegaConf.update(config, key, str(Path(value).expanduser()) if key in _PATHS and value is not None else value)
-    return cast(schema.Run, OmegaConf.to_object(config))
 
 
 def _notes(recipe: Recipe | None, values: dict[str, Any]) -> tuple[str, ...]:

@@ -21,15 +21,15 @@ _MEASURES = {
 
 
 def node_facts(dataset: Dataset) -> dict[str, Any]:
-    """Graph, classes and homophily in plain numbers, and a sentence for what may surprise.
+    """Graph, classes and homophily in plain numbers.
 
     Args:
         dataset: A data set loaded for node classification.
 
     Returns:
         `directed`, `features`, `isolated_nodes` (without an edge to another node), `self_loops`, `unlabeled_nodes`, `classes`,
-        `class_sizes` (nodes of each class in all and in each split), `homophily` (`graphkit.data.homophily`, to four digits,
-        None where undefined; the two-step measures for directed graphs) and `warnings`.
+        `class_sizes` (nodes of each class in all and in each split) and `homophily` (`graphkit.data.homophily`, to four digits,
+        None where undefined; the two-step measures for directed graphs).
     """
     data, y = dataset.data, dataset.data.y
     source, target = data.edge_index
@@ -45,7 +45,6 @@ def node_facts(dataset: Dataset) -> dict[str, Any]:
         "classes": len(names),
         "class_sizes": {name: {part: counts[label] for part, counts in sizes.items()} for label, name in enumerate(names)},
         "homophily": _homophily(dataset),
-        "warnings": list(class_warnings(dataset)),
     }
 
 

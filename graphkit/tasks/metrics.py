@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from graphkit.errors import RequestError, RunError
@@ -91,6 +90,8 @@ def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
     if neg_scores.numel() == 0:
         raise ValueError("there is no negative to rank the positives against")
     labels = torch.cat([torch.ones(pos_scores.numel()), torch.zeros(neg_scores.numel())])
+    from sklearn.metrics import roc_auc_score  # takes seconds, and most runs do without
+
     return float(roc_auc_score(labels.numpy(), torch.cat([pos_scores, neg_scores]).double().cpu().numpy()))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphkit.data.facts import node_facts
+from graphkit.data.facts import class_warnings, node_facts
 from graphkit.data.types import Dataset
 from graphkit.run import dry_run, main
 
@@ -30,10 +30,10 @@ def test_what_is_told_of_a_graph():
         "c": {"nodes": 2, "train": 0, "valid": 1, "test": 1},
     }
     assert facts["homophily"]["edge"] == 0.3333 and set(facts["homophily"]["two_step"]) == {"A At", "At A", "A A", "At At"}
-    assert facts["warnings"] == [
+    assert class_warnings(toy()) == (
         "no training node is of class c: no model can learn to predict it, and its nodes (1 in validation, 1 in test) count as "
-        "errors"
-    ]
+        "errors",
+    )
 
 
 def test_two_steps_are_for_directed_graphs_and_undefined_is_none():
@@ -48,7 +48,7 @@ def test_the_dry_run_tells_them(capsys, tmp_path, monkeypatch):
     asked = ["task=node", "dataset=karate", "model=mlp"]
     facts = dry_run("node", "karate", "mlp")
     assert facts["settings"]["dataset"] == "karate" and facts["parameters"] > 0
-    assert (facts["directed"], facts["classes"], facts["warnings"]) == (False, 2, [])
+    assert (facts["directed"], facts["classes"], facts["notes"]) == (False, 2, [])
     sizes = facts["class_sizes"].values()
     assert [(size["nodes"], size["train"]) for size in sizes] == [(17, 4), (17, 4)]
     assert all(size["train"] + size["valid"] + size["test"] == 17 for size in sizes)
@@ -65,5 +65,5 @@ def test_the_dry_run_tells_them(capsys, tmp_path, monkeypatch):
 def test_texas_lacks_a_class_in_training(data_root):
     facts = dry_run("node", "texas", "mlp", data={"root": str(data_root)})
     assert facts["class_sizes"]["1"]["nodes"] == 1 and facts["class_sizes"]["1"]["train"] == 0
-    assert "no training node is of class 1" in facts["warnings"][0]
-    assert dry_run("node", "texas", "mlp", data={"root": str(data_root)}, seed=3)["warnings"] == []
+    assert "no training node is of class 1" in facts["notes"][0]
+    assert dry_run("node", "texas", "mlp", data={"root": str(data_root)}, seed=3)["notes"] == []
