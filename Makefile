@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 TEST_EXTRAS := dev,ogb,als,ann,parquet,plot,hpo,tensorboard
-# Bytecode is made of what is imported, when it is imported: half of the installing time.
-PIP_INSTALL := $(BIN)/python -m pip install --no-compile --disable-pip-version-check -c $(CONSTRAINTS)
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
