@@ -21,7 +21,7 @@ setup: $(VENV)/.setup ## create .venv and install graphkit with pinned versions
 setup-test: $(VENV)/.setup-test ## the same with what the tests and linters need
 
 test: setup-test ## set up with the test extras, then run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 lint: setup-test ## lint, formatting, types and the one-way imports
 	$(BIN)/ruff check .

@@ -49,54 +49,46 @@ def compose(request: Request) -> Resolved:
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None
-    groups = [
-        f"+graphkit/task@task={request.task}",
-        f"+graphkit/model/{request.task}@model={request.model}",
-        f"+graphkit/dataset@_global_={request.dataset}",
-    ]
-    if recipe:
-        groups.append(f"+graphkit/recipe@_global_={recipe.name}")
-    _fill_store(request, recipe)
-    return Resolved(_composed(tuple(groups), request.values), recipe, _notes(recipe, request.values))
+    return Resolved(_composed(request, recipe), recipe, _notes(recipe, request.values))
 
 
-def _fill_store(request: Request, recipe: Recipe | None) -> None:
-    """Hand our groups to Hydra, under a prefix so that they meet no other application's."""
-    from hydra.core.config_store import ConfigStore
-
-    store = ConfigStore.instance()
-    if f"{_ROOT}.yaml" not in store.repo:  # filling it is what takes time
-        for task, entry in TASKS.items():
-            store.store(group="graphkit/task", name=task, node=entry.settings)
-            for model, row in MODELS[task].items():
-                store.store(group=f"graphkit/model/{task}", name=model, node=row.settings)
-        store.store(name=_ROOT, node=schema.Run)
-    store.store(group="graphkit/dataset", name=request.dataset, node={"dataset": request.dataset})
-    if recipe:
-        store.store(group="graphkit/recipe", name=recipe.name, node=recipe.sections)
-
-
-def _composed(groups: tuple[str, ...], values: dict[str, Any]) -> schema.Run:
+def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
     from omegaconf import OmegaConf
 
-    config = copy.deepcopy(_defaults(groups))
-    for key, value in values.items():
+    config = copy.deepcopy(_defaults(request.task, request.model))
+    config.merge_with({"dataset": request.dataset}, recipe.sections if recipe else {})
+    for key, value in request.values.items():
         OmegaConf.update(config, key, str(Path(value).expanduser()) if key in _PATHS and value is not None else value)
     return cast(schema.Run, OmegaConf.to_object(config))
 
 
-@cache  # Hydra takes a third of a second, and a table has the same groups in many rows
-def _defaults(groups: tuple[str, ...]) -> Any:
+@cache  # Hydra takes a third of a second, and the rows of a table ask for the same again and again
+def _defaults(task: str, model: str) -> Any:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
+    _fill_store()
     callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_module("graphkit.conf", version_base="1.3"):
-            return hydra.compose(_ROOT, overrides=list(groups))
+            return hydra.compose(_ROOT, overrides=[f"+graphkit/task@task={task}", f"+graphkit/model/{task}@model={model}"])
     finally:
         GlobalHydra.instance().hydra = callers
+
+
+def _fill_store() -> None:
+    """Hand our groups to Hydra, under a prefix so that they meet no other application's."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    if f"{_ROOT}.yaml" in store.repo:
+        return
+    for task, entry in TASKS.items():
+        store.store(group="graphkit/task", name=task, node=entry.settings)
+        for model, row in MODELS[task].items():
+            store.store(group=f"graphkit/model/{task}", name=model, node=row.settings)
+    store.store(name=_ROOT, node=schema.Run)
 
 
 def _notes(recipe: Recipe | None, values: dict[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.edge_pairs import EdgePairs
-from graphkit.sparse.sheaf_ops import diffuse, transports
+from graphkit.sparse.sheaf_ops import Fixed, diffuse, transports
 from graphkit.sparse.small_matrices import inverse_root
 from graphkit.sparse.structure import untraced
 
@@ -26,8 +26,8 @@ class SheafLaplacian:
         stalk_dim: d.
         low_pass: Whether a low-pass dimension follows the learned ones: the signless Laplacian.
         high_pass: Whether a high-pass dimension follows: the Laplacian of the graph.
-        fixed: (D + I)^-1/2 (A + I) (D + I)^-1/2 of the graph, what fixed dimensions propagate with; None without any.
-        identity: The same with all weights, what identity maps propagate with; None for other maps.
+        adjacency: The graph with the weights that fixed dimensions have; None without any.
+        identity: (D + I)^-1/2 (A + I) (D + I)^-1/2 with all weights, what identity maps propagate with; None for other maps.
         transport: T [2 m, d, d] or its diagonals [2 m, 1, d]; empty for identity maps.
         root: (D + I)^-1/2 [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
     """
@@ -36,7 +36,7 @@ class SheafLaplacian:
     stalk_dim: int
     low_pass: bool
     high_pass: bool
-    fixed: CSR | None
+    adjacency: CSR | None
     identity: CSR | None
     transport: Tensor
     root: Tensor
@@ -45,6 +45,11 @@ class SheafLaplacian:
     def num_stalks(self) -> int:
         """f, the dimension of a stalk with the fixed ones."""
         return self.stalk_dim + self.low_pass + self.high_pass
+
+    @property
+    def fixed(self) -> CSR | None:
+        """(D + I)^-1/2 (A + I) (D + I)^-1/2 of the fixed dimensions; None without any."""
+        return self.adjacency.gcn_norm(dtype=self.transport.dtype) if self.adjacency else None
 
     @untraced
     def matmul(self, x: Tensor) -> Tensor:
@@ -57,32 +62,39 @@ class SheafLaplacian:
         if x.dim() != 2 or x.size(0) != n or x.size(1) % f:
             raise ValueError(f"x must have shape [{n}, {f} h], got {list(x.shape)}.")
         h = x.size(1) // f
-        learned, rest = x[:, : d * h], x[:, d * h :]
-        if self.identity is not None and self.identity is self.fixed:
-            moved = self.identity.matmul(x)
-            return torch.cat([learned - moved[:, : d * h], *self._fixed(rest, moved[:, d * h :])], dim=1)
-        if self.identity is not None:
-            out = learned - self.identity.matmul(learned)
-        else:
+        if self.identity is None:
             # S D S = I - S^2 with S = (D + I)^-1/2.
             root = self.root if self.root.size(2) > 1 else self.root.transpose(1, 2).expand(-1, 1, d)
-            out = diffuse(self.transport, root, learned.reshape(n, d, h), self.pairs).view(n, d * h)
-        if self.fixed is None:
-            return out
-        return torch.cat([out, *self._fixed(rest, self.fixed.matmul(rest))], dim=1)
+            return diffuse(self.transport, root, x.reshape(n, f, h), self.pairs, self._fixed_weights()).view(n, f * h)
+        learned, rest = x[:, : d * h], x[:, d * h :]
+        fixed = self.fixed
+        if self.identity is fixed:
+            moved = self.identity.matmul(x)
+            return torch.cat([learned - moved[:, : d * h], *self._fixed(rest, moved[:, d * h :])], dim=1)
+        out = learned - self.identity.matmul(learned)
+        return out if fixed is None else torch.cat([out, *self._fixed(rest, fixed.matmul(rest))], dim=1)
 
     __matmul__ = matmul
 
+    def _fixed_weights(self) -> Fixed | None:
+        """S and T of fixed dimensions: (D + I)^-1/2 (D -+ A) (D + I)^-1/2 = I - S (I +- A) S."""
+        if self.adjacency is None:
+            return None
+        dtype = self.transport.dtype
+        signs = self.transport.new_tensor([-1.0] * self.low_pass + [1.0] * self.high_pass)
+        return Fixed((self.adjacency.row_sum(dtype) + 1).rsqrt(), self.adjacency.weights(dtype), signs)
+
     def _fixed(self, x: Tensor, moved: Tensor) -> list[Tensor]:
         """What fixed dimensions become, from x and (D + I)^-1/2 (A + I) (D + I)^-1/2 x."""
-        if self.fixed is None:
+        fixed = self.fixed
+        if fixed is None:
             return []
         count = self.low_pass + self.high_pass
         stalks, neighbors = x.chunk(count, dim=1), moved.chunk(count, dim=1)
         out = []
         if self.low_pass:
             # D + A where the operator holds A + I: its diagonal 1 / (D + 1) is taken off twice, 1 - 2 / (D + 1) + 1 / (D + 1).
-            diagonal = 1 - 2 * self.fixed.weights(x.dtype)[self.fixed.structure.diagonal].unsqueeze(1)
+            diagonal = 1 - 2 * fixed.weights(x.dtype)[fixed.structure.diagonal].unsqueeze(1)
             out.append(diagonal * stalks[0] + neighbors[0])
         if self.high_pass:
             out.append(stalks[-1] - neighbors[-1])
@@ -108,8 +120,9 @@ class SheafLaplacian:
             rows = (i.view(-1, 1, 1) * f + units.view(1, -1, 1)).expand(-1, -1, d)
             columns = (j.view(-1, 1, 1) * f + units.view(1, 1, -1)).expand(-1, d, -1)
             places.append(torch.stack([rows.flatten(), columns.flatten()]))
-        if self.fixed is not None:
-            pattern, entries = self.fixed.structure, self.fixed.weights(off.dtype)
+        fixed = self.fixed
+        if fixed is not None:
+            pattern, entries = fixed.structure, fixed.weights(off.dtype)
             for k, sign in enumerate([1.0] * self.low_pass + [-1.0] * self.high_pass):
                 values.append(torch.where(pattern.row == pattern.col, 1 - entries, sign * entries))
                 places.append(torch.stack([pattern.row, pattern.col]) * f + d + k)
@@ -149,7 +162,7 @@ def sheaf_laplacian(
         The operator.
     """
     adjacency = adjacency or pairs.adjacency(weight)
-    fixed = adjacency.gcn_norm(dtype=dtype) if low_pass or high_pass else None
+    fixed = adjacency if low_pass or high_pass else None
     w = weight if weight is None else weight.to(dtype)
     if gate is not None:
         w = gate if w is None else gate * w

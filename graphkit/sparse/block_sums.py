@@ -30,7 +30,7 @@ class _MaskedCode(VectorCode):
         self.pointer, self.lanes = self.vector.as_pointer(), ir.VectorType(ir.IntType(1), _WIDTH)
         self.kind = f"v{_WIDTH}{self.vector.element.intrinsic_name}.p0"
         self.nothing = ir.Constant(self.vector, None)
-        self.dims, self.channels = cgutils.unpack_tuple(builder, self.views["x"].shape)[1:]
+        self.channels = cgutils.unpack_tuple(builder, self.views["x"].shape)[2]
 
     def masks(self, f: Any) -> list[Any]:
         """Which lanes of the vectors from channel f on are channels."""
@@ -101,51 +101,68 @@ class _MaskedCode(VectorCode):
 
 
 def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
-    """Code for out[i, a, f:g] = sum of value[e, a, b] * x[col[e], b, f:g] over first <= e < end and all b.
+    """Code for out[i, a, f:g] = sum of value[e, a, b] * x[col[e], b, f:g] over first <= e < end and all b < d.
 
-    For all a, with g = f + 16 * count or the number of channels. Diagonal, value[e, 0, a] * x[col[e], a, f:g].
+    For all a < d, with g = f + 16 * count or the number of channels. Diagonal, value[e, 0, a] * x[col[e], a, f:g]. For the
+    dimensions d + k that are not learned, signs[k] * weight[e] * x[col[e], d + k, f:g].
     """
 
     @intrinsic
     def gather(
-        context: Any, size: Any, out: Any, i: Any, f: Any, x: Any, col: Any, value: Any, first: Any, end: Any, last: Any
+        context: Any,
+        size: Any,
+        more: Any,
+        out: Any,
+        i: Any,
+        f: Any,
+        x: Any,
+        col: Any,
+        value: Any,
+        weight: Any,
+        signs: Any,
+        first: Any,
+        end: Any,
+        last: Any,
     ) -> Any:
-        names = ("size", "out", "i", "f", "x", "col", "value", "first", "end", "last")
+        names = ("size", "more", "out", "i", "f", "x", "col", "value", "weight", "signs", "first", "end", "last")
 
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = dict(zip(names, args, strict=True))
             code = _MaskedCode(target, builder, dict(zip(names, signature.args, strict=True)), given, count)
-            f, dims = given["f"], [_INDEX(a) for a in range(size.count)]
-            masks, totals = code.masks(f), [code.zeros(count) for _ in dims]
+            f, d = given["f"], size.count
+            dims, fixed = ([_INDEX(a) for a in part] for part in (range(d), range(d, d + more.count)))
+            masks, totals = code.masks(f), [code.zeros(count) for _ in (*dims, *fixed)]
+            factors = [builder.load(code.place("signs", _INDEX(k))) for k in range(more.count)]
 
-            def add(entry: Any, b: Any, places: list[tuple[Any, Any]], goals: list[list[Any]]) -> None:
+            def add(entry: Any, b: Any, weights: list[Any], goals: list[list[Any]]) -> None:
                 code.ask_for(code.place("x", code.row_ahead(entry), b, f))
                 vectors = code.load_at("x", code.row_at(entry), b, f, masks)
-                for place, goal in zip(places, goals, strict=True):
-                    weight = code.filled(builder.load(code.place("value", entry, *place)))
+                for weight, goal in zip(map(code.filled, weights), goals, strict=True):
                     for total, vector in zip(goal, vectors, strict=True):
                         code.add(total, vector, weight)
 
             with code.loop(given["first"], given["end"]) as (entry, _):
                 if diagonal:
-                    for a, goal in zip(dims, totals, strict=True):
-                        add(entry, a, [(_INDEX(0), a)], [goal])
+                    for a, goal in zip(dims, totals, strict=False):
+                        add(entry, a, [builder.load(code.place("value", entry, _INDEX(0), a))], [goal])
                 else:
-                    with code.loop(_INDEX(0), code.dims) as (b, _):
-                        add(entry, b, [(a, b) for a in dims], totals)
-            for a, goal in zip(dims, totals, strict=True):
+                    with code.loop(_INDEX(0), _INDEX(d)) as (b, _):
+                        add(entry, b, [builder.load(code.place("value", entry, a, b)) for a in dims], totals[:d])
+                for a, factor, goal in zip(fixed, factors, totals[d:], strict=True):
+                    add(entry, a, [builder.fmul(factor, builder.load(code.place("weight", entry)))], [goal])
+            for a, goal in zip((*dims, *fixed), totals, strict=True):
                 code.store_at(code.read(goal), "out", given["i"], a, f, masks)
             return target.get_dummy_value()
 
         number = types.int64
-        return types.void(size, out, number, number, x, col, value, number, number, number), generate
+        return types.void(size, more, out, number, number, x, col, value, weight, signs, number, number, number), generate
 
     made: Callable[..., None] = gather
     return made
 
 
 def _dotting(diagonal: bool) -> Callable[..., None]:
-    """Code for out[k, a, b] = <x[i, a], y[j, b]> + <z[i, a], w[j, b]>; diagonal, out[k, 0, a] of a = b."""
+    """Code for out[k, a, b] = -<x[i, a], y[j, b]> - <z[i, a], w[j, b]>; diagonal, out[k, 0, a] of a = b."""
 
     @intrinsic
     def dot(context: Any, size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> Any:
@@ -170,7 +187,7 @@ def _dotting(diagonal: bool) -> Callable[..., None]:
             for start in range(0, len(found), _WIDTH):
                 part = found[start : start + _WIDTH]
                 lanes = ir.Constant(ir.VectorType(_LANE, len(part)), list(range(len(part))))
-                sums = builder.shuffle_vector(code.lane_sums(part), code.nothing, lanes)
+                sums = builder.fneg(builder.shuffle_vector(code.lane_sums(part), code.nothing, lanes))
                 place = builder.gep(code.place("out", given["k"], _INDEX(0), _INDEX(0)), [_LANE(start)])
                 builder.store(sums, builder.bitcast(place, sums.type.as_pointer()), align=code.align)
             return target.get_dummy_value()
@@ -230,23 +247,37 @@ _dot_full, _dot_diagonal = _dotting(diagonal=False), _dotting(diagonal=True)
 
 
 @njit(inline="always")
-def set_blocks(size: Any, out: Any, i: Any, x: Any, col: Any, value: Any, first: Any, end: Any, last: Any) -> None:
-    """out[i] = sum of T_e x[col[e]] over first <= e < end, T_e = value[e] [d, d] or its diagonal [1, d]. Compiled code only.
+def set_blocks(
+    size: Any,
+    more: Any,
+    out: Any,
+    i: Any,
+    x: Any,
+    col: Any,
+    value: Any,
+    weight: Any,
+    signs: Any,
+    first: Any,
+    end: Any,
+    last: Any,
+) -> None:
+    """out[i] = sum of T_e x[col[e]] over first <= e < end, for x [n, d + k, channels]. Compiled code only.
 
-    `last` is the last position of col that may be looked at ahead of time.
+    T_e is value[e] [d, d], or its diagonal [1, d], followed on the diagonal by weight[e] * signs [k]. `more` is any tuple of
+    length k; `last` is the last position of col that may be looked at ahead of time.
     """
     for f in range(0, x.shape[2], 32):
         if value.shape[1] < value.shape[2]:
-            _gather_diagonal(size, out, i, f, x, col, value, first, end, last)
+            _gather_diagonal(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
         elif x.shape[2] - f > 16:
-            _gather_wide(size, out, i, f, x, col, value, first, end, last)
+            _gather_wide(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
         else:
-            _gather_narrow(size, out, i, f, x, col, value, first, end, last)
+            _gather_narrow(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
 
 
 @njit(inline="always")
 def set_dots(size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> None:
-    """out[k] = x[i] y[j]^T + z[i] w[j]^T [d, d], or its diagonal [1, d]; `ahead` is a later j. Compiled code only."""
+    """out[k] = -x[i] y[j]^T - z[i] w[j]^T [d, d], or its diagonal [1, d]; `ahead` is a later j. Compiled code only."""
     if out.shape[1] < out.shape[2]:
         _dot_diagonal(size, out, k, x, y, z, w, i, j, ahead)
     else:

@@ -119,12 +119,17 @@ def products_backward(
 
 
 @njit(nogil=True, cache=True)
-def scaled(counter: Any, size: Any, blocks: Any, nodes: Any, root: Any, x: Any, out: Any) -> None:
-    """out[i] = S_i x[i] for S [N, d, d] or its diagonals [N, 1, d]; `nodes` counts the rows."""
+def scaled(
+    counter: Any, size: Any, more: Any, blocks: Any, nodes: Any, root: Any, fixed: Any, ones: Any, x: Any, out: Any
+) -> None:
+    """out[i] = S_i x[i] for x [N, d + k, h]; `nodes` counts the rows, `more` is any tuple of length k.
+
+    S is [N, d, d], or its diagonals [N, 1, d], and fixed [N] for the last k dimensions; `ones` [k].
+    """
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            set_blocks(size, out, i, x, nodes, root, i, i + 1, i)
+            set_blocks(size, more, out, i, x, nodes, root, fixed, ones, i, i + 1, i)
         block = take(counter)
 
 
@@ -132,30 +137,35 @@ def scaled(counter: Any, size: Any, blocks: Any, nodes: Any, root: Any, x: Any, 
 def diffused(
     counter: Any,
     size: Any,
+    more: Any,
     blocks: Any,
     rowptr: Any,
     col: Any,
     value: Any,
+    weight: Any,
+    signs: Any,
     nodes: Any,
     root: Any,
+    fixed: Any,
+    ones: Any,
     x: Any,
     u: Any,
     v: Any,
     out: Any,
 ) -> None:
-    """v[i] = u[i] + sum of T_e u[col[e]] over the entries of row i, and out[i] = x[i] - S_i v[i]; shapes as in `scaled`.
+    """v[i] = u[i] + sum of T_e u[col[e]] over the entries of row i, and out[i] = x[i] - S_i v[i]; S as in `scaled`.
 
-    T is [nnz, d, d], or its diagonals [nnz, 1, d].
+    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions.
     """
     last = col.shape[0] - 1
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            set_blocks(size, v, i, u, col, value, rowptr[i], rowptr[i + 1], last)
+            set_blocks(size, more, v, i, u, col, value, weight, signs, rowptr[i], rowptr[i + 1], last)
             for a in range(x.shape[1]):
                 for f in range(x.shape[2]):
                     v[i, a, f] += u[i, a, f]
-            set_blocks(size, out, i, v, nodes, root, i, i + 1, i)
+            set_blocks(size, more, out, i, v, nodes, root, fixed, ones, i, i + 1, i)
             for a in range(x.shape[1]):
                 for f in range(x.shape[2]):
                     out[i, a, f] = x[i, a, f] - out[i, a, f]
@@ -164,7 +174,10 @@ def diffused(
 
 @njit(nogil=True, cache=True)
 def dots(counter: Any, size: Any, low: Any, high: Any, to: Any, a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
-    """out[to[k]] = a[low[k]] b[high[k]]^T + c[low[k]] d[high[k]]^T; for out [nnz, 1, d], the diagonals of that."""
+    """out[to[k]] = -a[low[k]] b[high[k]]^T - c[low[k]] d[high[k]]^T; for out [nnz, 1, d], the diagonals of that.
+
+    Of dimensions below d; the arrays may have more.
+    """
     pairs = low.shape[0]
     first = take(counter) * _TASK
     while first < pairs:

@@ -6,7 +6,7 @@ Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [d, 2 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from graphkit.sparse.edge_pairs import EdgePairs
 from graphkit.sparse.segment import segment_sum
 from graphkit.sparse.shared_work import share
 from graphkit.sparse.small_matrices import compiled, ends_first, ends_last
+from graphkit.sparse.spmm import sddmm
 
 
 def at_ends(nodes: Tensor, pairs: EdgePairs) -> Tensor:
@@ -50,19 +51,35 @@ def transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, degree: bo
     return both
 
 
-def diffuse(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
+class Fixed(NamedTuple):
+    """Stalk dimensions whose maps are not learned, behind those whose maps are.
+
+    Attributes:
+        root: The diagonal of S [N].
+        weight: Weight of each entry of `pairs.structure` [2 m], symmetric.
+        signs: -1 or 1 for each dimension [k]: how T is made of the weights.
+    """
+
+    root: Tensor
+    weight: Tensor
+    signs: Tensor
+
+
+def diffuse(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs, fixed: Fixed | None = None) -> Tensor:
     """Apply one diffusion, y = x - S (I + T) S x.
 
     Args:
         transport: T with T_uv = T_vu^T [2 m, d, d] or [2 m, 1, d], in the order of `pairs.structure`.
         root: Symmetric S at the nodes [N, d, d] or [N, 1, d].
-        x: Stalks [N, d, h].
+        x: Stalks [N, d + k, h].
         pairs: The edges.
+        fixed: S and T of the last k dimensions, None for k = 0.
 
     Returns:
-        [N, d, h]. Because T_uv = T_vu^T, the gradient of both is given to one of them.
+        [N, d + k, h]. Because T_uv = T_vu^T, the gradient of both is given to one of them.
     """
-    out: Tensor = _Diffuse.apply(transport, root, x, pairs)  # type: ignore[no-untyped-call]
+    given = fixed or Fixed(*(x.new_empty(0) for _ in Fixed._fields))
+    out: Tensor = _Diffuse.apply(transport, root, x, *given, pairs)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -164,59 +181,75 @@ class _Transports(Function):
 
 class _Diffuse(Function):
     @staticmethod
-    def forward(ctx: Any, transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> Tensor:
-        u, v, out = _diffused(transport, root, x, pairs)
-        ctx.save_for_backward(transport, root, x, u, v)
+    def forward(
+        ctx: Any, transport: Tensor, root: Tensor, x: Tensor, scale: Tensor, weight: Tensor, signs: Tensor, pairs: EdgePairs
+    ) -> Tensor:
+        operator = transport, root, scale, weight, signs
+        u, v, out = _diffused(pairs, x, *operator)
+        ctx.save_for_backward(x, u, v, *operator)
         ctx.pairs = pairs
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        transport, root, x, u, v = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, u, v, *operator = ctx.saved_tensors
+        transport, root, _, _, signs = operator
         pairs: EdgePairs = ctx.pairs
-        g = -grad
-        p, q, moved = _diffused(transport, root, g, pairs)  # the operator is its own adjoint
-        grad_transport = grad_root = None
+        p, q, moved = _diffused(pairs, grad, *operator)  # the operator is its own adjoint
+        grad_transport = grad_root = grad_scale = grad_weight = None
         if ctx.needs_input_grad[0]:
-            # dT_vu + dT_uv^T = p_v u_u^T + u_v p_u^T.
+            # dT_vu + dT_uv^T = -p_v u_u^T - u_v p_u^T.
             grad_transport = torch.zeros_like(transport)
             _dots(pairs.low, pairs.high, pairs.upper, (p, u, u, p), grad_transport)
         if ctx.needs_input_grad[1]:
             nodes = torch.arange(pairs.num_nodes, device=x.device)
             grad_root = torch.empty_like(root, memory_format=torch.contiguous_format)
-            _dots(nodes, nodes, nodes, (g, v, q, x), grad_root)
-        return grad_transport, grad_root, moved.neg_() if ctx.needs_input_grad[2] else None, None
+            _dots(nodes, nodes, nodes, (grad, v, q, x), grad_root)
+        d = root.size(2)
+        if ctx.needs_input_grad[3]:
+            grad_scale = -(grad * v + q * x)[:, d:].sum((1, 2))
+        if ctx.needs_input_grad[4]:
+            signed = p[:, d:] * -signs.view(-1, 1)
+            grad_weight = sddmm(pairs.structure, signed.flatten(1), u[:, d:].flatten(1))
+        return grad_transport, grad_root, moved, grad_scale, grad_weight, None, None
 
 
-def _diffused(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs) -> tuple[Tensor, Tensor, Tensor]:
+def _diffused(
+    pairs: EdgePairs, x: Tensor, transport: Tensor, root: Tensor, scale: Tensor, weight: Tensor, signs: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return u = S x, v = u + T u and x - S v."""
-    structure = pairs.structure
+    structure, ones = pairs.structure, torch.ones_like(signs)
     if compiled(x):
-        size, blocks, nodes = (0,) * x.size(1), structure.row_blocks, torch.arange(pairs.num_nodes)
-        u, v, out = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(3))
-        share(kernels.scaled, size, blocks, nodes, root, x, u)
-        share(kernels.diffused, size, blocks, structure.rowptr, structure.col, transport, nodes, root, x, u, v, out)
+        x = x.contiguous()
+        u, v, out = (torch.empty_like(x) for _ in range(3))
+        sizes, rows = ((0,) * root.size(2), (0,) * signs.numel()), (torch.arange(pairs.num_nodes), root, scale, ones)
+        entries = structure.rowptr, structure.narrow_col, transport, weight, signs
+        share(kernels.scaled, *sizes, structure.row_blocks, *rows, x, u)
+        share(kernels.diffused, *sizes, structure.row_blocks, *entries, *rows, x, u, v, out)
         return u, v, out
-    u = _times(root, x)
-    v = u + _sum(_times(transport, u.index_select(0, structure.col)), pairs)
-    return u, v, x - _times(root, v)
+    u = _times(root, scale, ones, x)
+    v = u + _sum(_times(transport, weight, signs, u.index_select(0, structure.col)), pairs)
+    return u, v, x - _times(root, scale, ones, v)
 
 
 def _dots(low: Tensor, high: Tensor, to: Tensor, four: tuple[Tensor, Tensor, Tensor, Tensor], out: Tensor) -> None:
-    """out[to] = a[low] b[high]^T + c[low] d[high]^T, or the diagonals of that."""
+    """out[to] = -a[low] b[high]^T - c[low] d[high]^T of the first dimensions, or the diagonals of that."""
     if compiled(out):
         share(kernels.dots, (0,) * out.size(2), low, high, to, *four, out)
         return
-    a, b, c, d = four
+    a, b, c, d = (one[:, : out.size(2)] for one in four)
     left, right = torch.cat([a, c], dim=2)[low], torch.cat([b, d], dim=2)[high]
     found = torch.einsum("kah,kah->ka" if out.size(1) < out.size(2) else "kah,kbh->kab", left, right)
-    out[to] = found.view(-1, *out.shape[1:])
+    out[to] = -found.view(-1, *out.shape[1:])
 
 
-def _times(matrices: Tensor, stalks: Tensor) -> Tensor:
-    """M x for matrices [n, d, d] or diagonals [n, 1, d]."""
-    return matrices.transpose(1, 2) * stalks if matrices.size(1) < matrices.size(2) else matrices @ stalks
+def _times(matrices: Tensor, weight: Tensor, signs: Tensor, stalks: Tensor) -> Tensor:
+    """M x for matrices [n, d, d] or diagonals [n, 1, d], and weight [n] times signs [k] for the last k dimensions."""
+    d = matrices.size(2)
+    learned, rest = stalks[:, :d], stalks[:, d:]
+    moved = matrices.transpose(1, 2) * learned if matrices.size(1) < d else matrices @ learned
+    return torch.cat([moved, weight.view(-1, 1, 1) * signs.view(-1, 1) * rest], dim=1) if signs.numel() else moved
 
 
 def _sum(entries: Tensor, pairs: EdgePairs) -> Tensor:

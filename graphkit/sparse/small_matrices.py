@@ -59,7 +59,10 @@ class _Householder(Function):
     def forward(ctx: Any, theta: Tensor, d: int) -> Tensor:
         if compiled(theta):
             matrices = theta.new_empty(theta.size(1), d * d)
-            share(kernels.reflect, (0,) * d, ends_first(theta), matrices)
+            if d == 3:
+                share(kernels.reflect_three, ends_first(theta), matrices)
+            else:
+                share(kernels.reflect, (0,) * d, ends_first(theta), matrices)
             ctx.save_for_backward(theta, out := ends_last(matrices.view(-1, d, d)))
             return out
         out = torch.eye(d, dtype=theta.dtype, device=theta.device).unsqueeze(2).repeat(1, 1, theta.size(1))
@@ -78,8 +81,11 @@ class _Householder(Function):
         if compiled(theta):
             given = ends_first(theta)
             gradient = torch.empty_like(given)
-            matrices = ends_first(out).flatten(1), ends_first(grad).flatten(1)
-            share(kernels.reflect_backward, (0,) * d, given, *matrices, gradient)
+            outer = ends_first(grad).flatten(1)
+            if d == 3:
+                share(kernels.reflect_three_backward, given, outer, gradient)
+            else:
+                share(kernels.reflect_backward, (0,) * d, given, ends_first(out).flatten(1), outer, gradient)
             return ends_last(gradient), None
         gradient = torch.empty_like(theta)
         for i in range(d - 1):

@@ -36,6 +36,49 @@ def reflect_backward(counter: Any, size: Any, theta: Any, out: Any, grad: Any, g
         first = take(counter) * _TASK
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def reflect_three(counter: Any, theta: Any, out: Any) -> None:
+    """`reflect` for d = 3, written out: Q = (I - n v v^T) G with v = (1, a, b) and G = H_2 H_3, which c gives."""
+    one, two = theta.dtype.type(1), theta.dtype.type(2)
+    first = take(counter) * _TASK
+    while first < theta.shape[0]:
+        for k in range(first, min(first + _TASK, theta.shape[0])):
+            a, b, c = theta[k, 0], theta[k, 1], theta[k, 2]
+            n, m = two / (one + a * a + b * b), two / (one + c * c)
+            g11, g12, g22 = one - m, m * c, m * c * c - one  # the rest of G: ones and zeros, and -g12 for g21
+            w1, w2 = a * g11 - b * g12, a * g12 + b * g22  # v^T G = (1, w1, w2)
+            out[k, 0], out[k, 1], out[k, 2] = one - n, -n * w1, -n * w2
+            out[k, 3], out[k, 4], out[k, 5] = -n * a, g11 - n * a * w1, g12 - n * a * w2
+            out[k, 6], out[k, 7], out[k, 8] = -n * b, -g12 - n * b * w1, g22 - n * b * w2
+        first = take(counter) * _TASK
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any) -> None:
+    """Gradient of `reflect_three`, with D that of Q: n gets -v^T D w, v gets -n (D w + G D^T v), G gets (I - n v v^T) D."""
+    one, two = theta.dtype.type(1), theta.dtype.type(2)
+    first = take(counter) * _TASK
+    while first < theta.shape[0]:
+        for k in range(first, min(first + _TASK, theta.shape[0])):
+            a, b, c = theta[k, 0], theta[k, 1], theta[k, 2]
+            n, m = two / (one + a * a + b * b), two / (one + c * c)
+            g11, g12, g22 = one - m, m * c, m * c * c - one
+            w1, w2 = a * g11 - b * g12, a * g12 + b * g22
+            d00, d01, d02 = grad[k, 0], grad[k, 1], grad[k, 2]
+            d10, d11, d12 = grad[k, 3], grad[k, 4], grad[k, 5]
+            d20, d21, d22 = grad[k, 6], grad[k, 7], grad[k, 8]
+            # D w, and t = D^T v
+            x0, x1, x2 = d00 + d01 * w1 + d02 * w2, d10 + d11 * w1 + d12 * w2, d20 + d21 * w1 + d22 * w2
+            t1, t2 = d01 + a * d11 + b * d21, d02 + a * d12 + b * d22
+            to_n = -(x0 + a * x1 + b * x2)
+            grad_theta[k, 0] = -n * (x1 + g11 * t1 + g12 * t2 + n * a * to_n)
+            grad_theta[k, 1] = -n * (x2 - g12 * t1 + g22 * t2 + n * b * to_n)
+            h11, h12, h21, h22 = d11 - n * a * t1, d12 - n * a * t2, d21 - n * b * t1, d22 - n * b * t2
+            to_m = -h11 + c * (h12 - h21) + c * c * h22
+            grad_theta[k, 2] = m * (h12 - h21 + two * c * h22 - m * c * to_m)
+        first = take(counter) * _TASK
+
+
 @njit(nogil=True, cache=True)
 def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any) -> None:
     """M^-1/2 of symmetric matrices [N, d, d], by Jacobi rotations in float64.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphkit.sparse import as_csr
 from graphkit.sparse.edge_pairs import EdgePairs, edge_pairs
-from graphkit.sparse.sheaf_ops import at_ends, diffuse, transports
+from graphkit.sparse.sheaf_ops import Fixed, at_ends, diffuse, transports
 
 NODES = 40
 WIDTHS = 1, 3, 16, 17, 32, 40, 70
@@ -58,6 +58,28 @@ def test_diffusion(d: int, h: int, diagonal: bool, diagonal_root: bool, dtype: t
         rows[u] = rows[u] + block.t() @ scaled[v]
     slow = torch.stack([stalks.double() - one @ row for stalks, one, row in zip(x, roots, rows, strict=True)])
     _assert_same(diffuse(transport, root, x, pairs), slow, [blocks, given, x])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize(("signs", "h"), [([-1.0], 5), ([1.0], 33), ([-1.0, 1.0], 70)])
+def test_dimensions_that_are_not_learned(signs: list[float], h: int, diagonal: bool, dtype: torch.dtype) -> None:
+    pairs, d = _pairs(), 2
+    blocks = _random(pairs.size, 1 if diagonal else d, d, dtype=dtype)
+    weight, scale = _random(pairs.size, dtype=dtype), _random(NODES, dtype=dtype)
+    x = _random(NODES, d + len(signs), h, dtype=dtype)
+    root = torch.ones(NODES, 1 if diagonal else d, d, dtype=dtype)
+    turned = blocks if diagonal else blocks.transpose(1, 2)
+    empty = blocks.new_empty(2 * pairs.size, *blocks.shape[1:])
+    transport = empty.index_put((pairs.upper,), blocks).index_put((pairs.lower,), turned)
+    learned = diffuse(transport, root, x[:, :d], pairs)  # which the test above looks at
+    dense = torch.zeros(NODES, NODES, dtype=torch.float64).index_put((pairs.low, pairs.high), weight.double())
+    dense, s = dense + dense.t(), scale.double().diag()
+    unit = torch.eye(NODES, dtype=torch.float64)
+    rest = [(unit - s @ (unit + sign * dense) @ s) @ x[:, d + k].double() for k, sign in enumerate(signs)]
+    slow = torch.cat([learned.double(), torch.stack(rest, dim=1)], dim=1)
+    fixed = Fixed(scale, weight[pairs.pair], torch.tensor(signs, dtype=dtype))
+    _assert_same(diffuse(transport, root, x, pairs, fixed), slow, [blocks, weight, scale, x])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
