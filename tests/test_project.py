@@ -209,7 +209,7 @@ def test_test_installs_the_extras_and_runs_the_tests(checkout: Path):
     assert make(checkout, "test", "PYTHON=./newpython").returncode == 0
     _, installed, tested = (checkout / "log").read_text().splitlines()
     assert re.search(r"-e \.\[dev,ogb\b", installed)
-    assert tested.strip() == "inner -m pytest -n auto"
+    assert tested.strip() == "inner -m pytest -n auto --dist worksteal"
 
 
 @pytest.mark.parametrize(("python", "says"), [("./oldpython", "Python 3.10.13"), ("./no-such-python", "not on the PATH")])
