@@ -27,6 +27,7 @@ class SheafLaplacian:
         low_pass: Whether a low-pass dimension follows the learned ones: the signless Laplacian.
         high_pass: Whether a high-pass dimension follows: the Laplacian of the graph.
         adjacency: The graph with the weights that fixed dimensions have; None without any.
+        fixed: S and T of the fixed dimensions beside learned maps; None without any, and for identity maps.
         identity: (D + I)^-1/2 (A + I) (D + I)^-1/2 with all weights, what identity maps propagate with; None for other maps.
         transport: T [2 m, d, d] or its diagonals [2 m, 1, d]; empty for identity maps.
         root: (D + I)^-1/2 [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
@@ -37,6 +38,7 @@ class SheafLaplacian:
     low_pass: bool
     high_pass: bool
     adjacency: CSR | None
+    fixed: Fixed | None
     identity: CSR | None
     transport: Tensor
     root: Tensor
@@ -46,8 +48,7 @@ class SheafLaplacian:
         """f, the dimension of a stalk with the fixed ones."""
         return self.stalk_dim + self.low_pass + self.high_pass
 
-    @property
-    def fixed(self) -> CSR | None:
+    def _fixed_operator(self) -> CSR | None:
         """(D + I)^-1/2 (A + I) (D + I)^-1/2 of the fixed dimensions; None without any."""
         return self.adjacency.gcn_norm(dtype=self.transport.dtype) if self.adjacency else None
 
@@ -65,30 +66,21 @@ class SheafLaplacian:
         if self.identity is None:
             # S D S = I - S^2 with S = (D + I)^-1/2.
             root = self.root if self.root.size(2) > 1 else self.root.transpose(1, 2).expand(-1, 1, d)
-            return diffuse(self.transport, root, x.reshape(n, f, h), self.pairs, self._fixed_weights()).view(n, f * h)
+            return diffuse(self.transport, root, x.reshape(n, f, h), self.pairs, self.fixed).view(n, f * h)
         learned, rest = x[:, : d * h], x[:, d * h :]
-        fixed = self.fixed
-        if self.identity is fixed:
-            moved = self.identity.matmul(x)
-            return torch.cat([learned - moved[:, : d * h], *self._fixed(rest, moved[:, d * h :])], dim=1)
-        out = learned - self.identity.matmul(learned)
-        return out if fixed is None else torch.cat([out, *self._fixed(rest, fixed.matmul(rest))], dim=1)
+        fixed = self._fixed_operator()
+        if fixed is None:
+            return learned - self.identity.matmul(learned)
+        if fixed is self.identity:
+            moved, moved_rest = self.identity.matmul(x).split([d * h, x.size(1) - d * h], dim=1)
+        else:
+            moved, moved_rest = self.identity.matmul(learned), fixed.matmul(rest)
+        return torch.cat([learned - moved, *self._fixed_parts(fixed, rest, moved_rest)], dim=1)
 
     __matmul__ = matmul
 
-    def _fixed_weights(self) -> Fixed | None:
-        """S and T of fixed dimensions: (D + I)^-1/2 (D -+ A) (D + I)^-1/2 = I - S (I +- A) S."""
-        if self.adjacency is None:
-            return None
-        dtype = self.transport.dtype
-        signs = self.transport.new_tensor([-1.0] * self.low_pass + [1.0] * self.high_pass)
-        return Fixed((self.adjacency.row_sum(dtype) + 1).rsqrt(), self.adjacency.weights(dtype), signs)
-
-    def _fixed(self, x: Tensor, moved: Tensor) -> list[Tensor]:
-        """What fixed dimensions become, from x and (D + I)^-1/2 (A + I) (D + I)^-1/2 x."""
-        fixed = self.fixed
-        if fixed is None:
-            return []
+    def _fixed_parts(self, fixed: CSR, x: Tensor, moved: Tensor) -> list[Tensor]:
+        """What fixed dimensions become beside identity maps, from x and (D + I)^-1/2 (A + I) (D + I)^-1/2 x."""
         count = self.low_pass + self.high_pass
         stalks, neighbors = x.chunk(count, dim=1), moved.chunk(count, dim=1)
         out = []
@@ -120,7 +112,7 @@ class SheafLaplacian:
             rows = (i.view(-1, 1, 1) * f + units.view(1, -1, 1)).expand(-1, -1, d)
             columns = (j.view(-1, 1, 1) * f + units.view(1, 1, -1)).expand(-1, d, -1)
             places.append(torch.stack([rows.flatten(), columns.flatten()]))
-        fixed = self.fixed
+        fixed = self._fixed_operator()
         if fixed is not None:
             pattern, entries = fixed.structure, fixed.weights(off.dtype)
             for k, sign in enumerate([1.0] * self.low_pass + [-1.0] * self.high_pass):
@@ -162,14 +154,15 @@ def sheaf_laplacian(
         The operator.
     """
     adjacency = adjacency or pairs.adjacency(weight)
-    fixed = adjacency if low_pass or high_pass else None
+    plain = adjacency if low_pass or high_pass else None  # without the gate
     w = weight if weight is None else weight.to(dtype)
     if gate is not None:
         w = gate if w is None else gate * w
         adjacency = pairs.adjacency(w)
     if maps is None:
         none = torch.empty(0, dtype=dtype, device=pairs.own.device)
-        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, adjacency.gcn_norm(dtype=dtype), none, none)
+        identity = adjacency.gcn_norm(dtype=dtype)
+        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, plain, None, identity, none, none)
     if maps.dim() == 2:
         transport, degree = transports(maps, w, pairs, degree=True)
         root = (degree.unsqueeze(2) + 1).rsqrt()
@@ -182,7 +175,12 @@ def sheaf_laplacian(
         triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=maps.device)
         triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=maps.device)
         root = inverse_root(degree[:, triangle] + torch.eye(stalk_dim, dtype=dtype, device=maps.device))
-    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, fixed, None, transport, root)
+    fixed = None
+    if plain is not None:
+        # (D + I)^-1/2 (D + A) (D + I)^-1/2 = I - S (I - A) S for the low-pass dimension, the other signs for the high-pass one.
+        signs = transport.new_tensor([-1.0] * low_pass + [1.0] * high_pass)
+        fixed = Fixed((plain.row_sum(dtype) + 1).rsqrt(), plain.weights(dtype), signs)
+    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, plain, fixed, None, transport, root)
 
 
 def _blocks(matrices: Tensor, d: int) -> Tensor:

@@ -36,17 +36,27 @@ def reflect_backward(counter: Any, size: Any, theta: Any, out: Any, grad: Any, g
         first = take(counter) * _TASK
 
 
+@njit(inline="always")
+def _reflections_of_three(theta: Any, k: Any) -> Any:
+    """(a, b, c), (n, m), (g11, g12, g22) and (w1, w2) of `reflect_three`, with n = 2 / |v|^2 and v^T G = (1, w1, w2).
+
+    The rest of G is ones and zeros, and -g12 for g21.
+    """
+    one, two = theta.dtype.type(1), theta.dtype.type(2)
+    a, b, c = theta[k, 0], theta[k, 1], theta[k, 2]
+    n, m = two / (one + a * a + b * b), two / (one + c * c)
+    g11, g12, g22 = one - m, m * c, m * c * c - one
+    return (a, b, c), (n, m), (g11, g12, g22), (a * g11 - b * g12, a * g12 + b * g22)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def reflect_three(counter: Any, theta: Any, out: Any) -> None:
     """`reflect` for d = 3, written out: Q = (I - n v v^T) G with v = (1, a, b) and G = H_2 H_3, which c gives."""
-    one, two = theta.dtype.type(1), theta.dtype.type(2)
+    one = theta.dtype.type(1)
     first = take(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
-            a, b, c = theta[k, 0], theta[k, 1], theta[k, 2]
-            n, m = two / (one + a * a + b * b), two / (one + c * c)
-            g11, g12, g22 = one - m, m * c, m * c * c - one  # the rest of G: ones and zeros, and -g12 for g21
-            w1, w2 = a * g11 - b * g12, a * g12 + b * g22  # v^T G = (1, w1, w2)
+            (a, b, _), (n, _), (g11, g12, g22), (w1, w2) = _reflections_of_three(theta, k)
             out[k, 0], out[k, 1], out[k, 2] = one - n, -n * w1, -n * w2
             out[k, 3], out[k, 4], out[k, 5] = -n * a, g11 - n * a * w1, g12 - n * a * w2
             out[k, 6], out[k, 7], out[k, 8] = -n * b, -g12 - n * b * w1, g22 - n * b * w2
@@ -56,14 +66,11 @@ def reflect_three(counter: Any, theta: Any, out: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect_three`, with D that of Q: n gets -v^T D w, v gets -n (D w + G D^T v), G gets (I - n v v^T) D."""
-    one, two = theta.dtype.type(1), theta.dtype.type(2)
+    two = theta.dtype.type(2)
     first = take(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
-            a, b, c = theta[k, 0], theta[k, 1], theta[k, 2]
-            n, m = two / (one + a * a + b * b), two / (one + c * c)
-            g11, g12, g22 = one - m, m * c, m * c * c - one
-            w1, w2 = a * g11 - b * g12, a * g12 + b * g22
+            (a, b, c), (n, m), (g11, g12, g22), (w1, w2) = _reflections_of_three(theta, k)
             d00, d01, d02 = grad[k, 0], grad[k, 1], grad[k, 2]
             d10, d11, d12 = grad[k, 3], grad[k, 4], grad[k, 5]
             d20, d21, d22 = grad[k, 6], grad[k, 7], grad[k, 8]
