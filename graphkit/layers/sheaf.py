@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from graphkit.layers.sheaf_laplacian import SheafLaplacian, sheaf_laplacian
 from graphkit.layers.sheaf_maps import check_maps, num_map_parameters, orthogonal_maps
 from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.edge_pairs import undirected
-from graphkit.sparse.sheaf_ops import at_ends
+from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_ends import EdgeEnds, undirected
+from graphkit.sparse.sheaf_ops import at_ends, tanh_transports, transports
 from graphkit.sparse.structure import untraced
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, None: None}
@@ -143,31 +144,25 @@ class SheafDiffusion(nn.Module):
         if x.dim() != 2 or x.size(1) != self.in_channels:
             raise ValueError(f"x must have shape [N, {self.in_channels}], got {list(x.shape)}")
         dtype = torch.promote_types(x.dtype, torch.float32)
-        pairs, weight, adjacency = undirected(as_csr(edge_index, x.size(0), edge_weight))
+        ends, adjacency = undirected(as_csr(edge_index, x.size(0), edge_weight))
+        gated, transport, degree = adjacency, None, None
+        # W (x_v || x_u) = W_a x_v + W_b x_u: two products at the nodes.
         learners = [learner for learner in (self.map_learner, self.weight_learner) if learner is not None]
-        maps = gate = None
-        if learners:
-            both = torch.cat([learner.weight for learner in learners])
-            # W (x_v || x_u) = W_a x_v + W_b x_u: two products at the nodes.
-            at_nodes = F.linear(
-                F.dropout(x, self.map_dropout, self.training),
-                torch.cat([both[:, : self.in_channels], both[:, self.in_channels :]]),
-            )
-            theta = at_ends(at_nodes.to(dtype), pairs)
+        halves = [torch.cat(learner.weight.chunk(2, dim=1)) for learner in learners]
+        if halves:
+            at_nodes = F.linear(F.dropout(x, self.map_dropout, self.training), torch.cat(halves)).to(dtype)
+            numbers = at_nodes.split([len(one) for one in halves], dim=1)
             if self.weight_learner is not None:
-                first, second = torch.sigmoid(theta[-1]).view(2, -1)
-                gate = (first * second).square()
-                theta = theta[:-1]
+                gated = self._gated(numbers[-1], ends, adjacency)
             if self.map_learner is not None:
-                maps = self._maps(theta)
+                transport, degree = self._transports(numbers[0], gated.value, ends)
         return sheaf_laplacian(
-            maps,
-            pairs,
+            transport,
+            degree,
+            ends,
             self.stalk_dim,
-            orthogonal=self.maps == "orthogonal",
-            weight=weight,
-            gate=gate,
             adjacency=adjacency,
+            gated=gated,
             low_pass=self.low_pass,
             high_pass=self.high_pass,
             dtype=dtype,
@@ -186,7 +181,7 @@ class SheafDiffusion(nn.Module):
         if self.step is None:
             return x - y
         gain = (1 + torch.tanh(self.step)).repeat_interleave(self.in_channels // self.num_stalks)
-        return gain * x - y
+        return (gain * x).sub_(y)
 
     def _propagate(self, y: Tensor, laplacian: SheafLaplacian) -> Tensor:
         """What sigma is applied to."""
@@ -196,15 +191,26 @@ class SheafDiffusion(nn.Module):
         """Build Delta, a torch sparse COO tensor [N f, N f], for inspection; node v owns rows v f to v f + f - 1."""
         return self.sheaf(x, edge_index, edge_weight).to_sparse()
 
+    def _gated(self, numbers: Tensor, ends: EdgeEnds, adjacency: CSR) -> CSR:
+        """The edges with their given weights times those learned from the numbers at the nodes [N, 2]."""
+        score = torch.sigmoid(at_ends(numbers, ends).squeeze(1))
+        gate = (score * score.index_select(0, ends.twin)).square()
+        given = adjacency.value
+        return ends.adjacency(gate if given is None else gate * given.to(gate.dtype))
+
+    def _transports(self, numbers: Tensor, weight: Tensor | None, ends: EdgeEnds) -> tuple[Tensor, Tensor | None]:
+        """T and D from the numbers at the nodes that maps are learned from [N, 2 p]."""
+        if self.maps != "orthogonal" and self.map_activation == "tanh":
+            return tanh_transports(numbers, self.stalk_dim, weight, ends)
+        return transports(self._maps(at_ends(numbers, ends)), weight, ends, degree=self.maps != "orthogonal")
+
     def _maps(self, theta: Tensor) -> Tensor:
-        """Restriction maps at the ends from what was learned there [p, 2 m]."""
+        """Restriction maps at the ends from what was learned there [2 m, p]."""
         phi = _ACTIVATIONS[self.map_activation]
         theta = theta if phi is None else phi(theta)
         if self.maps == "orthogonal":
             return orthogonal_maps(theta, self.stalk_dim, self.orthogonal)
-        if self.maps == "general":
-            return theta.view(self.stalk_dim, self.stalk_dim, -1)
-        return theta
+        return theta.view(-1, self.stalk_dim, self.stalk_dim) if self.maps == "general" else theta
 
     def _weight(self) -> Tensor | None:
         """What rows of x are multiplied with [f h, f h]: W_1 and W_2 in one product."""

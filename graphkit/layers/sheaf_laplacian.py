@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.edge_pairs import EdgePairs
-from graphkit.sparse.sheaf_ops import Fixed, diffuse, transports
+from graphkit.sparse.edge_ends import EdgeEnds
+from graphkit.sparse.sheaf_ops import Fixed, diffuse
 from graphkit.sparse.small_matrices import inverse_root
 from graphkit.sparse.structure import untraced
 
@@ -22,7 +22,7 @@ class SheafLaplacian:
     (low-pass) for one fixed dimension each. Symmetric, positive semi-definite, all eigenvalues in [0, 2).
 
     Attributes:
-        pairs: The edges.
+        ends: The edges.
         stalk_dim: d.
         low_pass: Whether a low-pass dimension follows the learned ones: the signless Laplacian.
         high_pass: Whether a high-pass dimension follows: the Laplacian of the graph.
@@ -33,7 +33,7 @@ class SheafLaplacian:
         root: (D + I)^-1/2 [N, d, d] or its diagonals [N, d, 1] or [N, 1, 1]; empty for identity maps.
     """
 
-    pairs: EdgePairs
+    ends: EdgeEnds
     stalk_dim: int
     low_pass: bool
     high_pass: bool
@@ -59,14 +59,14 @@ class SheafLaplacian:
         Raises:
             ValueError: x has another number of rows, or a width that is no multiple of f.
         """
-        n, f, d = self.pairs.num_nodes, self.num_stalks, self.stalk_dim
+        n, f, d = self.ends.num_nodes, self.num_stalks, self.stalk_dim
         if x.dim() != 2 or x.size(0) != n or x.size(1) % f:
             raise ValueError(f"x must have shape [{n}, {f} h], got {list(x.shape)}.")
         h = x.size(1) // f
         if self.identity is None:
             # S D S = I - S^2 with S = (D + I)^-1/2.
             root = self.root if self.root.size(2) > 1 else self.root.transpose(1, 2).expand(-1, 1, d)
-            return diffuse(self.transport, root, x.reshape(n, f, h), self.pairs, self.fixed).view(n, f * h)
+            return diffuse(self.transport, root, x.reshape(n, f, h), self.ends, self.fixed).view(n, f * h)
         learned, rest = x[:, : d * h], x[:, d * h :]
         fixed = self._fixed_operator()
         if fixed is None:
@@ -94,8 +94,8 @@ class SheafLaplacian:
 
     def to_sparse(self) -> Tensor:
         """The matrix itself, a torch sparse COO tensor [N f, N f]; node v owns rows v f to v f + f - 1. For inspection."""
-        n, f, d = self.pairs.num_nodes, self.num_stalks, self.stalk_dim
-        row, col = self.pairs.structure.row, self.pairs.structure.col
+        n, f, d = self.ends.num_nodes, self.num_stalks, self.stalk_dim
+        row, col = self.ends.structure.row, self.ends.structure.col
         if self.identity is not None:
             pattern, entries = self.identity.structure, self.identity.weights(self.identity.dtype or torch.float64)
             unit = torch.eye(d, dtype=entries.dtype, device=row.device)
@@ -124,28 +124,26 @@ class SheafLaplacian:
 
 @untraced
 def sheaf_laplacian(
-    maps: Tensor | None,
-    pairs: EdgePairs,
+    transport: Tensor | None,
+    degree: Tensor | None,
+    ends: EdgeEnds,
     stalk_dim: int,
     *,
-    orthogonal: bool = False,
-    weight: Tensor | None = None,
-    gate: Tensor | None = None,
     adjacency: CSR | None = None,
+    gated: CSR | None = None,
     low_pass: bool = False,
     high_pass: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> SheafLaplacian:
-    """The operator of given restriction maps.
+    """The operator of given restriction maps, or rather of what `transports` makes of them.
 
     Args:
-        maps: F at the ends of the edges, [d, d, 2 m], diagonals [d, 2 m], or None for the identity.
-        pairs: The edges, with their ends.
+        transport: T [2 m, d, d], diagonals [2 m, 1, d], or None for identity maps.
+        degree: D as `transports` gives it; None for orthogonal maps, F^T F = I, and for the identity.
+        ends: The edges.
         stalk_dim: d.
-        orthogonal: Promises F^T F = I.
-        weight: Given weights of the edges [m], or None for ones; all dimensions have them.
-        gate: Further weights of the edges [m] of the learned dimensions, or None.
-        adjacency: `pairs.adjacency(weight)`, when it is at hand: what it keeps is used again.
+        adjacency: The edges with their weights; None for ones.
+        gated: The edges with the weights that the learned dimensions have, where they are others; T and D have them already.
         low_pass: Add the low-pass dimension.
         high_pass: Add the high-pass dimension.
         dtype: What is computed in, float32 or float64.
@@ -153,34 +151,27 @@ def sheaf_laplacian(
     Returns:
         The operator.
     """
-    adjacency = adjacency or pairs.adjacency(weight)
-    plain = adjacency if low_pass or high_pass else None  # without the gate
-    w = weight if weight is None else weight.to(dtype)
-    if gate is not None:
-        w = gate if w is None else gate * w
-        adjacency = pairs.adjacency(w)
-    if maps is None:
-        none = torch.empty(0, dtype=dtype, device=pairs.own.device)
-        identity = adjacency.gcn_norm(dtype=dtype)
-        return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, plain, None, identity, none, none)
-    if maps.dim() == 2:
-        transport, degree = transports(maps, w, pairs, degree=True)
+    adjacency = adjacency or ends.adjacency(None)
+    gated = gated or adjacency
+    plain = adjacency if low_pass or high_pass else None
+    if transport is None:
+        none = torch.empty(0, dtype=dtype, device=ends.structure.col.device)
+        return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, None, gated.gcn_norm(dtype=dtype), none, none)
+    if degree is None:
+        root = (gated.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
+    elif transport.size(1) == 1:
         root = (degree.unsqueeze(2) + 1).rsqrt()
-    elif orthogonal:
-        transport, _ = transports(maps, w, pairs, degree=False)
-        root = (adjacency.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
     else:
-        transport, degree = transports(maps, w, pairs, degree=True)
-        rows, columns = torch.triu_indices(stalk_dim, stalk_dim, device=maps.device)
-        triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=maps.device)
-        triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=maps.device)
-        root = inverse_root(degree[:, triangle] + torch.eye(stalk_dim, dtype=dtype, device=maps.device))
+        rows, columns = torch.triu_indices(stalk_dim, stalk_dim, device=degree.device)
+        triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=degree.device)
+        triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=degree.device)
+        root = inverse_root(degree[:, triangle] + torch.eye(stalk_dim, dtype=dtype, device=degree.device))
     fixed = None
     if plain is not None:
         # (D + I)^-1/2 (D + A) (D + I)^-1/2 = I - S (I - A) S for the low-pass dimension, the other signs for the high-pass one.
         signs = transport.new_tensor([-1.0] * low_pass + [1.0] * high_pass)
         fixed = Fixed((plain.row_sum(dtype) + 1).rsqrt(), plain.weights(dtype), signs)
-    return SheafLaplacian(pairs, stalk_dim, low_pass, high_pass, plain, fixed, None, transport, root)
+    return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, fixed, None, transport, root)
 
 
 def _blocks(matrices: Tensor, d: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Restriction maps of a sheaf from unconstrained numbers: one small matrix at each end of an edge, channel by channel."""
+"""Restriction maps of a sheaf from unconstrained numbers: one small matrix at each end of an edge."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ def orthogonal_maps(theta: Tensor, stalk_dim: int, kind: str) -> Tensor:
     is reached, of determinant (-1)^d by `householder` and 1 by the others, so that Q_v^T Q_u is always a rotation.
 
     Args:
-        theta: Free numbers [d (d - 1) / 2, ends].
+        theta: Free numbers [n, d (d - 1) / 2].
         stalk_dim: d, at least 2.
         kind: One of `ORTHOGONAL`.
 
     Returns:
-        Q [d, d, ends].
+        Q [n, d, d].
     """
     if kind == "householder":
         return householder(theta, stalk_dim)
-    if kind == "rotation":
-        return _near_identity(_skew(theta * (2 * math.pi), 2), "exp")
-    skew = _skew(theta, stalk_dim)
+    # Entry by entry, so that torch goes through long rows: [d (d - 1) / 2, n] and [d, d, n].
+    skew = _skew(theta.t() * (2 * math.pi) if kind == "rotation" else theta.t(), stalk_dim)
     if stalk_dim <= 3:
-        return _near_identity(skew, kind)
+        return _near_identity(skew, "cayley" if kind == "cayley" else "exp").permute(2, 0, 1)
     batched = skew.permute(2, 0, 1)
+    matrices: Tensor
     if kind == "exp":
-        matrices: Tensor = torch.linalg.matrix_exp(batched)
+        matrices = torch.linalg.matrix_exp(batched)
     else:
         unit = torch.eye(stalk_dim, dtype=theta.dtype, device=theta.device)
         matrices = torch.linalg.solve(unit - batched / 2, unit + batched / 2)
-    return matrices.permute(1, 2, 0).contiguous()
+    return matrices
 
 
 def _skew(theta: Tensor, d: int) -> Tensor:
-    """A [d, d, ends] with theta below the diagonal, row by row."""
+    """A [d, d, n] with theta below the diagonal, row by row."""
     rows, columns = torch.tril_indices(d, d, -1, device=theta.device)
     lower = theta.new_zeros(d, d, theta.size(1)).index_put((rows, columns), theta)
     return lower - lower.transpose(0, 1)

@@ -89,6 +89,25 @@ class _MaskedCode(VectorCode):
             vectors, block = [self._halved(*two, low, half) for two in list(pairwise(vectors))[::2]], half
         return vectors[0]
 
+    def products(self, some: list[Any], others: list[Any]) -> Any:
+        """The sum of the products of vectors."""
+        total = self.builder.fmul(some[0], others[0], flags=_FUSE)
+        for one, other in zip(some[1:], others[1:], strict=True):
+            total = self.builder.fadd(total, self.builder.fmul(one, other, flags=_FUSE), flags=_FUSE)
+        return total
+
+    def subtract_sums(self, vectors: list[Any], name: str, row: Any, begun: Any) -> None:
+        """Subtract the sums of the lanes of each vector from the numbers of a row, which count as zeros unless `begun`."""
+        for start in range(0, len(vectors), _WIDTH):
+            part = vectors[start : start + _WIDTH]
+            lanes = ir.Constant(ir.VectorType(_LANE, len(part)), list(range(len(part))))
+            sums = self.builder.shuffle_vector(self.lane_sums(part), self.nothing, lanes)
+            place = self.builder.gep(self.place(name, row, _INDEX(0), _INDEX(0)), [_LANE(start)])
+            place = self.builder.bitcast(place, sums.type.as_pointer())
+            before = self.builder.load(place, align=self.align)
+            before = self.builder.select(begun, before, ir.Constant(sums.type, None))
+            self.builder.store(self.builder.fsub(before, sums), place, align=self.align)
+
     def _halved(self, one: Any, other: Any, low: list[int], half: int) -> Any:
         if one is self.nothing:
             return one
@@ -105,6 +124,8 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
 
     For all a < d, with g = f + 16 * count or the number of channels. Diagonal, value[e, 0, a] * x[col[e], a, f:g]. For the
     dimensions d + k that are not learned, signs[k] * weight[e] * x[col[e], d + k, f:g].
+
+    Unless `dots` is None, also dots[e, a, b] -= <y[i, a, f:g], x[col[e], b, f:g]>, which begin at zero for f = 0.
     """
 
     @intrinsic
@@ -123,8 +144,10 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
         first: Any,
         end: Any,
         last: Any,
+        y: Any,
+        dots: Any,
     ) -> Any:
-        names = ("size", "more", "out", "i", "f", "x", "col", "value", "weight", "signs", "first", "end", "last")
+        names = ("size", "more", "out", "i", "f", "x", "col", "value", "weight", "signs", "first", "end", "last", "y", "dots")
 
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = dict(zip(names, args, strict=True))
@@ -134,39 +157,52 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
             masks, totals = code.masks(f), [code.zeros(count) for _ in (*dims, *fixed)]
             factors = [builder.load(code.place("signs", _INDEX(k))) for k in range(more.count)]
 
-            def add(entry: Any, b: Any, weights: list[Any], goals: list[list[Any]]) -> None:
+            def add(entry: Any, b: Any, weights: list[Any], goals: list[list[Any]]) -> list[Any]:
                 code.ask_for(code.place("x", code.row_ahead(entry), b, f))
                 vectors = code.load_at("x", code.row_at(entry), b, f, masks)
                 for weight, goal in zip(map(code.filled, weights), goals, strict=True):
                     for total, vector in zip(goal, vectors, strict=True):
                         code.add(total, vector, weight)
+                return vectors
 
             with code.loop(given["first"], given["end"]) as (entry, _):
                 if diagonal:
-                    for a, goal in zip(dims, totals, strict=False):
+                    there = [
                         add(entry, a, [builder.load(code.place("value", entry, _INDEX(0), a))], [goal])
-                else:
+                        for a, goal in zip(dims, totals, strict=False)
+                    ]
+                elif dots == types.none:
                     with code.loop(_INDEX(0), _INDEX(d)) as (b, _):
                         add(entry, b, [builder.load(code.place("value", entry, a, b)) for a in dims], totals[:d])
+                else:
+                    there = [
+                        add(entry, b, [builder.load(code.place("value", entry, a, b)) for a in dims], totals[:d]) for b in dims
+                    ]
                 for a, factor, goal in zip(fixed, factors, totals[d:], strict=True):
                     add(entry, a, [builder.fmul(factor, builder.load(code.place("weight", entry)))], [goal])
+                if dots != types.none:
+                    here = [code.load_at("y", given["i"], a, f, masks) for a in dims]
+                    places = [(a, a) for a in range(d)] if diagonal else [(a, b) for a in range(d) for b in range(d)]
+                    begun = builder.icmp_signed("!=", f, _INDEX(0))
+                    code.subtract_sums([code.products(here[a], there[b]) for a, b in places], "dots", entry, begun)
             for a, goal in zip((*dims, *fixed), totals, strict=True):
                 code.store_at(code.read(goal), "out", given["i"], a, f, masks)
             return target.get_dummy_value()
 
         number = types.int64
-        return types.void(size, more, out, number, number, x, col, value, weight, signs, number, number, number), generate
+        given = size, more, out, number, number, x, col, value, weight, signs, number, number, number, y, dots
+        return types.void(*given), generate
 
     made: Callable[..., None] = gather
     return made
 
 
 def _dotting(diagonal: bool) -> Callable[..., None]:
-    """Code for out[k, a, b] = -<x[i, a], y[j, b]> - <z[i, a], w[j, b]>; diagonal, out[k, 0, a] of a = b."""
+    """Code for out[i, a, b] = -<x[i, a], y[i, b]> - <z[i, a], w[i, b]>; diagonal, out[i, 0, a] of a = b."""
 
     @intrinsic
-    def dot(context: Any, size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> Any:
-        names = ("size", "out", "k", "x", "y", "z", "w", "i", "j", "ahead")
+    def dot(context: Any, size: Any, out: Any, i: Any, x: Any, y: Any, z: Any, w: Any) -> Any:
+        names = ("size", "out", "i", "x", "y", "z", "w")
 
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = dict(zip(names, args, strict=True))
@@ -177,68 +213,59 @@ def _dotting(diagonal: bool) -> Callable[..., None]:
             with code.loop(_INDEX(0), code.channels, _WIDTH) as (f, _):
                 masks = code.masks(f)
                 for one, other in (("x", "y"), ("z", "w")):
-                    for b in dims:
-                        code.ask_for(code.place(other, given["ahead"], _INDEX(b), f))
-                    here = [code.load_at(one, given["i"], _INDEX(a), f, masks)[0] for a in dims]
-                    there = [code.load_at(other, given["j"], _INDEX(b), f, masks)[0] for b in dims]
+                    left, right = (
+                        [code.load_at(name, given["i"], _INDEX(a), f, masks)[0] for a in dims] for name in (one, other)
+                    )
                     for (a, b), total in zip(pairs, totals, strict=True):
-                        code.add(total, here[a], there[b])
-            found = code.read(totals)
-            for start in range(0, len(found), _WIDTH):
-                part = found[start : start + _WIDTH]
-                lanes = ir.Constant(ir.VectorType(_LANE, len(part)), list(range(len(part))))
-                sums = builder.fneg(builder.shuffle_vector(code.lane_sums(part), code.nothing, lanes))
-                place = builder.gep(code.place("out", given["k"], _INDEX(0), _INDEX(0)), [_LANE(start)])
-                builder.store(sums, builder.bitcast(place, sums.type.as_pointer()), align=code.align)
+                        code.add(total, left[a], right[b])
+            code.subtract_sums(code.read(totals), "out", given["i"], ir.IntType(1)(0))
             return target.get_dummy_value()
 
-        number = types.int64
-        return types.void(size, out, number, x, y, z, w, number, number, number), generate
+        return types.void(size, out, types.int64, x, y, z, w), generate
 
     made: Callable[..., None] = dot
     return made
 
 
 @intrinsic
-def _sum_both(context: Any, out: Any, i: Any, f: Any, x: Any, end: Any, edges: Any, first: Any, last: Any) -> Any:
-    """out[i, 0, f:g] = sum of x[end[e], 0, f:g] over first <= e < last with g = f + 16, out[i, 1, f:g] of the opposite ends."""
-    names = ("out", "i", "f", "x", "col", "edges", "first", "last")
+def _sum_both(context: Any, out: Any, i: Any, f: Any, x: Any, twin: Any, first: Any, end: Any, last: Any) -> Any:
+    """out[i, 0, f:g] = sum of x[e, 0, f:g] over first <= e < end with g = f + 16, out[i, 1, f:g] that of x[twin[e], 0, f:g]."""
+    names = ("out", "i", "f", "x", "col", "first", "end", "last")
 
     def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         given = dict(zip(names, args, strict=True))
         code = _MaskedCode(target, builder, dict(zip(names, signature.args, strict=True)), given, 1)
-        f, edges, zero = given["f"], given["edges"], _INDEX(0)
+        f, zero = given["f"], _INDEX(0)
         masks, totals = code.masks(f), code.zeros(2)
-        with code.loop(given["first"], given["last"]) as (entry, _):
-            here = code.row_at(entry)
-            up, down = builder.add(here, edges), builder.sub(here, edges)
-            there = builder.select(builder.icmp_signed("<", here, edges), up, down)
-            for total, row in zip(totals, (here, there), strict=True):
+        with code.loop(given["first"], given["end"]) as (entry, _):
+            code.ask_for(code.place("x", code.row_ahead(entry), zero, f))
+            for total, row in zip(totals, (entry, code.row_at(entry)), strict=True):
                 code.add(total, *code.load_at("x", row, zero, f, masks))
         for side, total in enumerate(code.read(totals)):
             code.store_at([total], "out", given["i"], _INDEX(side), f, masks)
         return target.get_dummy_value()
 
     number = types.int64
-    return types.void(out, number, number, x, end, number, number, number), generate
+    return types.void(out, number, number, x, twin, number, number, number), generate
 
 
 @intrinsic
-def _add_two(context: Any, out: Any, e: Any, f: Any, x: Any, a: Any, b: Any) -> Any:
-    """out[e, 0, f:g] = x[a, 0, f:g] + x[b, 1, f:g] with g = f + 16."""
-    names = ("out", "e", "f", "x", "a", "b")
+def _add_both(context: Any, out: Any, f: Any, x: Any, i: Any, col: Any, first: Any, end: Any) -> Any:
+    """out[e, 0, f:g] = x[i, 0, f:g] + x[col[e], 1, f:g] for first <= e < end, with g = f + 16."""
+    names = ("out", "f", "x", "i", "col", "first", "end")
 
     def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         given = dict(zip(names, args, strict=True))
         code = _MaskedCode(target, builder, dict(zip(names, signature.args, strict=True)), given, 1)
         masks = code.masks(given["f"])
-        (one,) = code.load_at("x", given["a"], _INDEX(0), given["f"], masks)
-        (other,) = code.load_at("x", given["b"], _INDEX(1), given["f"], masks)
-        code.store_at([builder.fadd(one, other)], "out", given["e"], _INDEX(0), given["f"], masks)
+        (own,) = code.load_at("x", given["i"], _INDEX(0), given["f"], masks)
+        with code.loop(given["first"], given["end"]) as (entry, _):
+            (other,) = code.load_at("x", code.row_at(entry), _INDEX(1), given["f"], masks)
+            code.store_at([builder.fadd(own, other)], "out", entry, _INDEX(0), given["f"], masks)
         return target.get_dummy_value()
 
     number = types.int64
-    return types.void(out, number, number, x, number, number), generate
+    return types.void(out, number, x, number, col, number, number), generate
 
 
 _gather_wide, _gather_narrow = _gathering(2, diagonal=False), _gathering(1, diagonal=False)
@@ -260,39 +287,42 @@ def set_blocks(
     first: Any,
     end: Any,
     last: Any,
+    y: Any,
+    dots: Any,
 ) -> None:
     """out[i] = sum of T_e x[col[e]] over first <= e < end, for x [n, d + k, channels]. Compiled code only.
 
     T_e is value[e] [d, d], or its diagonal [1, d], followed on the diagonal by weight[e] * signs [k]. `more` is any tuple of
-    length k; `last` is the last position of col that may be looked at ahead of time.
+    length k; `last` is the last position of col that may be looked at ahead of time. Unless `dots` is None,
+    dots[e] = -y[i] x[col[e]]^T in the shape of value.
     """
     for f in range(0, x.shape[2], 32):
         if value.shape[1] < value.shape[2]:
-            _gather_diagonal(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
+            _gather_diagonal(size, more, out, i, f, x, col, value, weight, signs, first, end, last, y, dots)
         elif x.shape[2] - f > 16:
-            _gather_wide(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
+            _gather_wide(size, more, out, i, f, x, col, value, weight, signs, first, end, last, y, dots)
         else:
-            _gather_narrow(size, more, out, i, f, x, col, value, weight, signs, first, end, last)
+            _gather_narrow(size, more, out, i, f, x, col, value, weight, signs, first, end, last, y, dots)
 
 
 @njit(inline="always")
-def set_dots(size: Any, out: Any, k: Any, x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, ahead: Any) -> None:
-    """out[k] = -x[i] y[j]^T - z[i] w[j]^T [d, d], or its diagonal [1, d]; `ahead` is a later j. Compiled code only."""
+def set_dots(size: Any, out: Any, i: Any, x: Any, y: Any, z: Any, w: Any) -> None:
+    """out[i] = -x[i] y[i]^T - z[i] w[i]^T [d, d], or its diagonal [1, d]. Compiled code only."""
     if out.shape[1] < out.shape[2]:
-        _dot_diagonal(size, out, k, x, y, z, w, i, j, ahead)
+        _dot_diagonal(size, out, i, x, y, z, w)
     else:
-        _dot_full(size, out, k, x, y, z, w, i, j, ahead)
+        _dot_full(size, out, i, x, y, z, w)
 
 
 @njit(inline="always")
-def set_sums(out: Any, i: Any, x: Any, end: Any, first: Any, last: Any) -> None:
-    """out[i, 0] = sum of x[end[e], 0] over first <= e < last, out[i, 1] that of the opposite ends. Compiled code only."""
+def set_sums(out: Any, i: Any, x: Any, twin: Any, first: Any, end: Any, last: Any) -> None:
+    """out[i, 0] = sum of x[e, 0] over first <= e < end, out[i, 1] that of x[twin[e], 0]. Compiled code only."""
     for f in range(0, x.shape[2], 16):
-        _sum_both(out, i, f, x, end, x.shape[0] // 2, first, last)
+        _sum_both(out, i, f, x, twin, first, end, last)
 
 
 @njit(inline="always")
-def set_sum_of_two(out: Any, e: Any, x: Any, a: Any, b: Any) -> None:
-    """out[e, 0] = x[a, 0] + x[b, 1]. Compiled code only."""
+def set_ends(out: Any, x: Any, i: Any, col: Any, first: Any, end: Any) -> None:
+    """out[e, 0] = x[i, 0] + x[col[e], 1] for first <= e < end. Compiled code only."""
     for f in range(0, x.shape[2], 16):
-        _add_two(out, e, f, x, a, b)
+        _add_both(out, f, x, i, col, first, end)

@@ -1,7 +1,8 @@
-"""Compiled kernels of sheaf operators on the CPU: values at the ends of edges and small matrices on edges.
+"""Compiled kernels of sheaf operators on the CPU: values at the ends of edges, products of maps, diffusion.
 
-Values lie end by end, [2 m, C], so that what an edge is asked for lies together. Sums run in a fixed order, so that threads do
-not change a bit. `size` is any tuple of length d, the order of the matrices: kernels are compiled for each d.
+Row by row of the symmetric pattern: entry e = (v, u) is the end at v, `twin[e]` the opposite one, whose numbers are gathered.
+Sums run in a fixed order, so that threads do not change a bit. `size` is any tuple of length d, the order of the matrices:
+kernels are compiled for each d. Diagonal matrices have one row [1, d], and maps at the ends no rows, [2 m, d].
 """
 
 from __future__ import annotations
@@ -11,75 +12,53 @@ from typing import Any
 from numba import njit
 
 from graphkit.sparse.block_products import (
-    add_diagonal_squares,
-    add_squares,
     set_diagonal_gradients,
+    set_diagonal_node_gradients,
     set_diagonal_products,
     set_gradients,
+    set_node_gradients,
     set_products,
 )
-from graphkit.sparse.block_sums import set_blocks, set_dots, set_sum_of_two, set_sums
+from graphkit.sparse.block_sums import set_blocks, set_dots, set_ends, set_sums
 from graphkit.sparse.shared_work import take
 
-_TASK = 256  # ends or edges
-_AHEAD = 8  # edges between the one that is computed and the one whose numbers are asked for
-
 
 @njit(nogil=True, cache=True)
-def add_ends(counter: Any, nodes: Any, own: Any, other: Any, out: Any) -> None:
-    """out[e, 0] = nodes[own[e], 0] + nodes[other[e], 1] for nodes [N, 2, C]."""
-    first = take(counter) * _TASK
-    while first < own.shape[0]:
-        for e in range(first, min(first + _TASK, own.shape[0])):
-            set_sum_of_two(out, e, nodes, own[e], other[e])
-        first = take(counter) * _TASK
-
-
-@njit(nogil=True, cache=True)
-def sum_ends(counter: Any, blocks: Any, rowptr: Any, end: Any, values: Any, out: Any) -> None:
-    """out[i, 0] = sum of values[end[e], 0] over the entries e of row i, out[i, 1] that of the opposite ends."""
+def add_ends(counter: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, out: Any) -> None:
+    """out[e, 0] = nodes[i, 0] + nodes[col[e], 1] for the entries e of row i and nodes [N, 2, C]."""
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            set_sums(out, i, values, end, rowptr[i], rowptr[i + 1])
+            set_ends(out, nodes, i, col, rowptr[i], rowptr[i + 1])
         block = take(counter)
 
 
 @njit(nogil=True, cache=True)
-def products(counter: Any, size: Any, f: Any, weight: Any, upper: Any, lower: Any, out: Any) -> None:
-    """T_k = w_k F_k^T F_(m+k) for maps f [2 m, d d], to out[upper[k]] and transposed to out[lower[k]].
-
-    `weight` of length 0 stands for ones. Diagonal maps and all that is made of them are [2 m, d].
-    """
-    pairs, diagonal = upper.shape[0], f.shape[1] == len(size)
-    first = take(counter) * _TASK
-    while first < pairs:
-        for k in range(first, min(first + _TASK, pairs)):
-            w = weight[k] if weight.shape[0] else f.dtype.type(1)
-            ahead = lower[min(k + _AHEAD, pairs - 1)]
-            if diagonal:
-                set_diagonal_products(size, f, k, pairs + k, w, out, upper[k], lower[k], ahead)
-            else:
-                set_products(size, f, k, pairs + k, w, out, upper[k], lower[k], ahead)
-        first = take(counter) * _TASK
-
-
-@njit(nogil=True, cache=True)
-def degrees(counter: Any, size: Any, blocks: Any, rowptr: Any, end: Any, f: Any, weight: Any, out: Any) -> None:
-    """out[i] = sum of w F^T F over the ends at node i: upper triangles [N, d (d + 1) / 2], or diagonals [N, d]."""
-    pairs, diagonal = f.shape[0] // 2, f.shape[1] == len(size)
+def sum_ends(counter: Any, blocks: Any, rowptr: Any, twin: Any, values: Any, out: Any) -> None:
+    """out[i, 0] = sum of values[e, 0] over the entries e of row i, out[i, 1] = that of values[twin[e], 0]."""
+    last = twin.shape[0] - 1
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            for a in range(out.shape[1]):
-                out[i, a] = 0
-            for e in range(rowptr[i], rowptr[i + 1]):
-                k = end[e]
-                w = weight[k % pairs] if weight.shape[0] else f.dtype.type(1)
-                if diagonal:
-                    add_diagonal_squares(size, f, k, w, out, i)
-                else:
-                    add_squares(size, f, k, w, out, i)
+            set_sums(out, i, values, twin, rowptr[i], rowptr[i + 1], last)
+        block = take(counter)
+
+
+@njit(nogil=True, cache=True)
+def products(counter: Any, size: Any, blocks: Any, rowptr: Any, twin: Any, f: Any, weight: Any, out: Any, degree: Any) -> None:
+    """T_e = w_e F_e^T F_twin(e) for maps f [2 m, d d], and the degrees D_i = the sum of w_e F_e^T F_e over row i.
+
+    Degrees are upper triangles [N, d (d + 1) / 2], or None where they are not wanted. `weight` of length 1 is that of all
+    entries. Diagonal maps, and all that is made of them, are [.., d].
+    """
+    last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            if diagonal:
+                set_diagonal_products(size, f, twin, weight, out, degree, i, rowptr[i], rowptr[i + 1], last)
+            else:
+                set_products(size, f, twin, weight, out, degree, i, rowptr[i], rowptr[i + 1], last)
         block = take(counter)
 
 
@@ -87,35 +66,57 @@ def degrees(counter: Any, size: Any, blocks: Any, rowptr: Any, end: Any, f: Any,
 def products_backward(
     counter: Any,
     size: Any,
+    blocks: Any,
+    rowptr: Any,
+    twin: Any,
     f: Any,
     weight: Any,
-    low: Any,
-    high: Any,
-    upper: Any,
-    lower: Any,
     grad: Any,
     grad_degree: Any,
     grad_f: Any,
     grad_weight: Any,
 ) -> None:
-    """Gradients of `products` and, unless `grad_degree` is None, `degrees`.
-
-    Those of the maps, and those of the weights unless `grad_weight` is empty.
-    """
-    pairs, diagonal = upper.shape[0], f.shape[1] == len(size)
-    first = take(counter) * _TASK
-    while first < pairs:
-        for k in range(first, min(first + _TASK, pairs)):
-            w = weight[k] if weight.shape[0] else f.dtype.type(1)
-            i, j, ahead = upper[k], lower[k], lower[min(k + _AHEAD, pairs - 1)]
-            p, q = low[k], high[k]
+    """Gradients of `products`: those of the maps, and those of the weights unless `grad_weight` is None."""
+    last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            begin, end = rowptr[i], rowptr[i + 1]
             if diagonal:
-                energy = set_diagonal_gradients(size, f, k, pairs + k, w, grad, i, j, ahead, grad_degree, p, q, grad_f)
+                set_diagonal_gradients(size, f, twin, weight, grad, grad_degree, grad_f, grad_weight, i, begin, end, last)
             else:
-                energy = set_gradients(size, f, k, pairs + k, w, grad, i, j, ahead, grad_degree, p, q, grad_f)
-            if grad_weight.shape[0]:
-                grad_weight[k] = energy
-        first = take(counter) * _TASK
+                set_gradients(size, f, twin, weight, grad, grad_degree, grad_f, grad_weight, i, begin, end, last)
+        block = take(counter)
+
+
+@njit(nogil=True, cache=True)
+def products_backward_to_nodes(
+    counter: Any,
+    size: Any,
+    blocks: Any,
+    rowptr: Any,
+    twin: Any,
+    col: Any,
+    f: Any,
+    weight: Any,
+    grad: Any,
+    grad_degree: Any,
+    grad_nodes: Any,
+    grad_weight: Any,
+) -> None:
+    """`products_backward` and `sum_ends` for f = tanh of what `add_ends` gives; grad_nodes [2 N, ..], two rows a node."""
+    last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            begin, end = rowptr[i], rowptr[i + 1]
+            if diagonal:
+                set_diagonal_node_gradients(
+                    size, f, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last
+                )
+            else:
+                set_node_gradients(size, f, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last)
+        block = take(counter)
 
 
 @njit(nogil=True, cache=True)
@@ -129,7 +130,7 @@ def scaled(
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            set_blocks(size, more, out, i, x, nodes, root, fixed, ones, i, i + 1, i)
+            set_blocks(size, more, out, i, x, nodes, root, fixed, ones, i, i + 1, i, None, None)
         block = take(counter)
 
 
@@ -152,20 +153,24 @@ def diffused(
     u: Any,
     v: Any,
     out: Any,
+    other: Any,
+    grad_value: Any,
 ) -> None:
     """v[i] = u[i] + sum of T_e u[col[e]] over the entries of row i, and out[i] = x[i] - S_i v[i]; S as in `scaled`.
 
-    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions.
+    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions. Unless
+    `grad_value` is None it becomes grad_value[e] = -other[i] u[col[e]]^T, or the diagonal of that, of dimensions below d.
     """
     last = col.shape[0] - 1
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
-            set_blocks(size, more, v, i, u, col, value, weight, signs, rowptr[i], rowptr[i + 1], last)
+            first, end = rowptr[i], rowptr[i + 1]
+            set_blocks(size, more, v, i, u, col, value, weight, signs, first, end, last, other, grad_value)
             for a in range(x.shape[1]):
                 for f in range(x.shape[2]):
                     v[i, a, f] += u[i, a, f]
-            set_blocks(size, more, out, i, v, nodes, root, fixed, ones, i, i + 1, i)
+            set_blocks(size, more, out, i, v, nodes, root, fixed, ones, i, i + 1, i, None, None)
             for a in range(x.shape[1]):
                 for f in range(x.shape[2]):
                     out[i, a, f] = x[i, a, f] - out[i, a, f]
@@ -173,14 +178,10 @@ def diffused(
 
 
 @njit(nogil=True, cache=True)
-def dots(counter: Any, size: Any, low: Any, high: Any, to: Any, a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
-    """out[to[k]] = -a[low[k]] b[high[k]]^T - c[low[k]] d[high[k]]^T; for out [nnz, 1, d], the diagonals of that.
-
-    Of dimensions below d; the arrays may have more.
-    """
-    pairs = low.shape[0]
-    first = take(counter) * _TASK
-    while first < pairs:
-        for k in range(first, min(first + _TASK, pairs)):
-            set_dots(size, out, to[k], a, b, c, d, low[k], high[k], high[min(k + _AHEAD, pairs - 1)])
-        first = take(counter) * _TASK
+def dots(counter: Any, size: Any, blocks: Any, a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
+    """out[i] = -a[i] b[i]^T - c[i] d[i]^T of dimensions below d; for out [N, 1, d], the diagonals of that."""
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            set_dots(size, out, i, a, b, c, d)
+        block = take(counter)

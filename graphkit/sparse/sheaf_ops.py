@@ -1,11 +1,12 @@
 """What sheaf operators are made of, differentiable once: values at the ends of edges, products of maps, one diffusion.
 
 Every operation has two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else.
-Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [d, 2 m].
+Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [2 m, d].
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,42 +14,62 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 from graphkit.sparse import sheaf_kernels as kernels
-from graphkit.sparse.edge_pairs import EdgePairs
+from graphkit.sparse.edge_ends import EdgeEnds
 from graphkit.sparse.segment import segment_sum
 from graphkit.sparse.shared_work import share
-from graphkit.sparse.small_matrices import compiled, ends_first, ends_last
+from graphkit.sparse.small_matrices import compiled
 from graphkit.sparse.spmm import sddmm
+from graphkit.sparse.structure import Structure
 
 
-def at_ends(nodes: Tensor, pairs: EdgePairs) -> Tensor:
-    """y_e = a_own(e) + b_other(e) at the 2 m ends of the edges.
+def at_ends(nodes: Tensor, ends: EdgeEnds) -> Tensor:
+    """y_e = a_v + b_u at each end e = (v, u).
 
     Args:
         nodes: (a, b) side by side [N, 2 C].
-        pairs: The edges.
+        ends: The edges.
 
     Returns:
-        [C, 2 m].
+        [2 m, C].
     """
-    out: Tensor = _AtEnds.apply(nodes, pairs)  # type: ignore[no-untyped-call]
+    out: Tensor = _AtEnds.apply(nodes, ends)  # type: ignore[no-untyped-call]
     return out
 
 
-def transports(maps: Tensor, weight: Tensor | None, pairs: EdgePairs, degree: bool) -> tuple[Tensor, Tensor]:
-    """T_vu = w F_v^T F_u of every entry, and D_v = the sum of w F^T F over the ends at each node.
+def transports(maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool) -> tuple[Tensor, Tensor | None]:
+    """T_vu = w F_v^T F_u of every entry, and D_v = the sum of w F_v^T F_v over the ends at each node.
 
     Args:
-        maps: F at the ends [d, d, 2 m], or diagonals [d, 2 m].
-        weight: w of the edges [m], or None for ones.
-        pairs: The edges.
+        maps: F at the ends [2 m, d, d], or diagonals [2 m, d].
+        weight: w of the edges, the same at both ends [2 m], or None for ones.
+        ends: The edges.
         degree: Whether the second result is needed.
 
     Returns:
-        T in the order of `pairs.structure` [2 m, d, d] or [2 m, 1, d], and the upper triangles of D, row by row
-        [N, d (d + 1) / 2], or its diagonals [N, d]; empty without `degree`.
+        T [2 m, d, d] or [2 m, 1, d], and the upper triangles of D, row by row [N, d (d + 1) / 2], or its diagonals [N, d];
+        None without `degree`.
     """
-    both: tuple[Tensor, Tensor] = _Transports.apply(maps, weight, pairs, degree)  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor | None] = _Transports.apply(maps, weight, ends, degree)  # type: ignore[no-untyped-call]
     return both
+
+
+def tanh_transports(nodes: Tensor, d: int, weight: Tensor | None, ends: EdgeEnds) -> tuple[Tensor, Tensor | None]:
+    """`transports` of the maps F_e = tanh(a_v + b_u) at the ends e = (v, u), whose gradients are never written.
+
+    Args:
+        nodes: (a, b) side by side [N, 2 d d], or [N, 2 d] for diagonal maps.
+        d: Order of the matrices.
+        weight: w of the edges, the same at both ends [2 m], or None for ones.
+        ends: The edges.
+
+    Returns:
+        T and D.
+    """
+    if compiled(nodes):
+        both: tuple[Tensor, Tensor] = _TanhTransports.apply(nodes, d, weight, ends)  # type: ignore[no-untyped-call]
+        return both
+    maps = at_ends(nodes, ends).tanh()
+    return transports(maps if maps.size(1) == d else maps.unflatten(1, (d, d)), weight, ends, degree=True)
 
 
 class Fixed(NamedTuple):
@@ -56,7 +77,7 @@ class Fixed(NamedTuple):
 
     Attributes:
         root: The diagonal of S [N].
-        weight: Weight of each entry of `pairs.structure` [2 m], symmetric.
+        weight: Weight of each entry of `ends.structure` [2 m], symmetric.
         signs: -1 or 1 for each dimension [k]: how T is made of the weights.
     """
 
@@ -65,129 +86,127 @@ class Fixed(NamedTuple):
     signs: Tensor
 
 
-def diffuse(transport: Tensor, root: Tensor, x: Tensor, pairs: EdgePairs, fixed: Fixed | None = None) -> Tensor:
+def diffuse(transport: Tensor, root: Tensor, x: Tensor, ends: EdgeEnds, fixed: Fixed | None = None) -> Tensor:
     """Apply one diffusion, y = x - S (I + T) S x.
 
     Args:
-        transport: T with T_uv = T_vu^T [2 m, d, d] or [2 m, 1, d], in the order of `pairs.structure`.
+        transport: T with T_uv = T_vu^T [2 m, d, d] or [2 m, 1, d], in the order of `ends.structure`.
         root: Symmetric S at the nodes [N, d, d] or [N, 1, d].
         x: Stalks [N, d + k, h].
-        pairs: The edges.
+        ends: The edges.
         fixed: S and T of the last k dimensions, None for k = 0.
 
     Returns:
-        [N, d + k, h]. Because T_uv = T_vu^T, the gradient of both is given to one of them.
+        [N, d + k, h]. T_uv is T_vu^T: what both get as gradients counts together.
     """
     given = fixed or Fixed(*(x.new_empty(0) for _ in Fixed._fields))
-    out: Tensor = _Diffuse.apply(transport, root, x, *given, pairs)  # type: ignore[no-untyped-call]
+    out: Tensor = _Diffuse.apply(transport, root, x, *given, ends)  # type: ignore[no-untyped-call]
     return out
 
 
 class _AtEnds(Function):
     @staticmethod
-    def forward(ctx: Any, nodes: Tensor, pairs: EdgePairs) -> Tensor:
-        ctx.pairs = pairs
-        width = nodes.size(1) // 2
-        if not compiled(nodes):
-            both = nodes[:, :width].index_select(0, pairs.own) + nodes[:, width:].index_select(0, pairs.other)
-            return both.t().contiguous()
-        out = nodes.new_empty(pairs.own.numel(), 1, width)
-        share(kernels.add_ends, nodes.view(-1, 2, width), pairs.own, pairs.other, out)
-        return ends_last(out.squeeze(1))
+    def forward(ctx: Any, nodes: Tensor, ends: EdgeEnds) -> Tensor:
+        ctx.ends = ends
+        return _added(nodes, ends)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        pairs: EdgePairs = ctx.pairs
-        structure = pairs.structure
-        if compiled(grad):
-            out = grad.new_empty(pairs.num_nodes, 2, grad.size(0))
-            share(kernels.sum_ends, structure.row_blocks, structure.rowptr, pairs.end, ends_first(grad).unsqueeze(1), out)
-            return out.flatten(1), None
-        sums = [_sum(grad.index_select(1, end).t(), pairs) for end in (pairs.end, pairs.turned)]
-        return torch.cat(sums, dim=1), None
+        ends: EdgeEnds = ctx.ends
+        if not compiled(grad):
+            return torch.cat([_sum(grad, ends), _sum(grad[ends.twin], ends)], dim=1), None
+        out = grad.new_empty(ends.num_nodes, 2, grad.size(1))
+        share(kernels.sum_ends, *_rows(ends.structure), ends.twin, grad.unsqueeze(1), out)
+        return out.flatten(1), None
+
+
+class _TanhTransports(Function):
+    @staticmethod
+    def forward(ctx: Any, nodes: Tensor, d: int, weight: Tensor | None, ends: EdgeEnds) -> tuple[Tensor, Tensor]:
+        maps = _added(nodes, ends).tanh_()
+        ctx.save_for_backward(maps, weight)
+        ctx.ends, ctx.d = ends, d
+        diagonal = maps.size(1) == d
+        out, degrees = torch.empty_like(maps), maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
+        share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, maps, _or_one(weight, maps), out, degrees)
+        return out.view(-1, 1 if diagonal else d, d), degrees
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
+        maps, weight = ctx.saved_tensors
+        ends: EdgeEnds = ctx.ends
+        gradient = maps.new_empty(2 * ends.num_nodes, maps.size(1))
+        energy = maps.new_empty(ends.structure.nnz) if ctx.needs_input_grad[2] else None
+        pattern = *_rows(ends.structure), ends.twin, ends.structure.narrow_col
+        given = maps, _or_one(weight, maps), grad.flatten(1), grad_degree, gradient, energy
+        share(kernels.products_backward_to_nodes, (0,) * ctx.d, *pattern, *given)
+        return gradient.view(ends.num_nodes, -1), None, None if energy is None else energy.to(weight.dtype), None
 
 
 class _Transports(Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor | None, pairs: EdgePairs, degree: bool) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool) -> tuple[Tensor, Tensor | None]:
         ctx.save_for_backward(maps, weight)
-        ctx.pairs, ctx.degree = pairs, degree
-        d, ends, diagonal = maps.size(0), maps.size(-1), maps.dim() == 2
-        degrees = maps.new_empty(pairs.num_nodes if degree else 0, d if diagonal else d * (d + 1) // 2)
+        ctx.ends = ends
+        d, diagonal, degrees = maps.size(1), maps.dim() == 2, None
         if compiled(maps):
-            given, w, structure = ends_first(maps).flatten(1), _or_ones(weight, maps), pairs.structure
-            out = torch.empty_like(given)
-            share(kernels.products, (0,) * d, given, w, pairs.upper, pairs.lower, out)
             if degree:
-                share(kernels.degrees, (0,) * d, structure.row_blocks, structure.rowptr, pairs.end, given, w, degrees)
+                degrees = maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
+            out = torch.empty_like(maps, memory_format=torch.contiguous_format)
+            given = maps.flatten(1), _or_one(weight, maps), out.flatten(1), degrees
+            share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, *given)
         else:
-            first, second = maps.view(*maps.shape[:-1], 2, -1).unbind(-2)
-            product = (first * second).t().unsqueeze(1) if diagonal else torch.einsum("cak,cbk->kab", first, second)
-            if weight is not None:
-                product = product * weight.view(-1, 1, 1)
-            out = product.new_empty(ends, *product.shape[1:])
-            out[pairs.upper] = product
-            out[pairs.lower] = product if diagonal else product.transpose(1, 2)
+            weighted = maps if weight is None else maps * weight.view(-1, *[1] * (maps.dim() - 1))
+            out = weighted * maps[ends.twin] if diagonal else weighted.transpose(1, 2) @ maps[ends.twin]
             if degree:
                 rows, columns = torch.triu_indices(d, d, device=maps.device)
-                square = maps.square() if diagonal else (maps[:, rows] * maps[:, columns]).sum(0)
-                square = square if weight is None else square * weight.repeat(2)
-                degrees = _sum(square.index_select(1, pairs.end).t(), pairs)
-        if not degree:
-            ctx.mark_non_differentiable(degrees)
-        return out.view(ends, 1 if diagonal else d, d), degrees
+                square = weighted * maps if diagonal else (weighted[:, :, rows] * maps[:, :, columns]).sum(1)
+                degrees = _sum(square, ends)
+        return out.view(-1, 1 if diagonal else d, d), degrees
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor | None) -> tuple[Tensor, Tensor | None, None, None]:
         maps, weight = ctx.saved_tensors
-        pairs: EdgePairs = ctx.pairs
-        d, ends, diagonal = maps.size(0), maps.size(-1), maps.dim() == 2
+        ends: EdgeEnds = ctx.ends
+        d, diagonal, weighs = maps.size(1), maps.dim() == 2, ctx.needs_input_grad[1]
         if compiled(maps):
-            given = ends_first(maps)
-            gradient = torch.empty_like(given)
-            energy = maps.new_empty(pairs.size if ctx.needs_input_grad[1] else 0)
-            edges = _or_ones(weight, maps), pairs.low, pairs.high, pairs.upper, pairs.lower
-            outer = grad.flatten(1), grad_degree if ctx.degree else None
-            share(kernels.products_backward, (0,) * d, given.flatten(1), *edges, *outer, gradient.flatten(1), energy)
-            grad_maps = ends_last(gradient)
+            gradient = torch.empty_like(maps, memory_format=torch.contiguous_format)
+            energy = maps.new_empty(ends.structure.nnz) if weighs else None
+            given = maps.flatten(1), _or_one(weight, maps), grad.flatten(1), grad_degree
+            share(kernels.products_backward, (0,) * d, *_rows(ends.structure), ends.twin, *given, gradient.flatten(1), energy)
         else:
-            lower = grad[pairs.lower]
-            both = grad[pairs.upper] + (lower if diagonal else lower.transpose(1, 2))
-            first, second = maps.view(*maps.shape[:-1], 2, -1).unbind(-2)
-            if diagonal:
-                both = both.squeeze(1).t()
-                to_first, to_second = both * second, both * first
-            else:
-                to_first, to_second = torch.einsum("kab,cbk->cak", both, second), torch.einsum("kab,cak->cbk", both, first)
-            energy = (to_first * first).flatten(0, -2).sum(0)
-            grad_maps = torch.cat([to_first, to_second], dim=-1)
-            if ctx.degree:
-                at_ends = grad_degree.t().index_select(1, pairs.own)
+            other, grad = maps[ends.twin], grad.squeeze(1) if diagonal else grad
+            to_own = other * grad if diagonal else other @ grad.transpose(1, 2)
+            gradient = to_own + (other * grad[ends.twin] if diagonal else other @ grad[ends.twin])
+            if grad_degree is not None:
+                at_ends = grad_degree[ends.structure.row]
                 if diagonal:
                     own = 2 * at_ends * maps
                 else:
                     rows, columns = torch.triu_indices(d, d, device=maps.device)
-                    full = maps.new_zeros(d, d, ends)
-                    full[rows, columns] = at_ends
-                    own = torch.einsum("abe,cbe->cae", full + full.transpose(0, 1), maps)
-                energy += (own * maps).flatten(0, -2).sum(0).view(2, -1).sum(0) / 2
-                grad_maps += own
+                    full = maps.new_zeros(len(maps), d, d)
+                    full[:, rows, columns] = at_ends
+                    own = maps @ (full + full.transpose(1, 2))
+                gradient = gradient + own
+                to_own = to_own + own / 2
+            energy = (to_own * maps).flatten(1).sum(1) if weighs else None
             if weight is not None:
-                grad_maps = grad_maps * weight.repeat(2)
-        return grad_maps, energy.to(weight.dtype) if ctx.needs_input_grad[1] else None, None, None
+                gradient = gradient * weight.view(-1, *[1] * (maps.dim() - 1))
+        return gradient, None if energy is None else energy.to(weight.dtype), None, None
 
 
 class _Diffuse(Function):
     @staticmethod
     def forward(
-        ctx: Any, transport: Tensor, root: Tensor, x: Tensor, scale: Tensor, weight: Tensor, signs: Tensor, pairs: EdgePairs
+        ctx: Any, transport: Tensor, root: Tensor, x: Tensor, scale: Tensor, weight: Tensor, signs: Tensor, ends: EdgeEnds
     ) -> Tensor:
         operator = transport, root, scale, weight, signs
-        u, v, out = _diffused(pairs, x, *operator)
+        u, v, out = _diffused(ends, x, operator)
         ctx.save_for_backward(x, u, v, *operator)
-        ctx.pairs = pairs
+        ctx.ends = ends
         return out
 
     @staticmethod
@@ -195,53 +214,68 @@ class _Diffuse(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, u, v, *operator = ctx.saved_tensors
         transport, root, _, _, signs = operator
-        pairs: EdgePairs = ctx.pairs
-        p, q, moved = _diffused(pairs, grad, *operator)  # the operator is its own adjoint
+        ends: EdgeEnds = ctx.ends
         grad_transport = grad_root = grad_scale = grad_weight = None
         if ctx.needs_input_grad[0]:
-            # dT_vu + dT_uv^T = -p_v u_u^T - u_v p_u^T.
-            grad_transport = torch.zeros_like(transport)
-            _dots(pairs.low, pairs.high, pairs.upper, (p, u, u, p), grad_transport)
+            grad_transport = torch.empty_like(transport, memory_format=torch.contiguous_format)
+        # The operator is its own adjoint. dT_vu + dT_uv^T = -p_v u_u^T - u_v p_u^T, of which T_vu is given the second term.
+        p, q, moved = _diffused(ends, grad, operator, u, grad_transport)
         if ctx.needs_input_grad[1]:
-            nodes = torch.arange(pairs.num_nodes, device=x.device)
             grad_root = torch.empty_like(root, memory_format=torch.contiguous_format)
-            _dots(nodes, nodes, nodes, (grad, v, q, x), grad_root)
+            if compiled(root):
+                share(kernels.dots, (0,) * root.size(2), ends.structure.row_blocks, grad, v, q, x, grad_root)
+            else:
+                grad_root = -_outer(grad, v, root) - _outer(q, x, root)
         d = root.size(2)
         if ctx.needs_input_grad[3]:
             grad_scale = -(grad * v + q * x)[:, d:].sum((1, 2))
         if ctx.needs_input_grad[4]:
             signed = p[:, d:] * -signs.view(-1, 1)
-            grad_weight = sddmm(pairs.structure, signed.flatten(1), u[:, d:].flatten(1))
+            grad_weight = sddmm(ends.structure, signed.flatten(1), u[:, d:].flatten(1))
         return grad_transport, grad_root, moved, grad_scale, grad_weight, None, None
 
 
+def _added(nodes: Tensor, ends: EdgeEnds) -> Tensor:
+    """`at_ends` without a gradient."""
+    structure, width = ends.structure, nodes.size(1) // 2
+    if not compiled(nodes):
+        return nodes[:, :width].index_select(0, structure.row) + nodes[:, width:].index_select(0, structure.col)
+    out = nodes.new_empty(structure.nnz, 1, width)
+    share(kernels.add_ends, *_rows(structure), structure.narrow_col, nodes.view(-1, 2, width), out)
+    return out.squeeze(1)
+
+
 def _diffused(
-    pairs: EdgePairs, x: Tensor, transport: Tensor, root: Tensor, scale: Tensor, weight: Tensor, signs: Tensor
+    ends: EdgeEnds,
+    x: Tensor,
+    operator: Sequence[Tensor],
+    other: Tensor | None = None,
+    grad_transport: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return u = S x, v = u + T u and x - S v."""
-    structure, ones = pairs.structure, torch.ones_like(signs)
+    """Return u = S x, v = u + T u and x - S v; `grad_transport`, unless it is None, becomes -other_v u_u^T at (v, u)."""
+    transport, root, scale, weight, signs = operator
+    structure, ones = ends.structure, torch.ones_like(signs)
     if compiled(x):
         x = x.contiguous()
         u, v, out = (torch.empty_like(x) for _ in range(3))
-        sizes, rows = ((0,) * root.size(2), (0,) * signs.numel()), (torch.arange(pairs.num_nodes), root, scale, ones)
-        entries = structure.rowptr, structure.narrow_col, transport, weight, signs
-        share(kernels.scaled, *sizes, structure.row_blocks, *rows, x, u)
-        share(kernels.diffused, *sizes, structure.row_blocks, *entries, *rows, x, u, v, out)
+        sizes, nodes = ((0,) * root.size(2), (0,) * signs.numel()), (torch.arange(ends.num_nodes), root, scale, ones)
+        entries = structure.narrow_col, transport, weight, signs
+        share(kernels.scaled, *sizes, structure.row_blocks, *nodes, x, u)
+        other = None if grad_transport is None else other
+        share(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, other, grad_transport)
         return u, v, out
     u = _times(root, scale, ones, x)
-    v = u + _sum(_times(transport, weight, signs, u.index_select(0, structure.col)), pairs)
+    v = u + _sum(_times(transport, weight, signs, u.index_select(0, structure.col)), ends)
+    if other is not None and grad_transport is not None:
+        grad_transport.copy_(-_outer(other.index_select(0, structure.row), u.index_select(0, structure.col), transport))
     return u, v, x - _times(root, scale, ones, v)
 
 
-def _dots(low: Tensor, high: Tensor, to: Tensor, four: tuple[Tensor, Tensor, Tensor, Tensor], out: Tensor) -> None:
-    """out[to] = -a[low] b[high]^T - c[low] d[high]^T of the first dimensions, or the diagonals of that."""
-    if compiled(out):
-        share(kernels.dots, (0,) * out.size(2), low, high, to, *four, out)
-        return
-    a, b, c, d = (one[:, : out.size(2)] for one in four)
-    left, right = torch.cat([a, c], dim=2)[low], torch.cat([b, d], dim=2)[high]
-    found = torch.einsum("kah,kah->ka" if out.size(1) < out.size(2) else "kah,kbh->kab", left, right)
-    out[to] = -found.view(-1, *out.shape[1:])
+def _outer(one: Tensor, other: Tensor, like: Tensor) -> Tensor:
+    """The x y^T of the first dimensions of stalks, or the diagonals of that where `like` has diagonals."""
+    d = like.size(2)
+    one, other = one[:, :d], other[:, :d]
+    return (one * other).sum(2).unsqueeze(1) if like.size(1) < d else one @ other.transpose(1, 2)
 
 
 def _times(matrices: Tensor, weight: Tensor, signs: Tensor, stalks: Tensor) -> Tensor:
@@ -252,12 +286,17 @@ def _times(matrices: Tensor, weight: Tensor, signs: Tensor, stalks: Tensor) -> T
     return torch.cat([moved, weight.view(-1, 1, 1) * signs.view(-1, 1) * rest], dim=1) if signs.numel() else moved
 
 
-def _sum(entries: Tensor, pairs: EdgePairs) -> Tensor:
+def _sum(entries: Tensor, ends: EdgeEnds) -> Tensor:
     """Sum over the entries of each row [2 m, ...] to [N, ...]."""
-    summed: Tensor = segment_sum(entries, pairs.structure.rowptr, pairs.structure.row)
+    summed: Tensor = segment_sum(entries, ends.structure.rowptr, ends.structure.row)
     return summed
 
 
-def _or_ones(weight: Tensor | None, maps: Tensor) -> Tensor:
-    """What kernels take for weights: nothing stands for ones."""
-    return maps.new_empty(0) if weight is None else weight.to(maps.dtype)
+def _rows(structure: Structure) -> tuple[Tensor, Tensor]:
+    """What kernels need to go through the rows."""
+    return structure.row_blocks, structure.rowptr
+
+
+def _or_one(weight: Tensor | None, maps: Tensor) -> Tensor:
+    """What kernels take for weights: a single one stands for all."""
+    return maps.new_ones(1) if weight is None else weight.to(maps.dtype)

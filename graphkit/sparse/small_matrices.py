@@ -20,25 +20,15 @@ def compiled(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
 
 
-def ends_first(matrices: Tensor) -> Tensor:
-    """What lies at the ends of edges, [..., ends], in the layout of the kernels [ends, ...]."""
-    return matrices.permute(-1, *range(matrices.dim() - 1)).contiguous()
-
-
-def ends_last(matrices: Tensor) -> Tensor:
-    """[ends, ...] as [..., ends], without a copy."""
-    return matrices.permute(*range(1, matrices.dim()), 0)
-
-
 def householder(theta: Tensor, d: int) -> Tensor:
     """Q = H_1 ... H_d with H_i = I - 2 v_i v_i^T / |v_i|^2, where v_i is zero above place i and one there.
 
     Args:
-        theta: What lies below the ones [d (d - 1) / 2, ends], one v after another.
+        theta: What lies below the ones [n, d (d - 1) / 2], one v after another.
         d: Order of the matrices, at least 2.
 
     Returns:
-        Orthogonal matrices [d, d, ends] of determinant (-1)^d.
+        Orthogonal matrices [n, d, d] of determinant (-1)^d.
     """
     out: Tensor = _Householder.apply(theta, d)  # type: ignore[no-untyped-call]
     return out
@@ -58,18 +48,17 @@ class _Householder(Function):
     @staticmethod
     def forward(ctx: Any, theta: Tensor, d: int) -> Tensor:
         if compiled(theta):
-            matrices = theta.new_empty(theta.size(1), d * d)
+            out = theta.new_empty(len(theta), d, d)
             if d == 3:
-                share(kernels.reflect_three, ends_first(theta), matrices)
+                share(kernels.reflect_three, theta, out.flatten(1))
             else:
-                share(kernels.reflect, (0,) * d, ends_first(theta), matrices)
-            ctx.save_for_backward(theta, out := ends_last(matrices.view(-1, d, d)))
-            return out
-        out = torch.eye(d, dtype=theta.dtype, device=theta.device).unsqueeze(2).repeat(1, 1, theta.size(1))
-        out[d - 1, d - 1] = -1
-        for i in reversed(range(d - 1)):
-            v, scale = _reflection(theta, d, i)
-            out -= scale * v.unsqueeze(1) * (v.unsqueeze(1) * out).sum(0)
+                share(kernels.reflect, (0,) * d, theta, out.flatten(1))
+        else:
+            out = torch.eye(d, dtype=theta.dtype, device=theta.device).repeat(len(theta), 1, 1)
+            out[:, d - 1, d - 1] = -1
+            for i in reversed(range(d - 1)):
+                v, scale = _reflection(theta, d, i)
+                out -= scale * v * (v * out).sum(1, keepdim=True)
         ctx.save_for_backward(theta, out)
         return out
 
@@ -77,24 +66,21 @@ class _Householder(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         theta, out = ctx.saved_tensors
-        d = out.size(0)
+        d = out.size(1)
+        gradient = torch.empty_like(theta, memory_format=torch.contiguous_format)
         if compiled(theta):
-            given = ends_first(theta)
-            gradient = torch.empty_like(given)
-            outer = ends_first(grad).flatten(1)
             if d == 3:
-                share(kernels.reflect_three_backward, given, outer, gradient)
+                share(kernels.reflect_three_backward, theta, grad.flatten(1), gradient)
             else:
-                share(kernels.reflect_backward, (0,) * d, given, ends_first(out).flatten(1), outer, gradient)
-            return ends_last(gradient), None
-        gradient = torch.empty_like(theta)
+                share(kernels.reflect_backward, (0,) * d, theta, out.flatten(1), grad.flatten(1), gradient)
+            return gradient, None
         for i in range(d - 1):
             v, scale = _reflection(theta, d, i)
-            t, u = -(v.unsqueeze(1) * out).sum(0), (v.unsqueeze(1) * grad).sum(0)
-            out = out + scale * v.unsqueeze(1) * t
-            along = scale**2 * (u * t).sum(0) * v - scale * (grad * t + u * out).sum(1)
-            gradient[_below(d, i)] = along[i + 1 :]
-            grad = grad - scale * v.unsqueeze(1) * u
+            t, u = -(v * out).sum(1, keepdim=True), (v * grad).sum(1, keepdim=True)
+            out = out + scale * v * t
+            along = scale**2 * (u * t).sum(2, keepdim=True) * v - scale * (grad * t + u * out).sum(2, keepdim=True)
+            gradient[:, _below(d, i)] = along[:, i + 1 :, 0]
+            grad = grad - scale * v * u
         return gradient, None
 
 
@@ -105,11 +91,11 @@ def _below(d: int, i: int) -> slice:
 
 
 def _reflection(theta: Tensor, d: int, i: int) -> tuple[Tensor, Tensor]:
-    """v_i [d, ends] and 2 / |v_i|^2 [ends]."""
-    head = theta.new_zeros(i + 1, theta.size(1))
-    head[i] = 1
-    v = torch.cat([head, theta[_below(d, i)]])
-    return v, 2 / v.square().sum(0)
+    """v_i [n, d, 1] and 2 / |v_i|^2 [n, 1, 1]."""
+    head = theta.new_zeros(len(theta), i + 1)
+    head[:, i] = 1
+    v = torch.cat([head, theta[:, _below(d, i)]], dim=1).unsqueeze(2)
+    return v, 2 / v.square().sum(1, keepdim=True)
 
 
 class _InverseRoot(Function):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.edge_pairs import undirected
+from graphkit.sparse.edge_ends import undirected
 
 
 class Operator(Protocol):
@@ -59,7 +59,7 @@ def dirichlet_energy(x: Tensor, adj: Adjacency) -> float:
     Source: Cai and Wang, A Note on Over-Smoothing for Graph Neural Networks, 2020.
     """
     x = x.double()
-    _, _, adjacency = undirected(as_csr(adj, x.size(0)))
+    _, adjacency = undirected(as_csr(adj, x.size(0)))
     smooth = adjacency.gcn_norm(dtype=torch.float64)
     return rayleigh_quotient(x, _OneMinus(smooth))
 

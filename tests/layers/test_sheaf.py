@@ -12,7 +12,7 @@ from torch_geometric.utils import to_undirected
 from graphkit.layers import GCNConv, SheafDiffusion
 from graphkit.layers.sheaf_laplacian import sheaf_laplacian
 from graphkit.sparse import as_csr, sheaf_ops, small_matrices
-from graphkit.sparse.edge_pairs import edge_pairs
+from graphkit.sparse.edge_ends import edge_ends
 from tests.layers.oracle import dense_operator, messy_graph
 from tests.layers.sheaf_oracle import (
     VARIANTS,
@@ -98,9 +98,9 @@ def test_orthogonal_maps_that_are_all_equal_are_the_identity_sheaf() -> None:
 @pytest.mark.parametrize("d", [2, 3, 5])
 def test_orthogonal_maps_are_orthogonal(kind: str, d: int) -> None:
     layer = make(maps="orthogonal", orthogonal=kind, stalk_dim=d)
-    theta = torch.randn(d * (d - 1) // 2, 40, dtype=torch.float64) * torch.logspace(-9, 2, 40, dtype=torch.float64)
+    theta = torch.randn(40, d * (d - 1) // 2, dtype=torch.float64) * torch.logspace(-9, 2, 40, dtype=torch.float64)[:, None]
     layer.map_activation = None
-    q = layer._maps(theta).permute(2, 0, 1)
+    q = layer._maps(theta)
     torch.testing.assert_close(q @ q.transpose(1, 2), torch.eye(d, dtype=torch.float64).expand(40, d, d))
     sign = (-1.0) ** d if kind == "householder" else 1.0
     torch.testing.assert_close(torch.linalg.det(q), torch.full((40,), sign, dtype=torch.float64))
@@ -113,7 +113,7 @@ def test_gradients_of_orthogonal_maps_at_zero(kind: str, d: int) -> None:
         pytest.skip("rotation is for d = 2")
     layer = make(maps="orthogonal", orthogonal=kind, stalk_dim=d)
     for scale in (0.0, 1e-3, 1.0):
-        theta = (scale * torch.randn(d * (d - 1) // 2, 3, dtype=torch.float64)).requires_grad_()
+        theta = (scale * torch.randn(3, d * (d - 1) // 2, dtype=torch.float64)).requires_grad_()
         torch.autograd.gradcheck(layer._maps, (theta,))
 
 
@@ -121,8 +121,10 @@ def test_gradients_of_orthogonal_maps_at_zero(kind: str, d: int) -> None:
 def test_change_of_basis(maps: str) -> None:
     """x -> O x with F -> R F O^T, orthogonal O at the nodes and R at the edges, turns Delta into O Delta O^T."""
     edge_index, n = messy_graph()
-    pairs = edge_pairs(as_csr(edge_index, n).structure)
-    d, m = 3, pairs.size
+    ends = edge_ends(as_csr(edge_index, n).structure)
+    row, col = ends.structure.row, ends.structure.col
+    d, m = 3, len(row) // 2
+    edge = torch.unique(torch.minimum(row, col) * n + torch.maximum(row, col), return_inverse=True)[1]
     generator = torch.Generator().manual_seed(4)
 
     def turns(count: int) -> Tensor:
@@ -132,13 +134,13 @@ def test_change_of_basis(maps: str) -> None:
 
     given = torch.randn(2 * m, d, d, generator=generator, dtype=torch.float64)
     given = {"diagonal": given * torch.eye(d), "orthogonal": turns(2 * m), "general": given}[maps]
-    at_nodes, at_edges = turns(n), turns(m).repeat(2, 1, 1)
-    turned = at_edges @ given @ at_nodes[pairs.own].transpose(1, 2)
-    options = {"orthogonal": maps == "orthogonal", "low_pass": True, "dtype": torch.float64}
+    at_nodes, at_edges = turns(n), turns(m)[edge]
+    turned = at_edges @ given @ at_nodes[row].transpose(1, 2)
 
     def operator(blocks: Tensor) -> Any:
-        ends = blocks.diagonal(dim1=1, dim2=2).t() if maps == "diagonal" else blocks.permute(1, 2, 0)
-        return sheaf_laplacian(ends.contiguous(), pairs, d, **options)
+        given = blocks.diagonal(dim1=1, dim2=2) if maps == "diagonal" else blocks
+        parts = sheaf_ops.transports(given, None, ends, degree=maps != "orthogonal")
+        return sheaf_laplacian(*parts, ends, d, low_pass=True, dtype=torch.float64)
 
     basis = torch.block_diag(*[torch.block_diag(block, torch.ones(1, 1)) for block in at_nodes])
     before, after = (operator(blocks).to_sparse().to_dense() for blocks in (given, turned))

@@ -14,7 +14,7 @@ from torch_geometric.utils import to_undirected
 from graphkit import testing
 from graphkit.layers import SheafDiffusion
 from graphkit.sparse import CSR, as_csr
-from graphkit.sparse.edge_pairs import edge_pairs, undirected
+from graphkit.sparse.edge_ends import edge_ends, undirected
 from tests.layers.oracle import messy_graph
 from tests.layers.sheaf_oracle import (
     H,
@@ -131,13 +131,11 @@ def test_static_work_is_done_once_and_freed_with_the_graph() -> None:
     edge_index = edge_index.clone()
     csr = as_csr(edge_index, x.size(0))
     layer(x, edge_index)
-    pairs, weight, adjacency = undirected(csr)
-    assert layer.sheaf(x, edge_index).pairs is pairs
-    again = undirected(csr)
-    assert again[1] is weight
-    assert again[2] is adjacency
-    watch = weakref.ref(pairs)
-    del csr, pairs, weight, adjacency, again, edge_index
+    ends, adjacency = undirected(csr)
+    assert layer.sheaf(x, edge_index).ends is ends
+    assert undirected(csr)[1] is adjacency
+    watch = weakref.ref(ends)
+    del csr, ends, adjacency, edge_index
     gc.collect()
     assert watch() is None
 
@@ -192,7 +190,7 @@ def test_refuses_wrong_input() -> None:
     with pytest.raises(ValueError, match=r"x must have shape \[11, 3 h\]"):
         layer.sheaf(x, edge_index).matmul(x[:, :8])
     with pytest.raises(ValueError, match="undirected edges need a square operator, got 3 x 2"):
-        edge_pairs(CSR.from_edge_index(torch.tensor([[0], [2]]), (3, 2)).structure)
+        edge_ends(CSR.from_edge_index(torch.tensor([[0], [2]]), (3, 2)).structure)
 
 
 def test_batch_of_graphs_in_training_mode_shares_the_layer() -> None:
