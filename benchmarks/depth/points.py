@@ -125,16 +125,20 @@ def _energies(trainer: Trainer, edge_index: Tensor) -> dict[str, float | None]:
 
 
 def _last_hidden(trainer: Trainer) -> Tensor:
-    """The node representations that the model's head is given."""
-    seen: list[Tensor] = []
+    """The node representations that the model's head is given: of one layer alone, the features, which may be sparse."""
+    from graphkit.sparse.csr import CSR
+
+    seen: list[Any] = []
     head: Any = trainer.model.head
-    hook = head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
+    hook = head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     try:
         with trainer.evaluating():
             trainer.task.evaluate(trainer.model)
     finally:
         hook.remove()
-    return seen[-1]
+    hidden = seen[-1]
+    dense: Tensor = hidden.to_dense() if isinstance(hidden, CSR) else hidden.detach()
+    return dense
 
 
 def _number(value: float) -> float | None:

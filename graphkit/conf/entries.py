@@ -26,10 +26,14 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of one task: its settings, its class, its citation, and whether it reads a directed edge as an undirected one."""
+    """A model of one task: its settings, its class and its citation.
+
+    `undirected` says that it reads a directed edge as an undirected one, `dense` that it does not take features as a `CSR`.
+    """
 
     settings: type
     target: str
     summary: str
     paper: Paper | None = None
     undirected: bool = False
+    dense: bool = False

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers.convolution import check_widths
+from graphkit.layers.features import linear
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.segment import segment_softmax, segment_sum
@@ -83,11 +84,11 @@ class GATConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels].
+            x: Features [N, in_channels], dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
             edge_weight: Non-negative weights [E] of an `edge_index`.
 
@@ -97,7 +98,7 @@ class GATConv(nn.Module):
         Raises:
             ValueError: If a weight is negative.
         """
-        h = self.lin(x).view(-1, self.heads, self.out_channels)
+        h = linear(x, self.lin.weight).view(-1, self.heads, self.out_channels)
         heads = self._attend(h, (h * self.att_src).sum(-1), (h * self.att_dst).sum(-1), edge_index, edge_weight)
         out = heads.flatten(1) if self.concat else heads.mean(1)
         return out if self.bias is None else out + self.bias

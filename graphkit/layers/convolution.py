@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.features import linear
 from graphkit.layers.propagation import check_norm, operator
 from graphkit.sparse.convert import Adjacency
 from graphkit.sparse.csr import CSR
@@ -60,11 +60,11 @@ class GCNConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels].
+            x: Features [N, in_channels], dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
             edge_weight: Weights [E] of an `edge_index`.
 
@@ -115,11 +115,11 @@ class SAGEConv(nn.Module):
         self.lin_l.reset_parameters()
         self.lin_r.reset_parameters()
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels].
+            x: Features [N, in_channels], dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
             edge_weight: Weights [E] of an `edge_index`.
 
@@ -127,7 +127,7 @@ class SAGEConv(nn.Module):
             Features [N, out_channels].
         """
         mean = operator(x, edge_index, edge_weight, "mean")
-        out: Tensor = propagate_and_map(mean, x, self.lin_l.weight) + self.lin_r(x)
+        out: Tensor = propagate_and_map(mean, x, self.lin_l.weight) + linear(x, self.lin_r.weight)
         # Outside of the mean, so that a node without neighbors gets it too.
         return out if self.lin_l.bias is None else out + self.lin_l.bias
 
@@ -135,15 +135,16 @@ class SAGEConv(nn.Module):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
 
 
-def propagate_and_map(matrix: CSR, x: Tensor, weight: Tensor) -> Tensor:
+def propagate_and_map(matrix: CSR, x: Tensor | CSR, weight: Tensor) -> Tensor:
     """`matrix @ x @ weight^T`, the sparse product in the narrower width.
 
     At equal widths it runs first: then a first layer, whose x needs no gradient, has no sparse product in its backward pass.
+    Sparse x is mapped first.
     """
     out_channels, in_channels = weight.shape
-    propagate_first = in_channels <= out_channels
-    mapped: Tensor = F.linear(matrix.matmul(x) if propagate_first else x, weight)
-    return mapped if propagate_first else matrix.matmul(mapped)
+    if isinstance(x, Tensor) and in_channels <= out_channels:
+        return linear(matrix.matmul(x), weight)
+    return matrix.matmul(linear(x, weight))
 
 
 def check_widths(in_channels: int, out_channels: int) -> None:

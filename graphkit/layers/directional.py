@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from graphkit.layers.attention import GATConv
 from graphkit.layers.convolution import check_widths, propagate_and_map
+from graphkit.layers.features import linear
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.structure import untraced
@@ -106,11 +107,11 @@ class DirectionalConv(nn.Module):
             return self.initial_alpha
         return torch.sigmoid(self.learned_alpha) if self.bound_alpha else self.learned_alpha
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels].
+            x: Features [N, in_channels], dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
             edge_weight: Weights [E] of an `edge_index`; `gat` takes none that are negative.
 
@@ -119,7 +120,7 @@ class DirectionalConv(nn.Module):
         """
         alpha = self.alpha
         operators = _operators(x, edge_index, edge_weight, self.conv)
-        parts: list[Tensor] = [] if self.lin_root is None else [self.lin_root(x)]
+        parts: list[Tensor] = [] if self.lin_root is None else [linear(x, self.lin_root.weight)]
         for branch, operator, share in zip((self.out_branch, self.in_branch), operators, (alpha, 1.0 - alpha), strict=True):
             if isinstance(branch, GATConv):
                 parts.append(share * branch(x, operator))
@@ -138,10 +139,10 @@ class DirectionalConv(nn.Module):
 
 
 @untraced
-def _operators(x: Tensor, adj: Adjacency, edge_weight: Tensor | None, conv: str) -> tuple[CSR, CSR]:
+def _operators(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, conv: str) -> tuple[CSR, CSR]:
     """What a node hears of the nodes it points to, and of those that point to it; both [N, N], kept with the graph."""
-    arriving = as_csr(adj, x.size(0), edge_weight)
-    dtype = torch.promote_types(x.dtype, torch.float32)
+    arriving = as_csr(adj, x.shape[0], edge_weight)
+    dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
     if conv == "gcn":
         normalized = arriving.directed_norm(dtype)
         return normalized.t(), normalized

@@ -1,4 +1,4 @@
-"""Dropout and a linear map on node features, which may be sparse: bags of words are 1 % full, and the zeros cost nothing."""
+"""Dropout and linear maps of node features, which may be sparse: bags of words are 1 % full, and the zeros cost nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.sparse.csr import CSR
+
+
+def drop(x: Tensor | CSR, p: float, training: bool) -> Tensor | CSR:
+    """Dropout(X) of features, dense or sparse: entries of a sparse X that are not stored are zero with or without it."""
+    if isinstance(x, Tensor):
+        return F.dropout(x, p, training)
+    return x.dropout(p) if training else x
+
+
+def linear(x: Tensor | CSR, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """X W^T + b of features [N, F], dense or sparse, with W [C, F]."""
+    if isinstance(x, Tensor):
+        return F.linear(x, weight, bias)
+    out = x.matmul(weight.t())
+    return out if bias is None else out + bias
 
 
 class FeatureLinear(nn.Linear):
@@ -32,11 +47,7 @@ class FeatureLinear(nn.Linear):
 
     def forward(self, x: Tensor | CSR) -> Tensor:
         """Map features [N, in_channels], a tensor or an operator of that shape, to [N, out_channels]."""
-        if isinstance(x, Tensor):
-            return F.linear(F.dropout(x, self.dropout, self.training), self.weight, self.bias)
-        kept = x.dropout(self.dropout) if self.training else x
-        out = kept.matmul(self.weight.t())
-        return out if self.bias is None else out + self.bias
+        return linear(drop(x, self.dropout, self.training), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""

@@ -11,13 +11,13 @@ from graphkit.sparse.csr import CSR
 NORMS = ("gcn", "mean", "sum")
 
 
-def operator(x: Tensor, adj: Adjacency, edge_weight: Tensor | None, norm: str, self_loops: bool = True) -> CSR:
+def operator(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, norm: str, self_loops: bool = True) -> CSR:
     """The normalized propagation matrix of a graph, rows are targets.
 
     `gcn`: D^-1/2 (A + I) D^-1/2 with the degrees of A + I; `mean`: D^-1 A; `sum`: A.
 
     Args:
-        x: Features [N, C]; degrees are computed in their precision, at least in single.
+        x: Features [N, C], dense or sparse; degrees are computed in their precision, at least in single.
         adj: The graph in any layout; a graphkit CSR keeps its normalized form, so that calls after the first cost nothing.
         edge_weight: Weights [E] of an `edge_index`, or None.
         norm: One of `NORMS`.
@@ -26,8 +26,8 @@ def operator(x: Tensor, adj: Adjacency, edge_weight: Tensor | None, norm: str, s
     Returns:
         The operator, N x N.
     """
-    csr = as_csr(adj, x.size(0), edge_weight)
-    dtype = torch.promote_types(x.dtype, torch.float32)
+    csr = as_csr(adj, x.shape[0], edge_weight)
+    dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
     if norm == "gcn":
         return csr.gcn_norm(self_loops, dtype)
     return csr.mean_norm(dtype) if norm == "mean" else csr

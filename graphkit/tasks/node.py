@@ -16,6 +16,7 @@ from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.facts import class_warnings
 from graphkit.data.types import Dataset
 from graphkit.errors import RequestError
+from graphkit.sparse.convert import sparse_features
 from graphkit.sparse.csr import CSR
 from graphkit.tasks.build import construct, resolve
 from graphkit.training.protocol import Backward
@@ -29,6 +30,7 @@ class NodeClassification:
 
     The loss is the mean cross-entropy over labeled training nodes. A node labeled -1 is unlabeled and in no split's loss or
     metric. The graph is whole in every step; `train.batch_size` only says over how many labeled nodes a step's loss runs.
+    Features that are mostly zeros are held sparse, so that a step costs what is stored.
 
     What is odd but has a meaning runs: nodes of a class without training nodes count as errors, and `notes` tells of them;
     an isolated node is classified by its own features; nodes whose features are all zero differ by their neighbors alone;
@@ -61,7 +63,7 @@ class NodeClassification:
             self.notes += (_made_undirected(dataset, model.name),)
         self._y = y.to(device)
         self._device = device
-        self._x = x.to(device)
+        self._x = x.to(device) if MODELS["node"][model.name].dense else sparse_features(x.to(device))
         edge_index = dataset.data.edge_index.to(device)
         self._adj = CSR.from_edge_index(edge_index, x.size(0))
         batch = train.batch_size or self._splits["train"].numel()
@@ -74,7 +76,7 @@ class NodeClassification:
             RequestError: If the model's settings do not go together.
         """
         target = MODELS["node"][self._model.name].target
-        dims = {"in_channels": self._x.size(1), "out_channels": self._num_classes, "num_nodes": self._x.size(0)}
+        dims = {"in_channels": self._x.shape[1], "out_channels": self._num_classes, "num_nodes": self._x.shape[0]}
         taken = inspect.signature(resolve(target)).parameters  # only some models are bound to the number of nodes
         try:
             model: nn.Module = construct(target, self._model, **{name: size for name, size in dims.items() if name in taken})
@@ -131,7 +133,7 @@ class NodeClassification:
         """Class scores [N, C] of all nodes, at least in single precision."""
         dtype = next(model.parameters()).dtype
         if dtype != self._x.dtype:  # precision=64-true; converted once
-            self._x = self._x.to(dtype)
+            self._x = self._x.to(dtype=dtype)
         logits: Tensor = model(self._x, self._adj)
         return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 

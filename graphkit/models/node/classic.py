@@ -7,6 +7,7 @@ from torch import Tensor
 from graphkit.layers import GCNConv, SAGEConv
 from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network
 from graphkit.sparse.convert import Adjacency
+from graphkit.sparse.csr import CSR
 
 
 class GCN(GraphNetwork):
@@ -126,11 +127,11 @@ class MLP(GraphNetwork):
         sizes = (in_channels, out_channels, hidden_channels, num_layers)
         self.network = Network(GraphFreeLinear, *sizes, dropout, input_dropout, norm, residual)
 
-    def forward(self, x: Tensor, adj: Adjacency | None = None) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], dense or sparse.
             adj: Ignored; the call is that of the graph models.
 
         Returns:

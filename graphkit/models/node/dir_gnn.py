@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from graphkit.layers import DirectionalConv
 from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.csr import CSR
 
 JUMPS = ("none", "max", "cat")
 
@@ -74,21 +75,21 @@ class DirGNN(nn.Module):
         self.normalize = normalize
         self.dropout = dropout
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], dense or sparse.
             adj: The directed graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
 
         Returns:
             Logits [N, C].
         """
-        csr = as_csr(adj, x.size(0))
+        csr = as_csr(adj, x.shape[0])
         outputs = []
         for layer in self.layers:
-            x = F.dropout(F.relu(layer(x, csr)), self.dropout, self.training)
-            x = F.normalize(x, dim=1) if self.normalize else x
+            h = F.dropout(F.relu(layer(x, csr)), self.dropout, self.training)
+            x = F.normalize(h, dim=1) if self.normalize else h
             outputs.append(x)
         if self.jumping_knowledge == "none":
             logits: Tensor = self.head(x, csr)

@@ -97,11 +97,11 @@ class LINKX(GraphNetwork):
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], dense or sparse.
             adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
 
         Returns:
@@ -110,9 +110,9 @@ class LINKX(GraphNetwork):
         Raises:
             ValueError: If there are more or fewer nodes than the model was made for.
         """
-        if x.size(0) != self.adjacency.weight.size(0):
-            raise ValueError(f"LINKX was made for {self.adjacency.weight.size(0)} nodes, got {x.size(0)}; make a new one")
-        a = self.adjacency(as_csr(adj, x.size(0)))
+        if x.shape[0] != self.adjacency.weight.size(0):
+            raise ValueError(f"LINKX was made for {self.adjacency.weight.size(0)} nodes, got {x.shape[0]}; make a new one")
+        a = self.adjacency(as_csr(adj, x.shape[0]))
         if self.edge_network is not None and self.edge_norm is not None:
             a = self.edge_network(F.relu(self.edge_norm(a)))
         z = self.node_network(x)

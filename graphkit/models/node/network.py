@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.features import FeatureLinear, drop, linear
 from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.csr import CSR
 
 RESIDUALS = ("none", "identity", "linear")
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -27,9 +29,9 @@ def make_norm(norm: str, width: int) -> nn.Module:
 class GraphFreeLinear(nn.Linear):
     """A linear map with the call of a convolution; it does not look at the graph."""
 
-    def forward(self, x: Tensor, adj: Adjacency | None = None) -> Tensor:
-        """Map x [..., in_channels]; `adj` is ignored."""
-        return super().forward(x)
+    def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
+        """Map x [N, in_channels], dense or sparse; `adj` is ignored."""
+        return linear(x, self.weight, self.bias)
 
 
 class Network(nn.Module):
@@ -80,32 +82,34 @@ class Network(nn.Module):
         if residual not in RESIDUALS:
             raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
         make_norm(norm, 1)  # an unknown name is refused where there is no hidden layer, too
-        self.pre_linear = nn.Linear(in_channels, hidden_channels) if pre_linear else None
+        self.pre_linear = FeatureLinear(in_channels, hidden_channels) if pre_linear else None
         num_hidden = num_layers if linear_head else num_layers - 1
         widths = [hidden_channels if pre_linear else in_channels] + [hidden_channels] * num_hidden
         pairs = list(zip(widths, widths[1:], strict=False))
         self.hidden = nn.ModuleList(make_layer(a, b) for a, b in pairs)
         self.norms = nn.ModuleList(make_norm(norm, b) for _, b in pairs)
         # Without a bias: the layer has one.
-        self.shortcuts = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairs) if residual == "linear" else None
+        self.shortcuts = nn.ModuleList(FeatureLinear(a, b, bias=False) for a, b in pairs) if residual == "linear" else None
         self.head = (GraphFreeLinear if linear_head else make_head or make_layer)(widths[-1], out_channels)
         self.dropout = dropout
         self.input_dropout = dropout if input_dropout is None else input_dropout
         self.residual = residual
 
-    def forward(self, x: Tensor, adj: Adjacency | None = None) -> Tensor:
-        """Scores [N, C] of features x [N, F]."""
-        h = F.dropout(x, self.input_dropout, self.training)
+    def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
+        """Scores [N, C] of features x [N, F], dense or sparse."""
+        h = drop(x, self.input_dropout, self.training)
         if self.pre_linear is not None:
             x = self.pre_linear(h)
-            h = F.dropout(x, self.dropout, self.training)
+            h = drop(x, self.dropout, self.training)
         for number, (layer, norm) in enumerate(zip(self.hidden, self.norms, strict=True)):
             out = layer(h, adj)
             if self.shortcuts is not None:
                 out = out + self.shortcuts[number](h)
             out = F.relu(norm(out))
-            x = out + x if self.residual == "identity" and out.shape == x.shape else out
-            h = F.dropout(x, self.dropout, self.training)
+            if self.residual == "identity" and tuple(out.shape) == tuple(x.shape):
+                out = out + (x.to_dense(out.dtype) if isinstance(x, CSR) else x)
+            x = out
+            h = drop(x, self.dropout, self.training)
         scores: Tensor = self.head(h, adj)
         return scores
 
@@ -120,16 +124,16 @@ class GraphNetwork(nn.Module):
         """The last layer."""
         return self.network.head
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], dense or sparse.
             adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: normalized once; rows are
                 targets).
 
         Returns:
             Logits [N, C].
         """
-        output: Tensor = self.network(x, as_csr(adj, x.size(0)))
+        output: Tensor = self.network(x, as_csr(adj, x.shape[0]))
         return output

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import PolynomialSheafDiffusion, SheafDiffusion
+from graphkit.layers import FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
 from graphkit.layers.sheaf_laplacian import SheafLaplacian
 from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.csr import CSR
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
 
@@ -99,31 +100,30 @@ class SheafNetwork(nn.Module):
                     map_dropout=dropout if t else 0.0,
                 )
             )
-        self.encoder = nn.Linear(in_channels, width)
+        self.encoder = FeatureLinear(in_channels, width, dropout=input_dropout)
         self.second = nn.Linear(width, width) if second_linear else None
         self.layers = nn.ModuleList(layers)
         self.head = nn.Linear(width, out_channels)
         self.linear = linear
-        self.input_dropout = input_dropout
         self.dropout = dropout
         self.activation = activation
 
     def _layer(self, width: int, stalk_dim: int, maps: str, **options: Any) -> SheafDiffusion:
         return SheafDiffusion(width, stalk_dim, maps, **options)
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], dense or sparse.
             adj: The graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: paired once).
 
         Returns:
             Logits [N, C].
         """
-        csr = as_csr(adj, x.size(0))
+        csr = as_csr(adj, x.shape[0])
         sigma = _ACTIVATIONS[self.activation]
-        h = self.encoder(F.dropout(x, self.input_dropout, self.training))
+        h = self.encoder(x)
         h = F.dropout(h if sigma is None else sigma(h), self.dropout, self.training)
         if self.second is not None:
             h = self.second(h)
