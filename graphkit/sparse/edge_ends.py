@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import Structure, lasting, pointers, untraced
+from graphkit.sparse.structure import Structure, assemble, lasting, untraced
 
 
 class EdgeEnds:
@@ -30,12 +30,10 @@ class EdgeEnds:
         n = structure.shape[0]
         row, col = structure.row, structure.col
         self._entries = (row != col).nonzero().flatten()
-        row, col = row[self._entries], col[self._entries]
-        key, place = torch.unique(torch.cat([row * n + col, col * n + row]), return_inverse=True)
-        self._place = place[: row.numel()]
-        own = key // max(n, 1)
+        edges = torch.stack([col[self._entries], row[self._entries]])
         # An object of its own: the cache below must not keep its key alive.
-        self.structure = Structure(pointers(torch.bincount(own, minlength=n)), key - own * n, (n, n))
+        both = edges if structure.symmetric else torch.cat([edges, edges.flip(0)], dim=1)
+        self.structure = assemble(both, (n, n)).structure
         self.structure.t()
 
     @property
@@ -69,7 +67,8 @@ class EdgeEnds:
             raise ValueError("edge weights of a sheaf must be non-negative: they scale the energy of an edge.")
         present = torch.ones_like(value) if csr.keep is None else csr.keep[self._entries].to(value.dtype)
         zeros = value.new_zeros(self.structure.nnz)
-        there, count = (zeros.index_add(0, self._place, given) for given in (value, present.detach()))
+        place, _ = self.structure.find(csr.structure.key[self._entries])
+        there, count = (zeros.index_add(0, place, given) for given in (value, present.detach()))
         return (there + there[self.twin]) / (count + count[self.twin]).clamp(min=1)
 
 
