@@ -164,7 +164,7 @@ def measure(name: str, contest: Contest, machine: Machine) -> tuple[list[Row], s
     """Check and time a contest.
 
     All sides first compute their results, and these are compared. Then the sides whose results agree are timed in turn, round
-    by round, so that a change of the machine's mood meets all of them.
+    by round, so that a change of the machine's mood meets all of them, and each call after another of its own side.
 
     Returns:
         A row for each case, and the contest's remark (empty without one, or where results differ).
@@ -215,7 +215,7 @@ def _first(side: Side) -> _Measured:
 
 
 def _time(sides: Iterable[tuple[Side, _Measured]], budget: float) -> None:
-    """Memory and warm-up of each side, then rounds of all of them."""
+    """Memory of each side, then rounds of all of them, each after a call that is not timed, unless that takes long."""
     timed = [(side, side.call, one) for side, one in sides if side.call is not None]
     if not timed:
         return
@@ -224,13 +224,15 @@ def _time(sides: Iterable[tuple[Side, _Measured]], budget: float) -> None:
             began = time.perf_counter()
             _, one.memory = with_memory(call)
             one.slow = time.perf_counter() - began > _SLOW
-    for _, call, one in timed:
-        if not one.slow:
-            call()
     began = time.perf_counter()
     for rounds in range(1, _MOST_ROUNDS + 1):
         for side, call, one in timed:
-            one.times.append(seconds_of(call) if side.seconds is None else side.seconds())
+            if side.seconds is not None:
+                one.times.append(side.seconds())
+                continue
+            if not one.slow:
+                call()  # the side before has emptied the caches, and in training a step follows one of its own kind
+            one.times.append(seconds_of(call))
         spent = time.perf_counter() - began
         if rounds >= _least_rounds(spent / rounds) and spent * (rounds + 1) / rounds > budget:
             return
