@@ -181,8 +181,9 @@ def test_an_optional_peer_that_is_there_is_measured(monkeypatch, capsys):
 
 
 def test_medians_ranges_and_ratio(clock):
-    first = [0.0] * 3  # check, memory and warm-up are no repeats
-    ours, peer = clock("ours", [*first, 2.0, 1.0, 9.0, 0.0]), clock("peer", [*first, 6.0])
+    first, warm = [0.0] * 2, 0.0  # check, memory and warm-up are no repeats
+    ours = clock("ours", [*first, warm, 2.0, warm, 1.0, warm, 9.0, warm])
+    peer = clock("peer", [*first, warm, 6.0, warm, 6.0, warm, 6.0, warm])
     (row,), _ = measure("x", Contest([case(ours, peer)], seconds=1.0), machine())
     assert row.repeats == 3  # rounds of more than 4 s get three
     assert (row.ours_ms, row.peer_ms, row.ratio) == (2000.0, 6000.0, 3.0)
@@ -191,9 +192,9 @@ def test_medians_ranges_and_ratio(clock):
 
 def test_a_short_round_is_repeated_until_the_time_is_up(clock):
     ours, peer = clock("ours", [0.1]), clock("peer", [0.3])
-    contest = Contest([case(ours, peer)], seconds=4.0)
+    contest = Contest([case(ours, peer)], seconds=8.0)
     (row,), _ = measure("x", contest, machine())
-    assert row.repeats == 10
+    assert row.repeats == 10  # of 0.4 s and as much before it that is not timed
     (row,), _ = measure("x", Contest([case(ours, peer)], seconds=0.0), machine())
     assert row.repeats == 5
 
@@ -204,7 +205,7 @@ def test_sides_take_turns_and_a_shared_one_runs_once_a_round():
     cases = [case(side("a", [1.0], calls), shared), case(side("b", [1.0], calls), shared)]
     rows, _ = measure("x", Contest(cases, seconds=0.0), machine())
     assert [row.peer for row in rows] == ["peer", "peer"]
-    assert calls[-15:] == ["a", "peer", "b"] * 5
+    assert calls[-30:] == ["a", "a", "peer", "peer", "b", "b"] * 5  # each once without being timed
 
 
 def test_results_are_checked_apart_from_what_is_timed_where_a_side_says_so():
