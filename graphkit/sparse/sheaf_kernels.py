@@ -155,11 +155,15 @@ def diffused(
     out: Any,
     other: Any,
     grad_value: Any,
+    before: Any,
+    moved: Any,
+    grad_root: Any,
 ) -> None:
     """v[i] = u[i] + sum of T_e u[col[e]] over the entries of row i, and out[i] = x[i] - S_i v[i]; S as in `scaled`.
 
-    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions. Unless
-    `grad_value` is None it becomes grad_value[e] = -other[i] u[col[e]]^T, or the diagonal of that, of dimensions below d.
+    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions. Of dimensions
+    below d, unless they are None, grad_value[e] = -other[i] u[col[e]]^T and grad_root[i] = -x[i] moved[i]^T - v[i] before[i]^T,
+    or the diagonals of these.
     """
     last = col.shape[0] - 1
     block = take(counter)
@@ -174,14 +178,6 @@ def diffused(
             for a in range(x.shape[1]):
                 for f in range(x.shape[2]):
                     out[i, a, f] = x[i, a, f] - out[i, a, f]
-        block = take(counter)
-
-
-@njit(nogil=True, cache=True)
-def dots(counter: Any, size: Any, blocks: Any, a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
-    """out[i] = -a[i] b[i]^T - c[i] d[i]^T of dimensions below d; for out [N, 1, d], the diagonals of that."""
-    block = take(counter)
-    while block < blocks.shape[0] - 1:
-        for i in range(blocks[block], blocks[block + 1]):
-            set_dots(size, out, i, a, b, c, d)
+            if grad_root is not None:
+                set_dots(size, grad_root, i, x, moved, v, before)
         block = take(counter)

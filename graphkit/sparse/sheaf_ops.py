@@ -215,17 +215,14 @@ class _Diffuse(Function):
         x, u, v, *operator = ctx.saved_tensors
         transport, root, _, _, signs = operator
         ends: EdgeEnds = ctx.ends
-        grad_transport = grad_root = grad_scale = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_transport = torch.empty_like(transport, memory_format=torch.contiguous_format)
-        # The operator is its own adjoint. dT_vu + dT_uv^T = -p_v u_u^T - u_v p_u^T, of which T_vu is given the second term.
-        p, q, moved = _diffused(ends, grad, operator, u, grad_transport)
-        if ctx.needs_input_grad[1]:
-            grad_root = torch.empty_like(root, memory_format=torch.contiguous_format)
-            if compiled(root):
-                share(kernels.dots, (0,) * root.size(2), ends.structure.row_blocks, grad, v, q, x, grad_root)
-            else:
-                grad_root = -_outer(grad, v, root) - _outer(q, x, root)
+        grad_scale = grad_weight = None
+        grad_transport, grad_root = (
+            torch.empty_like(one, memory_format=torch.contiguous_format) if needed else None
+            for one, needed in zip((transport, root), ctx.needs_input_grad, strict=False)
+        )
+        # The operator is its own adjoint. dT_vu + dT_uv^T = -p_v u_u^T - u_v p_u^T, of which T_vu is given the second term;
+        # dS = -g v^T - q x^T with the gradient g.
+        p, q, moved = _diffused(ends, grad, operator, (x, u, v), grad_transport, grad_root)
         d = root.size(2)
         if ctx.needs_input_grad[3]:
             grad_scale = -(grad * v + q * x)[:, d:].sum((1, 2))
@@ -249,10 +246,14 @@ def _diffused(
     ends: EdgeEnds,
     x: Tensor,
     operator: Sequence[Tensor],
-    other: Tensor | None = None,
+    kept: tuple[Tensor, Tensor, Tensor] | None = None,
     grad_transport: Tensor | None = None,
+    grad_root: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return u = S x, v = u + T u and x - S v; `grad_transport`, unless it is None, becomes -other_v u_u^T at (v, u)."""
+    """Return u = S x, v = u + T u and x - S v.
+
+    With the (x', u', v') kept of another x', `grad_transport` becomes -u'_v u_u^T at (v, u), and `grad_root` -x v'^T - v x'^T.
+    """
     transport, root, scale, weight, signs = operator
     structure, ones = ends.structure, torch.ones_like(signs)
     if compiled(x):
@@ -261,13 +262,18 @@ def _diffused(
         sizes, nodes = ((0,) * root.size(2), (0,) * signs.numel()), (torch.arange(ends.num_nodes), root, scale, ones)
         entries = structure.narrow_col, transport, weight, signs
         share(kernels.scaled, *sizes, structure.row_blocks, *nodes, x, u)
-        other = None if grad_transport is None else other
-        share(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, other, grad_transport)
+        before, other, later = kept or (None, None, None)
+        of_transport = (None, None) if grad_transport is None else (other, grad_transport)
+        of_root = (None, None, None) if grad_root is None else (before, later, grad_root)
+        share(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, *of_transport, *of_root)
         return u, v, out
     u = _times(root, scale, ones, x)
     v = u + _sum(_times(transport, weight, signs, u.index_select(0, structure.col)), ends)
-    if other is not None and grad_transport is not None:
-        grad_transport.copy_(-_outer(other.index_select(0, structure.row), u.index_select(0, structure.col), transport))
+    if kept is not None and grad_transport is not None:
+        other = kept[1].index_select(0, structure.row)
+        grad_transport.copy_(-_outer(other, u.index_select(0, structure.col), transport))
+    if kept is not None and grad_root is not None:
+        grad_root.copy_(-_outer(x, kept[2], root) - _outer(v, kept[0], root))
     return u, v, x - _times(root, scale, ones, v)
 
 
