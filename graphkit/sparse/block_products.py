@@ -60,6 +60,16 @@ def _forward(diagonal: bool) -> Callable[..., None]:
     return made
 
 
+def _at_both_ends(
+    code: Algebra, f: tuple[Any, Any], grad: tuple[Any, Any], twin: tuple[Any, Any], e: Any, last: Any
+) -> tuple[Any, Any, Any, Any]:
+    """f[e], f[t], grad[e]^T and grad[t] with t = twin[e], of arrays with their types; those of a later entry are asked for."""
+    t, ahead = (code.number(*twin, at) for at in (e, code.later(e, last)))
+    code.ask(*grad, ahead)
+    code.ask(*f, ahead)
+    return code.load(*f, e), code.load(*f, t), code.turned(code.load(*grad, e)), code.load(*grad, t)
+
+
 def _backward(diagonal: bool) -> Callable[..., None]:
     """Code for the gradients of `_forward`: to[e] of the maps; to_weight[e] unless it is None.
 
@@ -87,11 +97,7 @@ def _backward(diagonal: bool) -> Callable[..., None]:
             _, given, twins, weights, outer, squares, goal, weight_goal, i, first, end, last = args
             at_own = None if square == types.none else code.load_symmetric(square, squares, i)
             with code.loop(first, end) as (e, _):
-                t, ahead = (code.number(twin, twins, at) for at in (e, code.later(e, last)))
-                code.ask(grad, outer, ahead)
-                code.ask(f, given, ahead)
-                own, other = code.load(f, given, e), code.load(f, given, t)
-                here, there = code.turned(code.load(grad, outer, e)), code.load(grad, outer, t)
+                own, other, here, there = _at_both_ends(code, (f, given), (grad, outer), (twin, twins), e, last)
                 found = code.times(other, code.plus(here, there))
                 found = found if at_own is None else code.plus(found, code.times(own, at_own))
                 code.store(code.scaled(found, code.weight(w, weights, e)), to, goal, e)
@@ -136,11 +142,7 @@ def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
             totals = [cgutils.alloca_once_value(builder, code.zeros(f)) for _ in range(2)]
             at_own = code.load_symmetric(square, squares, i)
             with code.loop(first, end) as (e, _):
-                t, ahead = (code.number(twin, twins, at) for at in (e, code.later(e, last)))
-                code.ask(grad, outer, ahead)
-                code.ask(f, given, ahead)
-                own, other = code.load(f, given, e), code.load(f, given, t)
-                here, there = code.turned(code.load(grad, outer, e)), code.load(grad, outer, t)
+                own, other, here, there = _at_both_ends(code, (f, given), (grad, outer), (twin, twins), e, last)
                 both, weight = code.plus(here, there), code.weight(w, weights, e)
                 at_other = code.load_symmetric(square, squares, code.number(col, columns, e))
                 found = code.plus(code.times(other, both), code.times(own, at_own))
