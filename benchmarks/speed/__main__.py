@@ -50,12 +50,12 @@ BENCHMARKS = {
 }
 
 _NOTES = """\
-Ratio: peer / ours, medians of repeats taken in turn, each after an untimed call of its own side. Share of the roofline: the
-least time that this machine's copy bandwidth and matrix products allow, over ours. Peak MB: resident memory of the whole
-process while ours runs; added: what the call itself took, of ours and of the peer. Equal: the largest difference allowed or
-found, relative to the peer's largest magnitude. EXTRAPOLATED in a case: a part was measured and the whole computed from it,
-as the case says. A peer without a time only says what is right. All sides run with GOMP_SPINCOUNT=0 and with glibc keeping
-freed memory, as `graphkit.run` does."""
+Ratio: peer / ours, medians of repeats taken in turn, each after an untimed call of its own side unless that takes over 10 s.
+Share of the roofline: the least time that this machine's copy bandwidth and matrix products allow, over ours. Peak MB:
+resident memory of the whole process while ours runs; added: what the call itself took, of ours and of the peer. Equal: the
+largest difference allowed or found, relative to the peer's largest magnitude. EXTRAPOLATED in a case: a part was measured and
+the whole computed from it, as the case says. A peer without a time only says what is right. All sides run with
+GOMP_SPINCOUNT=0 and with glibc keeping freed memory, as `graphkit.run` does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

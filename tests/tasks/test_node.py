@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
 from graphkit.data.types import Dataset, Pairs
 from graphkit.errors import RequestError
 from graphkit.models.node.classic import GCN, MLP
+from graphkit.sparse import CSR
 from graphkit.tasks.build import arguments, build_task, construct
 from graphkit.tasks.node import NodeClassification
 
@@ -78,6 +80,14 @@ class Table(nn.Module):
         return self.head[0]
 
 
+class Looking(Table):
+    """A model that keeps what features it is given."""
+
+    def forward(self, x: Any, adj: Any) -> Tensor:
+        self.seen = x
+        return super().forward(x, adj)
+
+
 PLAIN = [GCNModel(), SAGEModel(), GATModel(), MLPModel(), LINKXModel()]
 
 
@@ -128,6 +138,24 @@ def test_loss_is_the_mean_cross_entropy_of_labeled_training_nodes() -> None:
     received[0].backward()
     seen = model.head[0].grad.abs().sum(1).nonzero().flatten().tolist()
     assert seen == sorted(batch.tolist())
+
+
+@pytest.mark.parametrize("model", [entry.settings() for entry in MODELS["node"].values()], ids=lambda model: model.name)
+def test_bags_of_words_are_held_sparse_where_the_model_takes_them(model: Any) -> None:
+    dataset = planted()
+    bags = torch.zeros(90, 40)
+    bags[torch.arange(90), torch.arange(90) % 40] = 1.0
+    dataset.data.x = bags
+    task = make_task(dataset, model)
+    looking = Looking(torch.zeros(90, 3))
+    task.evaluate(looking)
+    assert isinstance(looking.seen, Tensor if model.name == "adpa" else CSR)
+    held = looking.seen if isinstance(looking.seen, Tensor) else looking.seen.to_dense()
+    assert torch.equal(held, bags)
+    assert math.isfinite(float(task.step(task.build_model(), next(iter(task.batches(torch.Generator()))), Tensor.backward)))
+    task = make_task(planted(), model)  # every entry of these is something
+    task.evaluate(looking)
+    assert isinstance(looking.seen, Tensor)
 
 
 def test_accuracy_equals_a_loop_over_labeled_nodes() -> None:

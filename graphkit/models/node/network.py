@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.features import FeatureLinear, drop, linear
+from graphkit.layers.features import FeatureLinear, drop
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 
@@ -26,12 +26,12 @@ def make_norm(norm: str, width: int) -> nn.Module:
     return _NORMS[norm](width)
 
 
-class GraphFreeLinear(nn.Linear):
+class GraphFreeLinear(FeatureLinear):
     """A linear map with the call of a convolution; it does not look at the graph."""
 
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Map x [N, in_channels], dense or sparse; `adj` is ignored."""
-        return linear(x, self.weight, self.bias)
+        return super().forward(x)
 
 
 class Network(nn.Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
@@ -31,6 +31,13 @@ CASES = {
 }
 
 
+def _model(case: str, width: int, num_nodes: int) -> nn.Module:
+    settings: Any = CASES[case]
+    torch.manual_seed(0)
+    sizes = {"in_channels": width, "out_channels": 3} | ({"num_nodes": num_nodes} if settings.name == "linkx" else {})
+    return construct(MODELS["node"][settings.name].target, settings, **sizes)
+
+
 def _bags(num_nodes: int, width: int) -> Tensor:
     """Mostly zeros; a row and a column of zeros among them."""
     x = torch.rand(num_nodes, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -43,10 +50,7 @@ def _bags(num_nodes: int, width: int) -> Tensor:
 @pytest.mark.parametrize("case", CASES)
 def test_sparse_features_give_what_dense_ones_give(case: str, width: int) -> None:
     edge_index, n = messy_graph()
-    settings: Any = CASES[case]
-    torch.manual_seed(0)
-    sizes = {"in_channels": width, "out_channels": 3} | ({"num_nodes": n} if settings.name == "linkx" else {})
-    model = construct(MODELS["node"][settings.name].target, settings, **sizes).double().eval()
+    model = _model(case, width, n).double().eval()
     x = _bags(n, width)
     sparse = sparse_features(x, density=1.0)
     assert isinstance(sparse, CSR)
@@ -62,10 +66,7 @@ def test_sparse_features_give_what_dense_ones_give(case: str, width: int) -> Non
 @pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("dir-gnn")])  # which drops hidden entries alone
 def test_features_are_dropped_in_training_alone(case: str) -> None:
     edge_index, n = messy_graph()
-    settings: Any = CASES[case]
-    torch.manual_seed(0)
-    kwargs = {"in_channels": WIDE, "out_channels": 3} | ({"num_nodes": n} if settings.name == "linkx" else {})
-    model = construct(MODELS["node"][settings.name].target, settings, **kwargs)
+    model = _model(case, WIDE, n)
     for module in model.modules():
         for name in ("input_dropout", "dropout"):
             if hasattr(module, name):
