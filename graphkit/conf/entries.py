@@ -28,7 +28,7 @@ class TaskEntry:
 class ModelEntry:
     """A model of one task: its settings, its class and its citation.
 
-    `undirected` says that it reads a directed edge as an undirected one, `dense` that it does not take features as a `CSR`.
+    `undirected` says that it reads a directed edge as an undirected one.
     """
 
     settings: type
@@ -36,4 +36,3 @@ class ModelEntry:
     summary: str
     paper: Paper | None = None
     undirected: bool = False
-    dense: bool = False

@@ -7,7 +7,7 @@ from graphkit.layers.directional import DirectionalConv
 from graphkit.layers.features import FeatureLinear
 from graphkit.layers.lightgcn import LightGCNPropagation
 from graphkit.layers.pair_scores import CommonNeighborScore, HadamardScore
-from graphkit.layers.patterns import DirectedPatternAggregation
+from graphkit.layers.pattern_aggregation import DirectedPatternAggregation
 from graphkit.layers.propagation import Propagation
 from graphkit.layers.sheaf import SheafDiffusion
 from graphkit.layers.sheaf_polynomial import PolynomialSheafDiffusion

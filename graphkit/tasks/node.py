@@ -63,7 +63,7 @@ class NodeClassification:
             self.notes += (_made_undirected(dataset, model.name),)
         self._y = y.to(device)
         self._device = device
-        self._x = x.to(device) if MODELS["node"][model.name].dense else sparse_features(x.to(device))
+        self._x = sparse_features(x.to(device))
         edge_index = dataset.data.edge_index.to(device)
         self._adj = CSR.from_edge_index(edge_index, x.size(0))
         batch = train.batch_size or self._splits["train"].numel()

@@ -174,9 +174,7 @@ MODELS: dict[str, ModelEntry] = {
     "mlp": ModelEntry(MLPModel, "graphkit.models.node.classic:MLP", "features only", None),
     "linkx": ModelEntry(LINKXModel, "graphkit.models.node.linkx:LINKX", "perceptrons on adjacency and features", _LINKX),
     "dir-gnn": ModelEntry(DirGNNModel, "graphkit.models.node.dir_gnn:DirGNN", "directional convolutions", _DIR_GNN),
-    "adpa": ModelEntry(
-        ADPAModel, "graphkit.models.node.adpa:ADPA", "attention over directed two-step patterns", _ADPA, dense=True
-    ),
+    "adpa": ModelEntry(ADPAModel, "graphkit.models.node.adpa:ADPA", "attention over directed two-step patterns", _ADPA),
     "sheaf": ModelEntry(
         SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF, undirected=True
     ),

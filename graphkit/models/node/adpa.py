@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from graphkit.layers import DirectedPatternAggregation
 from graphkit.sparse.convert import Adjacency
+from graphkit.sparse.csr import CSR
 
 
 class ADPA(nn.Module):
@@ -15,7 +16,7 @@ class ADPA(nn.Module):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of every branch.
-        num_hops: Propagations along every pattern, at least 1; made once for a graph and its features.
+        num_hops: Propagations along every pattern, at least 1; with dense features made once for a graph and its features.
         num_layers: Layers of every branch, at least 1.
         exponent: r of the normalization, in [0, 1]; the authors tune it.
         decay: Scale hop k by ln(1/k) + 1 + 1e-6, as the authors' code does.
@@ -46,11 +47,11 @@ class ADPA(nn.Module):
         )
         self.head = nn.Linear(7 * hidden_channels, out_channels)
 
-    def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
 
         Args:
-            x: Features [N, F].
+            x: Features [N, F], a tensor or a sparse operator of that shape.
             adj: The directed graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
 
         Returns:

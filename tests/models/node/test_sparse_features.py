@@ -1,4 +1,4 @@
-"""Every model that takes sparse features makes of them what it makes of the same features as a dense tensor."""
+"""Every model makes of sparse features what it makes of the same features as a dense tensor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
-from graphkit.conf.models.node import DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
+from graphkit.conf.models.node import ADPAModel, DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct
 from tests.layers.oracle import messy_graph
 
 WIDE, NARROW = 40, 3  # wider and narrower than the hidden layers
 CASES = {
-    **{name: entry.settings() for name, entry in MODELS["node"].items() if not entry.dense},
+    **{name: entry.settings() for name, entry in MODELS["node"].items()},
     "gcn, one layer": GCNModel(num_layers=1),
     "gcn, pre_linear": GCNModel(pre_linear=True, residual="linear", linear_head=True),
     "gcn, linear residual": GCNModel(residual="linear"),
@@ -24,6 +24,8 @@ CASES = {
     "sage, linear residual": SAGEModel(residual="linear", hidden_channels=8),
     "gat, one layer": GATModel(num_layers=1),
     "linkx, deep": LINKXModel(num_node_layers=2),
+    "adpa, deep": ADPAModel(num_hops=3, num_layers=2, pattern_attention="node"),
+    "adpa, one hop": ADPAModel(num_hops=1, decay=False),
     "dir-gnn, gcn": DirGNNModel(conv="gcn"),
     "dir-gnn, gat": DirGNNModel(conv="gat"),
     "dir-gnn, one layer": DirGNNModel(num_layers=1, jumping_knowledge="none"),
@@ -63,7 +65,10 @@ def test_sparse_features_give_what_dense_ones_give(case: str, width: int) -> Non
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("dir-gnn")])  # which drops hidden entries alone
+HIDDEN_ALONE = ("dir-gnn", "adpa")  # what these drop
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith(HIDDEN_ALONE)])
 def test_features_are_dropped_in_training_alone(case: str) -> None:
     edge_index, n = messy_graph()
     model = _model(case, WIDE, n)
