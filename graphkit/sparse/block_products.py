@@ -60,14 +60,36 @@ def _forward(diagonal: bool) -> Callable[..., None]:
     return made
 
 
-def _at_both_ends(
-    code: Algebra, f: tuple[Any, Any], grad: tuple[Any, Any], twin: tuple[Any, Any], e: Any, last: Any
-) -> tuple[Any, Any, Any, Any]:
-    """f[e], f[t], grad[e]^T and grad[t] with t = twin[e], of arrays with their types; those of a later entry are asked for."""
-    t, ahead = (code.number(*twin, at) for at in (e, code.later(e, last)))
-    code.ask(*grad, ahead)
-    code.ask(*f, ahead)
-    return code.load(*f, e), code.load(*f, t), code.turned(code.load(*grad, e)), code.load(*grad, t)
+def _forward_from_nodes(diagonal: bool) -> Callable[..., None]:
+    """Code of `_forward` for f[e] = tanh(a[i] + b[col[e]]), entry by entry; `nodes` holds (a, b) side by side."""
+
+    @intrinsic
+    def forward(
+        context: Any, size: Any, nodes: Any, col: Any, w: Any, out: Any, square: Any, i: Any, first: Any, end: Any
+    ) -> Any:
+        def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+            code = Algebra(target, builder, size.count, diagonal)
+            _, given, columns, weights, goal, squares, i, first, end = args
+            total = cgutils.alloca_once_value(builder, code.zeros(nodes))
+            with code.loop(first, end) as (e, _):
+                own, other = code.tanh_of_ends(nodes, given, i, code.number(col, columns, e))
+                turned = code.scaled(code.turned(own), code.weight(w, weights, e))
+                code.store(code.times(turned, other), out, goal, e)
+                builder.store(code.plus(builder.load(total), code.times(turned, own)), total)
+            code.store_upper(builder.load(total), square, squares, i)
+            return target.get_dummy_value()
+
+        number = types.int64
+        return types.void(size, nodes, col, w, out, square, number, number, number), generate
+
+    made: Callable[..., None] = forward
+    return made
+
+
+def _gradients(code: Algebra, grad: Any, outer: Any, twin: Any, twins: Any, e: Any, last: Any) -> tuple[Any, Any]:
+    """grad[e]^T and grad[twin[e]]; that of a later entry's twin is asked for."""
+    code.ask(grad, outer, code.number(twin, twins, code.later(e, last)))
+    return code.turned(code.load(grad, outer, e)), code.load(grad, outer, code.number(twin, twins, e))
 
 
 def _backward(diagonal: bool) -> Callable[..., None]:
@@ -97,7 +119,10 @@ def _backward(diagonal: bool) -> Callable[..., None]:
             _, given, twins, weights, outer, squares, goal, weight_goal, i, first, end, last = args
             at_own = None if square == types.none else code.load_symmetric(square, squares, i)
             with code.loop(first, end) as (e, _):
-                own, other, here, there = _at_both_ends(code, (f, given), (grad, outer), (twin, twins), e, last)
+                code.ask(f, given, code.number(twin, twins, code.later(e, last)))
+                opposite = code.number(twin, twins, e)
+                own, other = code.load(f, given, e), code.load(f, given, opposite)
+                here, there = _gradients(code, grad, outer, twin, twins, e, last)
                 found = code.times(other, code.plus(here, there))
                 found = found if at_own is None else code.plus(found, code.times(own, at_own))
                 code.store(code.scaled(found, code.weight(w, weights, e)), to, goal, e)
@@ -113,17 +138,17 @@ def _backward(diagonal: bool) -> Callable[..., None]:
 
 
 def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
-    """Code for the gradients of `_forward` with f[e] = tanh(a[i] + b[col[e]]), entry by entry: to[2 i] of a, to[2 i + 1] of b.
+    """Code for the gradients of `_forward_from_nodes`: to[2 i] of a, to[2 i + 1] of b; to_weight as in `_backward`.
 
-    `square` holds the gradients of the second result; to_weight as in `_backward`. That of f is never written: what b gets
-    comes from the opposite ends, and the gradients of these are computed a second time.
+    `square` holds the gradients of the second result. Maps are made anew and their gradients never written: what b gets comes
+    from the opposite ends, whose gradients are computed a second time.
     """
 
     @intrinsic
     def backward(
         context: Any,
         size: Any,
-        f: Any,
+        nodes: Any,
         twin: Any,
         col: Any,
         w: Any,
@@ -139,12 +164,14 @@ def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
         def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
             code = Algebra(target, builder, size.count, diagonal)
             _, given, twins, columns, weights, outer, squares, goal, weight_goal, i, first, end, last = args
-            totals = [cgutils.alloca_once_value(builder, code.zeros(f)) for _ in range(2)]
+            totals = [cgutils.alloca_once_value(builder, code.zeros(nodes)) for _ in range(2)]
             at_own = code.load_symmetric(square, squares, i)
             with code.loop(first, end) as (e, _):
-                own, other, here, there = _at_both_ends(code, (f, given), (grad, outer), (twin, twins), e, last)
+                u = code.number(col, columns, e)
+                own, other = code.tanh_of_ends(nodes, given, i, u)
+                here, there = _gradients(code, grad, outer, twin, twins, e, last)
                 both, weight = code.plus(here, there), code.weight(w, weights, e)
-                at_other = code.load_symmetric(square, squares, code.number(col, columns, e))
+                at_other = code.load_symmetric(square, squares, u)
                 found = code.plus(code.times(other, both), code.times(own, at_own))
                 opposite = code.plus(code.times(own, code.turned(both)), code.times(other, at_other))
                 for total, value, end_map in zip(totals, (found, opposite), (own, other), strict=True):
@@ -157,13 +184,17 @@ def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
             return target.get_dummy_value()
 
         number = types.int64
-        return types.void(size, f, twin, col, w, grad, square, to, to_weight, number, number, number, number), generate
+        return types.void(size, nodes, twin, col, w, grad, square, to, to_weight, number, number, number, number), generate
 
     made: Callable[..., None] = backward
     return made
 
 
 set_products, set_diagonal_products = _forward(diagonal=False), _forward(diagonal=True)
+set_products_from_nodes, set_diagonal_products_from_nodes = (
+    _forward_from_nodes(diagonal=False),
+    _forward_from_nodes(diagonal=True),
+)
 set_gradients, set_diagonal_gradients = _backward(diagonal=False), _backward(diagonal=True)
 set_node_gradients, set_diagonal_node_gradients = _backward_to_nodes(diagonal=False), _backward_to_nodes(diagonal=True)
 

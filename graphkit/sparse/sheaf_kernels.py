@@ -15,9 +15,11 @@ from graphkit.sparse.block_products import (
     set_diagonal_gradients,
     set_diagonal_node_gradients,
     set_diagonal_products,
+    set_diagonal_products_from_nodes,
     set_gradients,
     set_node_gradients,
     set_products,
+    set_products_from_nodes,
 )
 from graphkit.sparse.block_sums import set_blocks, set_dots, set_ends, set_sums
 from graphkit.sparse.shared_work import take
@@ -90,32 +92,50 @@ def products_backward(
 
 
 @njit(nogil=True, cache=True)
-def products_backward_to_nodes(
+def tanh_products(
+    counter: Any, size: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, weight: Any, out: Any, degree: Any
+) -> None:
+    """`products` of f[e] = tanh(a[i] + b[col[e]]) with (a, b) side by side, nodes [N, 2 d d] or [N, 2 d]; f is not kept."""
+    diagonal = nodes.shape[1] == 2 * len(size)
+    block = take(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            if diagonal:
+                set_diagonal_products_from_nodes(size, nodes, col, weight, out, degree, i, rowptr[i], rowptr[i + 1])
+            else:
+                set_products_from_nodes(size, nodes, col, weight, out, degree, i, rowptr[i], rowptr[i + 1])
+        block = take(counter)
+
+
+@njit(nogil=True, cache=True)
+def tanh_products_backward(
     counter: Any,
     size: Any,
     blocks: Any,
     rowptr: Any,
     twin: Any,
     col: Any,
-    f: Any,
+    nodes: Any,
     weight: Any,
     grad: Any,
     grad_degree: Any,
     grad_nodes: Any,
     grad_weight: Any,
 ) -> None:
-    """`products_backward` and `sum_ends` for f = tanh of what `add_ends` gives; grad_nodes [2 N, ..], two rows a node."""
-    last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
+    """Gradients of `tanh_products`: grad_nodes [2 N, ..], two rows a node, and those of the weights unless None."""
+    last, diagonal = twin.shape[0] - 1, nodes.shape[1] == 2 * len(size)
     block = take(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             begin, end = rowptr[i], rowptr[i + 1]
             if diagonal:
                 set_diagonal_node_gradients(
-                    size, f, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last
+                    size, nodes, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last
                 )
             else:
-                set_node_gradients(size, f, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last)
+                set_node_gradients(
+                    size, nodes, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last
+                )
         block = take(counter)
 
 

@@ -54,7 +54,7 @@ def transports(maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool
 
 
 def tanh_transports(nodes: Tensor, d: int, weight: Tensor | None, ends: EdgeEnds) -> tuple[Tensor, Tensor | None]:
-    """`transports` of the maps F_e = tanh(a_v + b_u) at the ends e = (v, u), whose gradients are never written.
+    """`transports` of the maps F_e = tanh(a_v + b_u) at the ends e = (v, u), which are never written, nor their gradients.
 
     Args:
         nodes: (a, b) side by side [N, 2 d d], or [N, 2 d] for diagonal maps.
@@ -124,25 +124,25 @@ class _AtEnds(Function):
 class _TanhTransports(Function):
     @staticmethod
     def forward(ctx: Any, nodes: Tensor, d: int, weight: Tensor | None, ends: EdgeEnds) -> tuple[Tensor, Tensor]:
-        maps = _added(nodes, ends).tanh_()
-        ctx.save_for_backward(maps, weight)
+        ctx.save_for_backward(nodes, weight)
         ctx.ends, ctx.d = ends, d
-        diagonal = maps.size(1) == d
-        out, degrees = torch.empty_like(maps), maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
-        share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, maps, _or_one(weight, maps), out, degrees)
-        return out.view(-1, 1 if diagonal else d, d), degrees
+        size, structure = nodes.size(1) // 2, ends.structure
+        out, degrees = nodes.new_empty(structure.nnz, size), nodes.new_empty(len(nodes), d if size == d else d * (d + 1) // 2)
+        given = nodes, _or_one(weight, nodes), out, degrees
+        share(kernels.tanh_products, (0,) * d, *_rows(structure), structure.narrow_col, *given)
+        return out.view(-1, 1 if size == d else d, d), degrees
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
-        maps, weight = ctx.saved_tensors
+        nodes, weight = ctx.saved_tensors
         ends: EdgeEnds = ctx.ends
-        gradient = maps.new_empty(2 * ends.num_nodes, maps.size(1))
-        energy = maps.new_empty(ends.structure.nnz) if ctx.needs_input_grad[2] else None
+        gradient = nodes.new_empty(2 * len(nodes), nodes.size(1) // 2)
+        energy = nodes.new_empty(ends.structure.nnz) if ctx.needs_input_grad[2] else None
         pattern = *_rows(ends.structure), ends.twin, ends.structure.narrow_col
-        given = maps, _or_one(weight, maps), grad.flatten(1), grad_degree, gradient, energy
-        share(kernels.products_backward_to_nodes, (0,) * ctx.d, *pattern, *given)
-        return gradient.view(ends.num_nodes, -1), None, None if energy is None else energy.to(weight.dtype), None
+        given = nodes, _or_one(weight, nodes), grad.flatten(1), grad_degree, gradient, energy
+        share(kernels.tanh_products_backward, (0,) * ctx.d, *pattern, *given)
+        return gradient.view_as(nodes), None, None if energy is None else energy.to(weight.dtype), None
 
 
 class _Transports(Function):

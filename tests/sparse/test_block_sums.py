@@ -145,3 +145,27 @@ def test_transports_from_numbers_at_nodes(d: int, diagonal: bool, weighted: bool
     slow = transports(maps if diagonal else maps.unflatten(1, (d, d)), w, ends, degree=True)
     for one, other in zip(tanh_transports(nodes, d, w, ends), slow, strict=True):
         _assert_same(one, other.double(), inputs)
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [(torch.float32, 8), (torch.float64, 2)])
+@pytest.mark.parametrize("d", [1, 3, 4])
+def test_hyperbolic_tangent_of_maps_of_any_size(d: int, dtype: torch.dtype, ulps: int) -> None:
+    """Pairs of nodes with F = tanh(x) at one end and 1 at the other, so that T = tanh(x) and D is its square."""
+    size = torch.logspace(-30, 1.6, 3000, dtype=torch.float64)
+    x = torch.cat([-size, size, torch.tensor([0.0, -0.0, 9.0, 9.02, 9.03, 1e30, torch.inf, -torch.inf])]).to(dtype)
+    nodes = torch.zeros(len(x), 2, 2, d, dtype=dtype)
+    nodes[:, 0, 0] = x[:, None]  # a of the first node; the other end is tanh(a of the second)
+    nodes[:, 1, 0] = 100.0
+    pairs = torch.arange(2 * len(x)).view(-1, 2).t()
+    transport, degree = tanh_transports(nodes.view(-1, 2 * d), d, None, edge_ends(as_csr(pairs, 2 * len(x)).structure))
+    expected = x.double().tanh()[:, None]
+    bound = ulps * torch.finfo(dtype).eps
+    torch.testing.assert_close(transport[::2, 0].double(), expected.expand(-1, d), rtol=bound, atol=0)
+    torch.testing.assert_close(degree[::2].double(), expected.square().expand(-1, d), rtol=2 * bound, atol=1e-38)
+
+
+def test_hyperbolic_tangent_of_no_number_is_none() -> None:
+    nodes = torch.tensor([[float("nan"), 0.0], [0.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    transport, degree = tanh_transports(nodes, 1, None, edge_ends(as_csr(torch.tensor([[0, 2], [1, 3]]), 4).structure))
+    assert transport.isnan().flatten().tolist() == [True, True, False, False]
+    assert degree.isnan().flatten().tolist() == [True, False, False, False]
