@@ -10,6 +10,7 @@ from graphkit.layers.convolution import check_widths
 from graphkit.layers.features import linear
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 from graphkit.sparse.segment import segment_softmax, segment_sum
 from graphkit.sparse.structure import untraced
 
@@ -109,7 +110,7 @@ class GATConv(nn.Module):
         csr = as_csr(edge_index, h.size(0), edge_weight)
         csr = csr.with_self_loops() if self.add_self_loops else csr
         shares = _shares(csr, F.leaky_relu(sends[csr.col] + hears[csr.row], self.negative_slope))
-        shares = F.dropout(shares, self.dropout, self.training)
+        shares = dropout(shares, self.dropout, self.training)
         operators = (CSR(csr.structure, share.contiguous(), symmetric=False) for share in shares.unbind(1))
         return torch.stack([operator.matmul(one) for operator, one in zip(operators, h.unbind(1), strict=True)], dim=1)
 

@@ -6,12 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 
 
 def drop(x: Tensor | CSR, p: float, training: bool) -> Tensor | CSR:
     """Dropout(X) of features, dense or sparse: entries of a sparse X that are not stored are zero with or without it."""
     if isinstance(x, Tensor):
-        return F.dropout(x, p, training)
+        return dropout(x, p, training)
     return x.dropout(p) if training else x
 
 

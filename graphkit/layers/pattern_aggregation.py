@@ -15,6 +15,7 @@ from graphkit.layers.features import linear
 from graphkit.layers.patterns import PATTERNS, Hops, Pattern, directed_patterns, propagate_patterns
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 from graphkit.sparse.structure import lasting, untraced
 
 PATTERN_ATTENTIONS = ("scalar", "node")
@@ -125,9 +126,9 @@ class DirectedPatternAggregation(nn.Module):
         else:
             parts = self._attend_hops(x, self._patterns(x.shape[0], edge_index, edge_weight))
         for p, layers in enumerate(self.rest):
-            part = F.dropout(F.relu(parts[p]), self.dropout, self.training)
+            part = dropout(F.relu(parts[p]), self.dropout, self.training)
             for layer in cast(nn.ModuleList, layers):
-                part = F.dropout(F.relu(layer(part)), self.dropout, self.training)
+                part = dropout(F.relu(layer(part)), self.dropout, self.training)
             parts[p] = part
         if self.pattern_weight is not None:
             shares = self.pattern_weight.view(1, -1)

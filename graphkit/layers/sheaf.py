@@ -10,6 +10,7 @@ from graphkit.layers.sheaf_laplacian import SheafLaplacian, sheaf_laplacian
 from graphkit.layers.sheaf_maps import check_maps, num_map_parameters, orthogonal_maps
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 from graphkit.sparse.edge_ends import EdgeEnds, undirected
 from graphkit.sparse.sheaf_ops import at_ends, tanh_transports, transports
 from graphkit.sparse.structure import untraced
@@ -150,7 +151,7 @@ class SheafDiffusion(nn.Module):
         learners = [learner for learner in (self.map_learner, self.weight_learner) if learner is not None]
         halves = [torch.cat(learner.weight.chunk(2, dim=1)) for learner in learners]
         if halves:
-            at_nodes = F.linear(F.dropout(x, self.map_dropout, self.training), torch.cat(halves)).to(dtype)
+            at_nodes = F.linear(dropout(x, self.map_dropout, self.training), torch.cat(halves)).to(dtype)
             numbers = at_nodes.split([len(one) for one in halves], dim=1)
             if self.weight_learner is not None:
                 gated = self._gated(numbers[-1], ends, adjacency)
@@ -170,7 +171,7 @@ class SheafDiffusion(nn.Module):
 
     def diffuse(self, x: Tensor, laplacian: SheafLaplacian) -> Tensor:
         """Diffuse one step with a given Laplacian: the layer's own, or that of another layer with the same stalks."""
-        y = F.dropout(x, self.dropout, self.training)
+        y = dropout(x, self.dropout, self.training)
         weight = self._weight()
         if weight is not None:
             y = y @ weight

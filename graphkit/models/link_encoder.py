@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from graphkit.layers import FeatureLinear, GCNConv, NormDropoutReLU, Propagation
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 
 _WEIGHTLESS = {"puregcn": "gcn", "puresum": "sum", "puremean": "mean"}
 _WEIGHTED = {"gcn": "gcn", "mean": "mean"}
@@ -64,13 +65,13 @@ class LinkEncoder(nn.Module):
         if in_channels == 0:
             self.table: nn.Parameter | None = nn.Parameter(torch.empty(num_nodes + 1, width))
             nn.init.orthogonal_(self.table)
-            self.input: nn.Module = nn.Dropout(dropout)
+            self.input: nn.Module = _Dropout(dropout)
         else:
             self.table = None
             if conv in _WEIGHTLESS or num_layers == 0:
-                self.input = nn.Sequential(FeatureLinear(in_channels, width, dropout=feature_dropout), nn.Dropout(dropout))
+                self.input = nn.Sequential(FeatureLinear(in_channels, width, dropout=feature_dropout), _Dropout(dropout))
             else:
-                self.input = nn.Dropout(feature_dropout)
+                self.input = _Dropout(feature_dropout)
                 width = in_channels
         self.convs = nn.ModuleList()
         self.afters = nn.ModuleList()
@@ -78,7 +79,7 @@ class LinkEncoder(nn.Module):
             last = layer == num_layers - 1
             if conv in _WEIGHTLESS:
                 self.convs.append(Propagation(_WEIGHTLESS[conv]))
-                self.afters.append(nn.Dropout(tail_dropout) if last else nn.Identity())
+                self.afters.append(_Dropout(tail_dropout) if last else nn.Identity())
             else:
                 self.convs.append(GCNConv(width, hidden_channels, norm=_WEIGHTED[conv]))
                 bare = last and num_layers > 1
@@ -112,3 +113,10 @@ class LinkEncoder(nn.Module):
         if self.jump is not None:
             h = sum((weight * r for weight, r in zip(self.jump, rounds, strict=True)), start=torch.zeros_like(h))
         return h
+
+
+class _Dropout(nn.Dropout):
+    """`torch.nn.Dropout` without PyTorch's generator; see `graphkit.sparse.dropout`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.p, self.training)

@@ -1,8 +1,7 @@
 """Normalize, drop and rectify the rows of a matrix in one sweep on the CPU.
 
-PyTorch's CPU dropout draws from a single-threaded generator and each of the three steps reads and writes the whole matrix:
-beside a matrix product of a common width they cost more than the product. Here one compiled pass does all of it, with a
-counter-based generator, so that a mask depends on (seed, row, column) alone and never on the number of threads.
+Each of the three steps in PyTorch reads and writes the whole matrix: beside a matrix product of a common width they cost more
+than the product. Here one compiled pass does all of it, with the random bits of `dropout`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from graphkit.sparse.dropout import draw, dropout, new_seed, row_key, threshold
 from graphkit.sparse.structure import untraced
 from graphkit.sparse.threads import kernel_threads
 
@@ -61,7 +61,7 @@ def norm_dropout_relu(
     if x.device.type != "cpu" or x.dim() != 2 or x.dtype not in (torch.float32, torch.float64, torch.bfloat16):
         if weight is not None:
             x = functional.layer_norm(x, x.shape[-1:], weight, bias, eps)
-        return functional.relu(functional.dropout(x, p, training))
+        return functional.relu(dropout(x, p, training))
     out: Tensor = _NormDropoutReLU.apply(x, weight, bias, p if training else 0.0, eps)  # type: ignore[no-untyped-call]
     return out
 
@@ -77,12 +77,12 @@ class _NormDropoutReLU(torch.autograd.Function):
         stats = torch.empty(2, rows if normed else 0, dtype=wide)
         scale = weight.detach().to(wide) if weight is not None else x.new_zeros(channels, dtype=wide)
         shift = bias.detach().to(wide) if bias is not None else x.new_zeros(channels, dtype=wide)
-        seed = int(torch.randint(2**62, (), dtype=torch.int64)) if p > 0 else 0
+        seed = new_seed() if p > 0 else 0
         # In the dtype of the sums: a Python number among them would turn float32 loops into float64 ones.
         constants = torch.tensor([0.0, 1.0, channels, eps, 1 / (1 - p)], dtype=wide)
         arrays = _array(x), _array(scale), _array(shift), normed, _array(constants)
         with kernel_threads():
-            _forward(*arrays, min(round(p * 2**32), 2**32 - 1), seed, _array(out), _array(stats))
+            _forward(*arrays, threshold(p), seed, _array(out), _array(stats))
         ctx.save_for_backward(x if normed else None, scale, constants, stats, out)
         ctx.dtypes = None if weight is None or bias is None else (weight.dtype, bias.dtype)
         return out
@@ -141,27 +141,6 @@ def _compile_narrow(value, like):  # type: ignore[no-untyped-def]
     return lambda value, like: value
 
 
-@njit(inline="always")
-def _row_key(seed: int, row: int) -> Any:
-    """64 well mixed bits for (seed, row): the finalizer of splitmix64."""
-    z = np.uint64(seed) + np.uint64(row + 1) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(inline="always")
-def _draw(low: Any, high: Any, column: int) -> Any:
-    """32 uniform bits for (row key, column); 32-bit steps alone, so that the loop over columns runs in vectors."""
-    z = np.uint32(np.uint32(column) * np.uint32(0x9E3779B9) + low)
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(16))) * np.uint32(0x7FEB352D))
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(15))) + high)
-    z = np.uint32(z * np.uint32(0x846CA68B))
-    z = np.uint32(z ^ np.uint32(z >> np.uint32(16)))
-    z = np.uint32(z * np.uint32(0x9E3779B1))
-    return np.uint32(z ^ np.uint32(z >> np.uint32(15)))
-
-
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _forward(
     x: Any,
@@ -201,12 +180,12 @@ def _forward(
                 for f in range(channels):
                     out[r, f] = _narrow(max(z[f], zero), out[r, f])
             else:
-                key = _row_key(seed, r)
+                key = row_key(seed, r)
                 low = np.uint32(key & np.uint64(0xFFFFFFFF))
                 high = np.uint32(key >> np.uint64(32))
                 for f in range(channels):
                     # A factor, not a choice of values: a dropped NaN stays one, as in torch, and is noticed.
-                    kept = z[f] * (factor if _draw(low, high, f) >= limit else zero)
+                    kept = z[f] * (factor if draw(low, high, f) >= limit else zero)
                     out[r, f] = _narrow(max(kept, zero), out[r, f])
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from graphkit.layers import DirectionalConv
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 
 JUMPS = ("none", "max", "cat")
 
@@ -88,7 +89,7 @@ class DirGNN(nn.Module):
         csr = as_csr(adj, x.shape[0])
         outputs = []
         for layer in self.layers:
-            h = F.dropout(F.relu(layer(x, csr)), self.dropout, self.training)
+            h = dropout(F.relu(layer(x, csr)), self.dropout, self.training)
             x = F.normalize(h, dim=1) if self.normalize else h
             outputs.append(x)
         if self.jumping_knowledge == "none":

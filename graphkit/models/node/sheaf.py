@@ -12,6 +12,7 @@ from graphkit.layers import FeatureLinear, PolynomialSheafDiffusion, SheafDiffus
 from graphkit.layers.sheaf_laplacian import SheafLaplacian
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.dropout import dropout
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
 
@@ -124,7 +125,7 @@ class SheafNetwork(nn.Module):
         csr = as_csr(adj, x.shape[0])
         sigma = _ACTIVATIONS[self.activation]
         h = self.encoder(x)
-        h = F.dropout(h if sigma is None else sigma(h), self.dropout, self.training)
+        h = dropout(h if sigma is None else sigma(h), self.dropout, self.training)
         if self.second is not None:
             h = self.second(h)
         sheaf: SheafLaplacian | None = None
