@@ -33,11 +33,11 @@ class DirectedPatternAggregation(nn.Module):
     Weights of step 4 are free numbers (`scalar`), or `node`: for each node the softmax over branches of
     sigmoid(s (y_1 || ... || y_7 || y_p) + t).
 
-    Step 2 needs no feature-wide sums: W z = sum_k c_k W x_k, so that each x_k meets one product with (W, s) and all else is in
-    the width of the branch. Step 1 of dense X is made once, as neither weights nor dropout come before: a call with the same
-    tensors, unchanged, finds its 6 K copies of the features again; with features or edge weights that need gradients they are
-    made in every call, differentiably. Propagation fills sparse X, so that X meets (W, s) first and what is propagated, in
-    every call, has the width of the branches: equal, as both are linear, and cheaper on bags of words.
+    Step 2 needs no sums wider than a branch: W z = sum_k c_k W x_k, so that each x_k meets one product with (W, s); features
+    that are narrower are summed first. Step 1 of dense X is made once, as neither weights nor dropout come before: a call with
+    the same tensors, unchanged, finds its 6 K copies of the features again; with features or edge weights that need gradients
+    they are made in every call, differentiably. Propagation fills sparse X, so that X meets (W, s) first and what is
+    propagated, in every call, has the width of the branches: equal, as both are linear, and cheaper on bags of words.
 
     Args:
         in_channels: Input width F.
@@ -122,7 +122,8 @@ class DirectedPatternAggregation(nn.Module):
         if len(x.shape) != 2 or x.shape[1] != self.in_channels:
             raise ValueError(f"x must have shape [N, {self.in_channels}], got {list(x.shape)}")
         if isinstance(x, Tensor):
-            parts = self._attend_hops(x, self.propagated(x, edge_index, edge_weight))
+            attend = self._attend_narrow if self.in_channels <= self.out_channels else self._attend_hops
+            parts = attend(x, self.propagated(x, edge_index, edge_weight))
         else:
             parts = self._attend_hops(x, self._patterns(x.shape[0], edge_index, edge_weight))
         for p, layers in enumerate(self.rest):
@@ -130,11 +131,12 @@ class DirectedPatternAggregation(nn.Module):
             for layer in cast(nn.ModuleList, layers):
                 part = dropout(F.relu(layer(part)), self.dropout, self.training)
             parts[p] = part
-        if self.pattern_weight is not None:
-            shares = self.pattern_weight.view(1, -1)
+        branches = torch.stack(parts, dim=1)
+        if self.pattern_score is not None:
+            shares = _attention(branches, self.pattern_score)
         else:
-            shares = self._attend_patterns(torch.stack(parts, dim=1))
-        return (torch.stack(parts, dim=1) * shares.unsqueeze(-1)).flatten(1)
+            shares = cast(Tensor, self.pattern_weight)
+        return (branches * shares.unsqueeze(-1)).flatten(1)
 
     @untraced
     def propagated(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Hops:
@@ -194,12 +196,14 @@ class DirectedPatternAggregation(nn.Module):
                 parts[p] = part
         return [*parts, plain + last.bias]
 
-    def _attend_patterns(self, parts: Tensor) -> Tensor:
-        """Weights [N, 7] of the branches [N, 7, out_channels]."""
-        assert self.pattern_score is not None
-        of_all, own = self.pattern_score.weight[0].split([parts[0].numel(), self.out_channels])
-        scores = (parts.flatten(1) @ of_all).unsqueeze(1) + parts @ own + self.pattern_score.bias
-        return _shares(scores, dim=1)
+    def _attend_narrow(self, x: Tensor, hops: Hops) -> list[Tensor]:
+        """`_attend_hops` for features that are no wider than a branch: z in their width, and W z at last."""
+        *firsts, last = _linear_maps(self.first)
+        parts = []
+        for first, score, ahead in zip(firsts, _linear_maps(self.hop_scores), hops, strict=True):
+            rows = torch.stack([x, *ahead], dim=1)
+            parts.append(first((_attention(rows, score).unsqueeze(2) * rows).sum(1)))
+        return [*parts, last(x)]
 
     def __repr__(self) -> str:
         attention = "scalar" if self.pattern_score is None else "node"
@@ -209,6 +213,12 @@ class DirectedPatternAggregation(nn.Module):
 
 def _linear_maps(modules: nn.ModuleList) -> list[nn.Linear]:
     return [cast(nn.Linear, module) for module in modules]
+
+
+def _attention(rows: Tensor, score: nn.Linear) -> Tensor:
+    """Of rows x_r [N, R, F]: the softmax over r of sigmoid(s (x_1 || ... || x_R || x_r) + t) [N, R]."""
+    of_all, own = score.weight[0].split([score.in_features - rows.size(2), rows.size(2)])
+    return _shares((rows.flatten(1) @ of_all).unsqueeze(1) + rows @ own + score.bias, dim=1)
 
 
 def _shares(scores: Tensor, dim: int) -> Tensor:

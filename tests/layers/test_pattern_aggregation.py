@@ -48,13 +48,14 @@ def layer_oracle(layer: DirectedPatternAggregation, x: Tensor, matrices: list[Te
         {"pattern_attention": "node"},
         {"num_hops": 3, "decay": False, "exponent": 0.0},
         {"num_hops": 1, "num_layers": 2, "exponent": 0.42749},
+        {"out_channels": 4, "pattern_attention": "node"},
     ],
-    ids=["default", "node", "hops", "layers"],
+    ids=["default", "node", "hops", "layers", "wide"],
 )
 @pytest.mark.parametrize("sparse", [False, True])
 def test_directed_pattern_aggregation_equals_dense_oracle(arguments: dict[str, Any], weighted: bool, sparse: bool) -> None:
     torch.manual_seed(1)
-    layer = DirectedPatternAggregation(4, 3, **arguments).double()
+    layer = DirectedPatternAggregation(4, **{"out_channels": 3, **arguments}).double()
     x = torch.randn(N, 4, dtype=torch.float64)
     x[x.abs() < (0.8 if sparse else 0.0)] = 0.0
     places = tuple(x.nonzero().t())
