@@ -84,6 +84,17 @@ def test_sparse_features_are_propagated_in_the_width_of_the_branches(monkeypatch
     assert sorted(width for width in widths if width > 1) == [2 * 5, 2 * 6, 4 * 5, 4 * 5, 4 * 6, 4 * 6, 6 * 7 + 3]
 
 
+@pytest.mark.parametrize(("width", "mapped"), [(3, 3), (4, 4), (5, 4)])
+def test_hops_are_summed_in_the_narrower_width(width: int, mapped: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = DirectedPatternAggregation(width, 4), torch.randn(N, width)
+    layer.propagated(x, EDGES)
+    widths = set()
+    original = Tensor.__mul__
+    monkeypatch.setattr(Tensor, "__mul__", lambda a, b: widths.add(b.shape[-1]) or original(a, b))
+    layer(x, EDGES)
+    assert mapped in widths and (width in widths) == (width <= 4)
+
+
 def test_hop_attention_of_a_node_is_its_own() -> None:
     """The released code reads scores that come hop by hop [(K + 1) N] as rows of nodes: nodes then share scores."""
     torch.manual_seed(0)
