@@ -95,7 +95,7 @@ def draw(out: Path, plan: Plan, metric: str, points: Points) -> Path:
         axis.set_title(title)
         if name != "test":
             axis.set_yscale("log", nonpositive="clip")
-    axes[0].legend()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(MODELS))
     figure.suptitle(f"{plan.dataset}: {plan.seeds} seeds, {plan.epochs} epochs, epoch selected on validation")
     path = out / f"{plan.dataset}.png"
     figure.savefig(path, dpi=150)
