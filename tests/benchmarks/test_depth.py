@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.depth.__main__ import main
+from benchmarks.depth.output import draw
 from benchmarks.depth.points import LAYERS, MODELS, Plan
 from graphkit import run as door
 from graphkit.data import load
@@ -123,6 +124,27 @@ def test_wrong_requests(capsys: pytest.CaptureFixture[str], arguments: list[str]
     assert main([*TINY, *arguments]) == 2
     assert says in (printed := capsys.readouterr().err) and "Traceback" not in printed
     assert not Path("runs").exists() and not Path("out").exists()
+
+
+def test_the_plot_draws_means_and_its_legend_covers_no_panel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from matplotlib import pyplot
+
+    close, figures = pyplot.close, []
+    monkeypatch.setattr(pyplot, "close", figures.append)
+    points = {
+        (model, layers): {"test": [70.0, 80.0 + layers], "energy": [0.5, 0.1], "sheaf_energy": [None, None]}
+        for model in ("gcn", "sheaf-general")
+        for layers in (2, 4)
+    }
+    draw(tmp_path, Plan("karate", ("gcn", "sheaf-general"), (2, 4), 2, 5), "accuracy", points)
+    (figure,) = figures
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["gcn", "sheaf-general"]
+    figure.canvas.draw()
+    assert not any(legend.get_window_extent().overlaps(axis.get_window_extent()) for axis in figure.axes)
+    lines = [[container.lines[0].get_xydata().tolist() for container in axis.containers] for axis in figure.axes]
+    assert lines == [[[[2, 76], [4, 77]]] * 2, [[[2, 0.3], [4, 0.3]]] * 2, []]
+    close(figure)
 
 
 def test_a_plot_needs_matplotlib(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
