@@ -16,7 +16,7 @@ from graphkit.errors import DataError
 from graphkit.training.files import write_atomic
 
 if TYPE_CHECKING:
-    from graphkit.data.direction import Amud
+    from graphkit.data.measures.amud import Amud
 
 PAGE = Path(__file__).parent / "results" / "node" / "amud.md"
 _PATTERNS = ("AA", "AA^T", "A^TA")  # R^2 of A^TA^T is that of AA
@@ -35,7 +35,7 @@ _HEAD = """\
 
 Written by `python -m benchmarks.amud`; not edited by hand.
 
-The statistic is **our reconstruction** (`graphkit.data.direction.amud`): the paper's formula (Sun et al., ICDE 2024,
+The statistic is **our reconstruction** (`graphkit.data.measures.amud.amud`): the paper's formula (Sun et al., ICDE 2024,
 arXiv:2312.04111) was not at hand and its repository has no code of it. Its values are not the paper's.
 S = 1 - min R² / max R² over the patterns; above 0.5 the decision is `directed`. R² is the squared correlation, over pairs of
 nodes, between "joined by the pattern" and "of the same class"; that of A^TA^T equals that of AA. With all labels, and with
@@ -87,7 +87,7 @@ def find(name: str, splits: int, root: Path | None = None) -> Finding:
         DataError: If the data is not to be had.
     """
     from graphkit.data import load
-    from graphkit.data.direction import amud
+    from graphkit.data.measures.amud import amud
 
     of_splits = []
     for seed in range(splits):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.data.direction import amud
+from graphkit.data.measures.amud import amud
 from graphkit.models.node.classic import SAGE
 from graphkit.models.node.dir_gnn import DirGNN
 from graphkit.sparse import CSR

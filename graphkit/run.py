@@ -78,7 +78,7 @@ def dry_run(
 
     Returns:
         What `--dry-run` prints: the resolved `settings`, parameter count, graph, splits, metric and output folder; for node
-        classification also what `graphkit.data.facts.node_facts` tells of classes, direction and homophily.
+        classification also what `graphkit.data.measures.facts.node_facts` tells of classes, direction and homophily.
 
     Raises:
         RequestError: If the request is wrong; the message has one line a mistake.
@@ -188,7 +188,7 @@ def _dry_run(resolved: Resolved) -> str:
 
 def _facts(resolved: Resolved) -> dict[str, Any]:
     """What would be run, in plain values."""
-    from graphkit.data.facts import node_facts
+    from graphkit.data.measures.facts import node_facts
 
     settings = resolved.run
     experiment = Experiment(settings)
@@ -214,7 +214,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
 
 def _size(part: Any) -> int | dict[str, int]:
     """Nodes or interactions of a split, or its pairs by sign."""
-    from graphkit.data.types import Pairs
+    from graphkit.data.dataset import Pairs
 
     if not isinstance(part, Pairs):
         return int(part.size(-1))

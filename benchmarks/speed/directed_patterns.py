@@ -12,7 +12,7 @@ from torch_geometric.utils import spmm
 
 from benchmarks.speed import graphs
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
-from graphkit.layers.patterns import PATTERNS, propagate_patterns
+from graphkit.layers.conv.patterns import PATTERNS, propagate_patterns
 from graphkit.sparse import CSR
 
 SQUIRREL = Path("heterophilous_npz/squirrel_directed.npz")

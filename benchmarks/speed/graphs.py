@@ -10,9 +10,9 @@ from torch_geometric.data import Data
 
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.negatives import pair_keys, sample_non_edges, unpack_keys
-from graphkit.data.splits import both_directions
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.splits.edges import both_directions
+from graphkit.data.splits.negatives import pair_keys, sample_non_edges, unpack_keys
 from graphkit.errors import DataError
 
 GOWALLA = Path("LightGCN/gowalla/train.txt")

@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 from benchmarks.speed.graphs import GOWALLA
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 
 _USERS, _ITEMS, _SPLITS = 29_858, 40_981, (727_869, 82_259, 217_242)
 _USER_SKEW, _ITEM_SKEW = 1.5, 2.0

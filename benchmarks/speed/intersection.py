@@ -10,9 +10,9 @@ from torch import Tensor
 from benchmarks.speed import graphs
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
 from benchmarks.speed.search_peer import Rows
-from graphkit.data.splits import both_directions
+from graphkit.data.splits.edges import both_directions
 from graphkit.sparse import CSR
-from graphkit.sparse.intersection import _WORDS_PER_STEP, NeighborSets, Which, cheapest_method
+from graphkit.sparse.pairs.intersection import _WORDS_PER_STEP, NeighborSets, Which, cheapest_method
 
 PEER = "sorted-key search"
 _PAIRS, _QUICK_PAIRS = 24_576, 200

@@ -16,9 +16,9 @@ from graphkit.conf.arguments import flatten
 from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 from graphkit.models.recommend.lightgcn import LightGCN
-from graphkit.sparse.sampling import Triples
+from graphkit.sparse.ranking.triples import Triples
 from graphkit.tasks.recommend import Recommendation
 from graphkit.training.loop import Trainer
 

@@ -12,8 +12,8 @@ from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
 from benchmarks.speed.lightgcn import Training, work_of_steps
 from benchmarks.speed.lightgcn_peer import Peer, PyGPeer, SparsePeer
 from benchmarks.speed.sampling import items_by_user, python_loop
-from graphkit.data.splits import both_directions
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
+from graphkit.data.splits.edges import both_directions
 
 PYG, COO = "PyG LightGCN, edge_index", "torch.sparse COO, autograd"
 _CHECKED, _PEER_STEPS = 3, 5

@@ -15,7 +15,7 @@ class PeerNCN(nn.Module):
 
     s_ij = lin( beta * xcnlin( sum_{u in N(i) & N(j)} x'_u ) + xijlin( h_i * h_j ) ),   x' = h + xlin(h)
 
-    Its parameters come in the order and shapes of `graphkit.models.ncn.NCN` at the same settings.
+    Its parameters come in the order and shapes of `graphkit.models.link.ncn.NCN` at the same settings.
 
     Args:
         num_nodes: Number of nodes N.

@@ -16,8 +16,8 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.conf.schema import Run
 from graphkit.data.catalog import DATASETS
-from graphkit.data.negatives import pair_keys
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
+from graphkit.data.splits.negatives import pair_keys
 from graphkit.tasks.link import EVALUATED, LinkPrediction
 from graphkit.tasks.metrics import link_metric
 from graphkit.training.runtime import resolve_precision

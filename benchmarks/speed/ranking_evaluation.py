@@ -14,7 +14,7 @@ from benchmarks.speed.lightgcn import Training
 from benchmarks.speed.lightgcn_peer import SparsePeer
 from benchmarks.speed.ranking_peer import evaluate
 from benchmarks.speed.sampling import items_by_user
-from graphkit.data.splits import both_directions
+from graphkit.data.splits.edges import both_directions
 from graphkit.tasks.recommend import Recommendation
 
 PEER = "batches of 100, Python masks and metrics"

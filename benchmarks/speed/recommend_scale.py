@@ -11,8 +11,8 @@ from benchmarks.speed.harness import Case, Contest, Options, Results, Side, seco
 from benchmarks.speed.lightgcn import Training, work_of_steps
 from benchmarks.speed.machine import available_memory
 from benchmarks.speed.scale_check import Oracle
-from graphkit.data.types import Dataset
-from graphkit.sparse.sampling import Triples
+from graphkit.data.dataset import Dataset
+from graphkit.sparse.ranking.triples import Triples
 
 SIZES = (10**5, 10**6, 10**7, 10**8)
 PEER = "float64 sums, to check only"

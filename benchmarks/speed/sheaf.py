@@ -14,7 +14,7 @@ from torch_geometric.nn import GCNConv
 from benchmarks.speed import graphs
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
 from benchmarks.speed.sheaf_reference import Reference
-from graphkit.data.splits import both_directions
+from graphkit.data.splits.edges import both_directions
 from graphkit.layers import SheafDiffusion
 
 SQUIRREL = Path("heterophilous_npz/squirrel.npz")

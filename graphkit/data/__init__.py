@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphkit.data.dataset import Dataset, Pairs
     from graphkit.data.loading import load
-    from graphkit.data.types import Dataset, Pairs
 
 __all__ = ["Dataset", "Pairs", "load"]
 
-_HOME = {"load": "graphkit.data.loading", "Dataset": "graphkit.data.types", "Pairs": "graphkit.data.types"}
+_HOME = {"load": "graphkit.data.loading", "Dataset": "graphkit.data.dataset", "Pairs": "graphkit.data.dataset"}
 
 
 def __getattr__(name: str) -> Any:

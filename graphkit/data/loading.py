@@ -11,15 +11,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphkit.data import embedded, planted, recommend
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.catalog.own import DIRECTED
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.data.download import ensure
-from graphkit.data.own import OwnGraph, OwnNames, read_own
-from graphkit.data.own_interactions import Columns, read_interactions
+from graphkit.data.generated import embedded, planted
+from graphkit.data.generated.interactions import GENERATORS as PLANTED_INTERACTIONS
+from graphkit.data.interactions import Interactions, bipartite
+from graphkit.data.interactions import notes as unseen
+from graphkit.data.own.graph import OwnGraph, OwnNames, read_own
+from graphkit.data.own.interactions import Columns, read_interactions
 from graphkit.data.published import Loaded, read_published
-from graphkit.data.splits import Shares, split_edges, split_nodes
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.readers.interactions import read_published as read_interaction_files
+from graphkit.data.splits.edges import split_edges
+from graphkit.data.splits.nodes import split_nodes
+from graphkit.data.splits.shares import Shares
 from graphkit.data.validate import check_dataset
 from graphkit.errors import RequestError
 
@@ -103,8 +109,8 @@ def load(
             notes += remarks
         else:
             taken = _interactions(entry, data_root(root), shares, generator)
-        notes += recommend.notes(taken)
-        data, splits = recommend.bipartite(taken), taken.splits
+        notes += unseen(taken)
+        data, splits = bipartite(taken), taken.splits
         names, items = OwnNames(taken.user_names), taken.item_names
     elif name == "custom":
         own = _own(task, edges, features, labels, directed)
@@ -175,17 +181,17 @@ def _columns(user: str | None, item: str | None, rating: str | None, low: float 
 
 def _own_interactions(
     path: PathLike | None, columns: Columns, shares: Shares, generator: torch.Generator
-) -> tuple[recommend.Interactions, tuple[str, ...]]:
+) -> tuple[Interactions, tuple[str, ...]]:
     if not path:
         raise RequestError("dataset=custom with task=recommend needs data.interactions=FILE, a CSV file, one interaction a row")
     return read_interactions(Path(path), columns, shares, generator)
 
 
-def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> recommend.Interactions:
+def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> Interactions:
     if not entry.files:
-        return recommend.GENERATORS[entry.name](shares, generator)
+        return PLANTED_INTERACTIONS[entry.name](shares, generator)
     ensure(entry, root)
-    return recommend.read_published(root / Path(entry.files[0].path).parent, generator)
+    return read_interaction_files(root / Path(entry.files[0].path).parent, generator)
 
 
 def _split(data: Data, task: str, shares: Shares, generator: torch.Generator) -> Loaded:

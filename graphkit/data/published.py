@@ -9,12 +9,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphkit.data.catalog import DatasetEntry
-from graphkit.data.citations import read_citations
-from graphkit.data.heterophily import read_heterophilous
-from graphkit.data.ogb import read_ddi
-from graphkit.data.planetoid import read_geom_gcn, read_planetoid
-from graphkit.data.splits import split_edges_as_ncn, split_nodes_by_count
-from graphkit.data.types import Pairs
+from graphkit.data.dataset import Pairs
+from graphkit.data.readers.citations import read_citations
+from graphkit.data.readers.heterophily import read_heterophilous
+from graphkit.data.readers.ogb import read_ddi
+from graphkit.data.readers.planetoid import read_geom_gcn, read_planetoid
+from graphkit.data.splits.edges import split_edges_as_ncn
+from graphkit.data.splits.nodes import split_nodes_by_count
 
 Loaded = tuple[Data, dict[str, Pairs] | dict[str, Tensor]]
 

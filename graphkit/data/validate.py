@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import DataError
 
 

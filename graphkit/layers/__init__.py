@@ -1,16 +1,18 @@
 """The layer library: ordinary modules with PyG's conventions, `layer(x, edge_index, edge_weight=None)`."""
 
-from graphkit.layers.activation import NormDropoutReLU
-from graphkit.layers.attention import GATConv
-from graphkit.layers.convolution import GCNConv, SAGEConv
-from graphkit.layers.directional import DirectionalConv
-from graphkit.layers.features import FeatureLinear
-from graphkit.layers.lightgcn import LightGCNPropagation
-from graphkit.layers.pair_scores import CommonNeighborScore, HadamardScore
-from graphkit.layers.pattern_aggregation import DirectedPatternAggregation
-from graphkit.layers.propagation import Propagation
-from graphkit.layers.sheaf import SheafDiffusion
-from graphkit.layers.sheaf_polynomial import PolynomialSheafDiffusion
+from graphkit.layers.conv.adpa import DirectedPatternAggregation
+from graphkit.layers.conv.directional import DirectionalConv
+from graphkit.layers.conv.gat import GATConv
+from graphkit.layers.conv.gcn import GCNConv
+from graphkit.layers.conv.lightgcn import LightGCNPropagation
+from graphkit.layers.conv.propagation import Propagation
+from graphkit.layers.conv.sage import SAGEConv
+from graphkit.layers.dense.feature_linear import FeatureLinear
+from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
+from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
+from graphkit.layers.pairs.hadamard import HadamardScore
+from graphkit.layers.sheaf.diffusion import SheafDiffusion
+from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 
 __all__ = [
     "CommonNeighborScore",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graphkit.errors import RequestError
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.topk import top_columns
+from graphkit.sparse.ranking.topk import top_columns
 from graphkit.tasks.ranking import rank_items
 
 BLOCK = 1024

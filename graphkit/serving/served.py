@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 from graphkit.errors import CheckpointError, RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags
 from graphkit.models.recommend.history import take_rows

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
+from graphkit.sparse.compiled.work import share
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.polynomial_kernel import scaled_from_rows, scaled_rows
-from graphkit.sparse.shared_work import share
 from graphkit.sparse.spmm import spmm
 from graphkit.sparse.structure import untraced
 

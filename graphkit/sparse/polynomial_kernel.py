@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from graphkit.sparse.row_sums import add_rows
-from graphkit.sparse.shared_work import take
+from graphkit.sparse.compiled.row_sums import add_rows
+from graphkit.sparse.compiled.work import take
 
 
 @njit(nogil=True, cache=True)

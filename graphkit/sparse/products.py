@@ -8,8 +8,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from graphkit.sparse.compiled.work import share, take
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.shared_work import share, take
 from graphkit.sparse.structure import untraced
 
 _ROWS = 8  # that a thread takes at a time

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from graphkit.sparse.shared_work import share
+from graphkit.sparse.compiled.work import share
 from graphkit.sparse.spmm_kernel import rows_times
 from graphkit.sparse.structure import Structure, untraced
 

@@ -11,7 +11,7 @@ import torch
 
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.schema import Train
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 from graphkit.training.protocol import Task
 
 

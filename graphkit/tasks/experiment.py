@@ -13,7 +13,7 @@ from graphkit.errors import CheckpointError, RequestError
 
 if TYPE_CHECKING:
     from graphkit.conf.schema import Run
-    from graphkit.data.types import Dataset
+    from graphkit.data.dataset import Dataset
     from graphkit.training.protocol import Task
 
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.negatives import NonEdges, pair_keys
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.splits.negatives import NonEdges, pair_keys
 from graphkit.errors import RequestError
-from graphkit.layers.pair_scores import PairScore
+from graphkit.layers.pairs.base import PairScore
 from graphkit.sparse.convert import sparse_features
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.intersection import NeighborSets
+from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.tasks.build import construct
 from graphkit.tasks.metrics import check_metric, link_metric
 from graphkit.training.protocol import Backward

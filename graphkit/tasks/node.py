@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
-from graphkit.data.facts import class_warnings
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
+from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError
 from graphkit.sparse.convert import sparse_features
 from graphkit.sparse.csr import CSR

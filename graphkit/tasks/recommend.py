@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import RecommendTask, Train
-from graphkit.data.recommend import Interactions
-from graphkit.data.recommend import notes as unseen
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
+from graphkit.data.interactions import Interactions
+from graphkit.data.interactions import notes as unseen
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.sampling import Triples, TripleSampler
+from graphkit.sparse.ranking.triples import Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
 from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
 from graphkit.training.protocol import Backward

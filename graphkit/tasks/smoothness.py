@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.edge_ends import undirected
+from graphkit.sparse.sheaf.ends import undirected
 
 
 class Operator(Protocol):

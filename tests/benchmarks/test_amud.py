@@ -7,8 +7,8 @@ import pytest
 from benchmarks import amud as command
 from benchmarks.amud import Finding, find, main, page
 from graphkit.data.catalog import DATASETS
-from graphkit.data.direction import Amud, amud
 from graphkit.data.loading import load
+from graphkit.data.measures.amud import Amud, amud
 from graphkit.errors import DataError
 
 

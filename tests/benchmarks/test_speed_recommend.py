@@ -15,8 +15,8 @@ from benchmarks.speed.lightgcn_peer import PyGPeer, SparsePeer
 from benchmarks.speed.ranking_peer import evaluate
 from benchmarks.speed.sampling import facts, items_by_user, python_loop
 from benchmarks.speed.scale_check import Oracle
-from graphkit.data.splits import both_directions
-from graphkit.sparse.sampling import Triples
+from graphkit.data.splits.edges import both_directions
+from graphkit.sparse.ranking.triples import Triples
 
 USERS, ITEMS, LAYERS, WEIGHT = 12, 9, 3, 0.3
 

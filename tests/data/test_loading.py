@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from graphkit.data import load, planted
+from graphkit.data import load
 from graphkit.data.catalog import DATASETS
+from graphkit.data.generated import planted
 from graphkit.data.loading import data_root as chosen_root
 from graphkit.errors import RequestError
 from tests.data.oracle import check_graph, check_link_split, pairs_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.data.validate import check_dataset
 from graphkit.errors import DataError
 

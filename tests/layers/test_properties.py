@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,8 @@ def test_every_layer_of_the_library_is_public() -> None:
     """A layer that nobody exported would escape the test above; the bases of public ones are tested through them."""
     public = _public_layers()
     hidden = []
-    for path in sorted(Path(layers.__file__).parent.glob("*.py")):
-        module = importlib.import_module(f"graphkit.layers.{path.stem}")
+    for found in pkgutil.walk_packages(layers.__path__, "graphkit.layers."):
+        module = importlib.import_module(found.name)
         for name, thing in vars(module).items():
             defined_here = inspect.isclass(thing) and thing.__module__ == module.__name__
             if defined_here and issubclass(thing, torch.nn.Module) and not name.startswith("_"):
@@ -123,8 +124,9 @@ def test_every_layer_of_the_library_is_public() -> None:
 
 @pytest.mark.parametrize("layer", sorted(_public_layers(), key=lambda layer: layer.__name__))
 def test_every_layer_has_an_oracle_test(layer: type[torch.nn.Module]) -> None:
-    """In tests/layers/test_<file of the layer>.py, a function `test_..._oracle...` that uses the layer."""
-    path = Path(__file__).parent / f"test_{layer.__module__.rpartition('.')[2]}.py"
+    """In tests/layers/<its room>/test_<its file>.py, a function `test_..._oracle...` that uses the layer."""
+    room, file = layer.__module__.removeprefix("graphkit.layers.").split(".")
+    path = Path(__file__).parent / room / f"test_{file}.py"
     assert path.exists(), f"{layer.__name__} has no {path.name}"
     functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     oracles = [node for node in functions if node.name.startswith("test_") and "oracle" in node.name]

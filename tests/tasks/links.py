@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 
 from graphkit.conf.models.link import GAEModel, NCNModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.tasks.link import LinkPrediction, PairBatch
 
 NODES = 41

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from graphkit.conf.models.link import NCNModel
 from graphkit.conf.schema import LinkTask, Train
 from graphkit.data import load
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 from graphkit.layers import CommonNeighborScore
-from graphkit.layers.pair_scores import PairScore
+from graphkit.layers.pairs.base import PairScore
 from graphkit.sparse import CSR
-from graphkit.sparse.intersection import NeighborSets
+from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.training.loop import Trainer
-from tests.layers.test_pair_scores import oracle_ncn
+from tests.layers.pairs.test_common_neighbors import oracle_ncn
 from tests.tasks.links import GAE, NCN, NODES, dense, edges_without, first_batch, make_task, new_model, planted
 
 

@@ -14,11 +14,11 @@ from torch_geometric.data import Data
 
 from graphkit.conf.models.link import AdamicAdarModel, CommonNeighborsModel, ResourceAllocationModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import RequestError
-from graphkit.layers.pair_scores import PairScore
-from graphkit.models.heuristics import NoEncoder
-from graphkit.sparse.intersection import NeighborSets
+from graphkit.layers.pairs.base import PairScore
+from graphkit.models.link.heuristics import NoEncoder
+from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.tasks.build import build_task
 from tests.tasks.links import NODES, both_ways, make_task, new_model, planted
 

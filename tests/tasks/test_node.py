@@ -15,7 +15,7 @@ from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
-from graphkit.data.types import Dataset, Pairs
+from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import RequestError
 from graphkit.models.node.classic import GCN, MLP
 from graphkit.sparse import CSR

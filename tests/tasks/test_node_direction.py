@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import DirGNNModel, GCNModel, PolyNSDModel, SheafModel
-from graphkit.data.types import Dataset
+from graphkit.data.dataset import Dataset
 from tests.tasks.test_node import make_task, planted
 
 

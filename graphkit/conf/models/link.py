@@ -84,9 +84,9 @@ _LIBEN = Paper("The Link-Prediction Problem for Social Networks", "JASIST 2007",
 _GAE = Paper("Variational Graph Auto-Encoders", "NIPS workshop 2016", "https://arxiv.org/abs/1611.07308")
 
 MODELS: dict[str, ModelEntry] = {
-    "ncn": ModelEntry(NCNModel, "graphkit.models.ncn:NCN", "neural common neighbor", _NCN),
-    "gae": ModelEntry(GAEModel, "graphkit.models.gae:GAE", "graph autoencoder", _GAE),
-    "cn": ModelEntry(CommonNeighborsModel, "graphkit.models.heuristics:CommonNeighbors", "common neighbors", _LIBEN),
-    "aa": ModelEntry(AdamicAdarModel, "graphkit.models.heuristics:AdamicAdar", "Adamic-Adar", _ADAMIC),
-    "ra": ModelEntry(ResourceAllocationModel, "graphkit.models.heuristics:ResourceAllocation", "resource allocation", _RA),
+    "ncn": ModelEntry(NCNModel, "graphkit.models.link.ncn:NCN", "neural common neighbor", _NCN),
+    "gae": ModelEntry(GAEModel, "graphkit.models.link.gae:GAE", "graph autoencoder", _GAE),
+    "cn": ModelEntry(CommonNeighborsModel, "graphkit.models.link.heuristics:CommonNeighbors", "common neighbors", _LIBEN),
+    "aa": ModelEntry(AdamicAdarModel, "graphkit.models.link.heuristics:AdamicAdar", "Adamic-Adar", _ADAMIC),
+    "ra": ModelEntry(ResourceAllocationModel, "graphkit.models.link.heuristics:ResourceAllocation", "resource allocation", _RA),
 }

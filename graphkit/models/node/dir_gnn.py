@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graphkit.layers import DirectionalConv
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.dropout import dropout
+from graphkit.sparse.rows.dropout import dropout
 
 JUMPS = ("none", "max", "cat")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.features import FeatureLinear, drop
+from graphkit.layers.dense.feature_linear import FeatureLinear, drop
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 

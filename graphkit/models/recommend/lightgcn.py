@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from graphkit.layers.lightgcn import LightGCNPropagation
+from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.sparse.polynomial import polynomial_rows

@@ -8,7 +8,7 @@ from torch import Tensor
 from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.products import dense_product
-from graphkit.sparse.topk import top_columns
+from graphkit.sparse.ranking.topk import top_columns
 
 
 class ItemKNN(HistoryRecommender):

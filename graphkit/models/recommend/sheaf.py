@@ -9,8 +9,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.sheaf import SheafDiffusion
-from graphkit.layers.sheaf_laplacian import SheafLaplacian
+from graphkit.layers.sheaf.diffusion import SheafDiffusion
+from graphkit.layers.sheaf.laplacian import SheafLaplacian
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
 from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
 from graphkit.sparse.csr import CSR

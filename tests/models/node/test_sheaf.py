@@ -12,9 +12,10 @@ from graphkit import testing
 from graphkit.layers import PolynomialSheafDiffusion, SheafDiffusion
 from graphkit.models.node.sheaf import PolyNSD, SheafNetwork
 from graphkit.sparse import CSR
-from tests.layers import sheaf_oracle, test_sheaf_polynomial
 from tests.layers.oracle import assert_same, messy_graph
-from tests.layers.sheaf_oracle import H, dense_laplacian
+from tests.layers.sheaf import oracle as sheaf_oracle
+from tests.layers.sheaf import test_polynomial as test_sheaf_polynomial
+from tests.layers.sheaf.oracle import H, dense_laplacian
 
 MAPS = ("identity", "diagonal", "orthogonal", "general")
 Model = type[SheafNetwork] | type[PolyNSD]

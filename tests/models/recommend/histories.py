@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphkit.data.recommend import read_published
+from graphkit.data.readers.interactions import read_published
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse.csr import CSR
 from graphkit.tasks.ranking import rank_items, ranking_metrics

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphkit.models.recommend.sheaf import SheafRecommender
 from graphkit.run import main
-from tests.layers.sheaf_oracle import dense_laplacian, dense_layer
+from tests.layers.sheaf.oracle import dense_laplacian, dense_layer
 from tests.models.recommend.pairwise import NUM_ITEMS, NUM_USERS, assert_same, loop_loss, some_interactions, some_triples
 
 ALL_USERS = torch.arange(NUM_USERS)

@@ -1,0 +1,51 @@
+"""User-item interactions and the bipartite graph of the training part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphkit.data.splits.edges import both_directions
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who took what, each pair once.
+
+    Attributes:
+        splits: `train`, `valid` and `test`, each [2, P] (user, item), sorted; items are numbered from 0.
+        num_users: Number of users.
+        num_items: Number of items.
+        user_names: The publisher's ids of the users in index order, where known.
+        item_names: The same of the items.
+    """
+
+    splits: dict[str, Tensor]
+    num_users: int
+    num_items: int
+    user_names: tuple[str, ...] = ()
+    item_names: tuple[str, ...] = ()
+
+
+def bipartite(interactions: Interactions) -> Data:
+    """The message passing graph of the P training interactions: U users first, then I items, both directions.
+
+    Returns:
+        `Data` with `edge_index` [2, 2P], `num_nodes` = U + I, `num_users` and `num_items`.
+    """
+    num_users, num_items = interactions.num_users, interactions.num_items
+    users, items = interactions.splits["train"]
+    edge_index = both_directions(torch.stack([users, items + num_users]), num_users + num_items)
+    return Data(edge_index=edge_index, num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
+
+
+def notes(interactions: Interactions) -> list[str]:
+    """A sentence on users and items that no model can have learned about, where there are any."""
+    train = interactions.splits["train"]
+    sizes = ("users", interactions.num_users), ("items", interactions.num_items)
+    unseen = [(total - train[side].unique().numel(), total, what) for side, (what, total) in enumerate(sizes)]
+    counted = [f"{missing:,} of {total:,} {what}" for missing, total, what in unseen if missing]
+    return [f"Without any training interaction: {' and '.join(counted)}."] if counted else []

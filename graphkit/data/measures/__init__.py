@@ -1,0 +1,1 @@
+"""What can be measured on a data set before anything is trained."""

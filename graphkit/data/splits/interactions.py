@@ -1,0 +1,43 @@
+"""Splits of interactions, user by user."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generator, time: Tensor | None = None) -> list[Tensor]:
+    """Split each user's items, at random or by time.
+
+    Of a user's n items each part after the first gets share * n, rounded to nearest, halves up; the first gets the rest.
+
+    Args:
+        pairs: Distinct (user, item) pairs [2, P].
+        shares: Share of each part; they sum to 1.
+        generator: Source of randomness.
+        time: When each pair happened [P]: the last part gets a user's latest, and so on; items of one time in random order.
+
+    Returns:
+        The parts, each sorted by user, then item.
+    """
+    users = pairs[0]
+    order = torch.randperm(users.numel(), generator=generator)
+    if time is not None:
+        order = order[torch.argsort(time[order], stable=True)]
+    order = order[torch.argsort(users[order], stable=True)]
+    counts = torch.bincount(users)
+    owner = users[order]
+    rank = torch.arange(users.numel()) - (counts.cumsum(0) - counts)[owner]  # place among the user's own
+    parts, end = [], counts
+    for share in reversed(shares[1:]):
+        begin = end - (counts.double() * share + 0.5 + 1e-9).long()  # a half that rounding has missed counts as a half
+        parts.append(order[(rank >= begin[owner]) & (rank < end[owner])])
+        end = begin
+    parts.append(order[rank < end[owner]])
+    return [sorted_pairs(pairs[:, part]) for part in reversed(parts)]
+
+
+def sorted_pairs(pairs: Tensor) -> Tensor:
+    """Pairs in the order of users, then items."""
+    return pairs[:, np.lexsort((pairs[1].numpy(), pairs[0].numpy()))]

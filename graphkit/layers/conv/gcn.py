@@ -1,0 +1,80 @@
+"""The graph convolution of GCN. Parameters are named as in PyG, so that its state dicts load."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from graphkit.layers.checks import check_widths
+from graphkit.layers.conv.propagation import check_norm, operator, propagate_and_map
+from graphkit.sparse.convert import Adjacency
+from graphkit.sparse.csr import CSR
+
+
+class GCNConv(nn.Module):
+    """Graph convolution: a normalized sum over neighbors and one linear map.
+
+    X' = A_hat X W^T + b with A_hat = D^-1/2 (A + I) D^-1/2 (`gcn`), D^-1 A (`mean`) or A (`sum`).
+
+    Args:
+        in_channels: Input width.
+        out_channels: Output width.
+        bias: Add b, initially zero.
+        norm: `gcn`, `mean` or `sum`; with the last two a node hears its neighbors alone, not itself.
+        add_self_loops: Whether `gcn` adds I (a node that has a self-loop keeps its own); None: with `gcn` only.
+
+    Raises:
+        ValueError: If a width is below 1, `norm` is unknown, or self-loops are asked for with another norm than `gcn`.
+
+    Source: Kipf and Welling, ICLR 2017. W [out_channels, in_channels] is Glorot uniform at first. As `mean` we divide by the
+    sum of the arriving weights, where PyG divides by their number; without weights this is the same.
+
+    Example:
+        >>> layer = GCNConv(16, 32)
+        >>> layer(x, edge_index)  # [N, 16] -> [N, 32]
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        bias: bool = True,
+        norm: str = "gcn",
+        add_self_loops: bool | None = None,
+    ) -> None:
+        super().__init__()
+        check_widths(in_channels, out_channels)
+        self.norm = check_norm(norm)
+        self.add_self_loops = norm == "gcn" if add_self_loops is None else add_self_loops
+        if self.add_self_loops and norm != "gcn":
+            raise ValueError(f"add_self_loops needs norm='gcn', got norm={norm!r}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.lin = nn.Linear(in_channels, out_channels, bias=False)
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw Glorot uniform weights and set the bias to zero."""
+        nn.init.xavier_uniform_(self.lin.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: Features [N, in_channels], dense or sparse.
+            edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
+            edge_weight: Weights [E] of an `edge_index`.
+
+        Returns:
+            Features [N, out_channels].
+        """
+        a_hat = operator(x, edge_index, edge_weight, self.norm, self.add_self_loops)
+        out = propagate_and_map(a_hat, x, self.lin.weight)
+        return out if self.bias is None else out + self.bias
+
+    def __repr__(self) -> str:
+        loops = "" if self.norm != "gcn" or self.add_self_loops else ", add_self_loops=False"
+        return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, norm={self.norm!r}{loops})"

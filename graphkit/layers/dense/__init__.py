@@ -1,0 +1,1 @@
+"""Layers on dense or sparse rows, without a graph."""

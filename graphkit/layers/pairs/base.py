@@ -1,0 +1,51 @@
+"""Scores of node pairs from node embeddings: what all scorers share.
+
+Each works in three steps, so that a caller runs the expensive parts once per graph or batch and the cheap head in blocks:
+`node_features(h)` once a graph, `pair_features(nodes, sets, pairs)` once a batch (all the graph access there is), `head(...)`
+row by row. `forward` is the three in a row.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from graphkit.sparse.convert import Adjacency, as_csr
+from graphkit.sparse.pairs.intersection import NeighborSets
+
+
+class PairScore(nn.Module):
+    """What scorers share: the three steps in a row."""
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """What the pairs will read of the nodes."""
+        raise NotImplementedError
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """What the head reads of each pair: tensors [P, C]."""
+        raise NotImplementedError
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P] of pairs from their features, row by row."""
+        raise NotImplementedError
+
+    def forward(self, h: Tensor, edge_index: Adjacency | NeighborSets, pairs: Tensor) -> Tensor:
+        """Score pairs.
+
+        Args:
+            h: Node embeddings [N, C].
+            edge_index: The graph in any layout, or its `NeighborSets`, which are then not laid out again.
+            pairs: Node ids [2, P].
+
+        Returns:
+            Logits [P]; each depends on its own pair alone.
+        """
+        sets = edge_index if isinstance(edge_index, NeighborSets) else NeighborSets(as_csr(edge_index, h.size(0)))
+        return self.head(*self.pair_features(self.node_features(h), sets, pairs))
+
+
+def logit(out: nn.Linear, z: Tensor) -> Tensor:
+    """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
+    with torch.autocast(z.device.type, enabled=False):
+        scores: Tensor = out(z.to(out.weight.dtype))
+        return scores.squeeze(1)

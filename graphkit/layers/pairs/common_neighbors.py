@@ -1,0 +1,115 @@
+"""NCN's score: the pooled embeddings of common neighbors next to the Hadamard product of the pair."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
+from graphkit.layers.pairs.base import PairScore, logit
+from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse.pairs.product import pair_product
+
+
+class CommonNeighborScore(PairScore):
+    r"""NCN's score: the pooled embeddings of common neighbors next to the Hadamard product of the pair.
+
+    s_ij = lin( beta * xcnlin( sum_{u in N(i) & N(j)} x'_u ) + xijlin( h_i * h_j ) ),   x' = h + xlin(h)  (or h)
+
+    with beta learned and, writing A for LayerNorm-Dropout-ReLU and D for Dropout-ReLU,
+    xlin = D, A after two linear maps; xcnlin likewise, then a linear map unless `tail_activation`; xijlin = A after one, then a
+    linear map unless `tail_activation`; lin = A after one (after two, each with its A, with `two_layer`), then a map to one
+    logit.
+
+    Two things are computed in another order than written, with the same result: the first map of xcnlin is applied to the
+    nodes before pooling (a sum commutes with a linear map), and the last maps of the two streams are multiplied into the first
+    one of lin. Of seven width-by-width products a pair, five remain.
+
+    Args:
+        channels: Width C of the embeddings and of the head.
+        norm: Layer normalization in A.
+        transform_pooled: Pool x' = h + xlin(h) instead of h (`use_xlin` in the authors' code).
+        tail_activation: No last linear maps in the two streams (`tailact`).
+        two_layer: Two hidden layers in lin (`twolayerlin`).
+        dropout: Probability in [0, 1) in A and D.
+        common_neighbor_dropout: Probability in [0, 1) with which each directed adjacency entry is left out before the
+            intersection, in training (`preedp`); i's and j's entries are dropped independently.
+        beta: Initial weight of the common-neighbor stream.
+
+    Source: Wang, Yang and Zhang, "Neural Common Neighbor with Completion for Link Prediction", ICLR 2024. The paper
+    concatenates the two streams; this follows the authors' code, which adds them with a learned weight.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: bool = True,
+        transform_pooled: bool = True,
+        tail_activation: bool = True,
+        two_layer: bool = False,
+        dropout: float = 0.0,
+        common_neighbor_dropout: float = 0.0,
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= common_neighbor_dropout < 1.0:
+            raise ValueError(f"common_neighbor_dropout must lie in [0, 1), got {common_neighbor_dropout}")
+
+        def linear() -> nn.Linear:
+            return nn.Linear(channels, channels)
+
+        def act(normed: bool = norm) -> NormDropoutReLU:
+            return NormDropoutReLU(channels, normed, dropout)
+
+        self.channels = channels
+        self.common_neighbor_dropout = common_neighbor_dropout
+        self.initial_beta = beta
+        self.beta = nn.Parameter(torch.tensor([float(beta)]))
+        self.xlin = nn.Sequential(linear(), act(False), linear(), act()) if transform_pooled else None
+        self.pooled_in = linear()
+        self.pooled_hidden = nn.Sequential(act(False), linear(), act())
+        self.pooled_out = None if tail_activation else linear()
+        self.product_hidden = nn.Sequential(linear(), act())
+        self.product_out = None if tail_activation else linear()
+        self.merge = linear()
+        self.merged = nn.Sequential(act(), linear(), act()) if two_layer else act()
+        self.out = nn.Linear(channels, 1)
+
+    def reset_parameters(self) -> None:
+        """Draw new weights and set beta to its initial value."""
+        nn.init.constant_(self.beta, self.initial_beta)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | NormDropoutReLU):
+                module.reset_parameters()
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """The embeddings h and W x' of every node, W without its bias."""
+        x = h if self.xlin is None else h + self.xlin(h)
+        return h, F.linear(x, self.pooled_in.weight).to(h.dtype)
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """h_i * h_j and the pooled sum of W x'_u over common neighbors, each [P, C]."""
+        h, z = nodes
+        if self.training and self.common_neighbor_dropout > 0:
+            sets = NeighborSets(sets.adj.dropout(self.common_neighbor_dropout, rescale=False), sets.method)
+        return pair_product(h, pairs), sets.pool(pairs, z)
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P]."""
+        product, pooled = features
+        q = self.product_hidden(product)
+        r = self.pooled_hidden(pooled + self.pooled_in.bias)
+        if self.pooled_out is None or self.product_out is None:
+            z = self.merge(torch.addcmul(q, self.beta.to(q.dtype), r))
+        else:
+            with torch.autocast(q.device.type, enabled=False):
+                merge = self.merge.weight
+                by_pooled = self.beta * (merge @ self.pooled_out.weight)
+                by_product = merge @ self.product_out.weight
+                bias = self.merge.bias + merge @ (self.beta * self.pooled_out.bias + self.product_out.bias)
+            z = torch.addmm(F.linear(r, by_pooled, bias), q, by_product.t().to(q.dtype))
+        return logit(self.out, self.merged(z))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channels})"

@@ -1,0 +1,55 @@
+"""The score of graph autoencoders: a perceptron on the Hadamard product of the pair."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
+from graphkit.layers.pairs.base import PairScore, logit
+from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse.pairs.product import pair_product
+
+
+class HadamardScore(PairScore):
+    """A multilayer perceptron on the product of the two embeddings: s_ij = MLP(h_i * h_j). The graph is not looked at.
+
+    Args:
+        channels: Width C of the embeddings and of the hidden layers.
+        num_layers: Linear maps, the last one to a single logit.
+        norm: Layer normalization after every hidden linear map.
+        dropout: Probability in [0, 1) before every ReLU.
+
+    Source: the decoder of the OGB baselines and of the ablation `cn0` in Wang, Yang and Zhang, ICLR 2024.
+    """
+
+    def __init__(self, channels: int, num_layers: int = 3, norm: bool = True, dropout: float = 0.0) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        self.channels, self.num_layers = channels, num_layers
+        self.lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(num_layers - 1))
+        self.acts = nn.ModuleList(NormDropoutReLU(channels, norm, dropout) for _ in range(num_layers - 1))
+        self.out = nn.Linear(channels, 1)
+
+    def reset_parameters(self) -> None:
+        """Draw new weights."""
+        for module in (*self.lins, *self.acts, self.out):
+            module.reset_parameters()
+
+    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+        """The embeddings themselves."""
+        return (h,)
+
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+        """h_i * h_j [P, C]."""
+        return (pair_product(nodes[0], pairs),)
+
+    def head(self, *features: Tensor) -> Tensor:
+        """Logits [P]."""
+        (z,) = features
+        for lin, act in zip(self.lins, self.acts, strict=True):
+            z = act(lin(z))
+        return logit(self.out, z)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channels}, num_layers={self.num_layers})"

@@ -1,0 +1,1 @@
+"""Pairs of nodes: intersection of their neighborhoods, products of their rows."""

@@ -1,0 +1,1 @@
+"""Sheaves on graphs: half-edges, transports, diffusion, small matrices."""

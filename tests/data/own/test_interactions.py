@@ -1,0 +1,115 @@
+import pytest
+import torch
+
+from graphkit.data import load
+from graphkit.data.own.interactions import Columns, read_interactions
+from graphkit.errors import DataError, RequestError
+from tests.data.test_interactions import check_interactions
+
+SHARES = (0.6, 0.2, 0.2)
+
+
+def read(tmp_path, text, columns=None, seed=0, shares=SHARES):
+    path = tmp_path / "ratings.csv"
+    path.write_text(text)
+    return read_interactions(path, columns or Columns(), shares, torch.Generator().manual_seed(seed))
+
+
+def named(read, split):
+    """(user, item) by the user's own names."""
+    return {(read.user_names[user], read.item_names[item]) for user, item in read.splits[split].T.tolist()}
+
+
+def everything(read):
+    return set.union(*(named(read, split) for split in read.splits))
+
+
+def test_names_are_mapped_and_kept(tmp_path):
+    found, notes = read(tmp_path, 'item,when,user\nb c,x,10\na,x,9\n"d,e",x,10\na,x,10\n')
+    assert found.user_names == ("9", "10") and found.item_names == ("a", "b c", "d,e")
+    assert everything(found) == {("10", "b c"), ("9", "a"), ("10", "d,e"), ("10", "a")}
+    assert notes == ("Each user's items were split at random.",)
+    assert (found.num_users, found.num_items) == (2, 3)
+
+
+def test_ratings_and_repeats(tmp_path):
+    text = "who,what,stars\nann,a,5\nann,b,3.5\nann,c,1\nbob,a,4\nbob,a,5\nbob,d,2\n"
+    found, notes = read(tmp_path, text, Columns("who", "what", "stars", 3.5))
+    assert everything(found) == {("ann", "a"), ("ann", "b"), ("bob", "a")}
+    assert found.item_names == ("a", "b")  # c and d are rated too low by all
+    assert notes[0] == "Left out: 2 interactions rated below 3.5, 1 repeated interactions."
+    whole, _ = read(tmp_path, text, Columns("who", "what"))
+    assert len(everything(whole)) == 5
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_the_latest_are_held_out(tmp_path, dates):
+    """By hand: five items each; the last is test, the one before it validation; a repeat counts when it first was."""
+    order = {"ann": "cadbe", "bob": "edcba"}
+    rows = [(user, item, step) for user, items in order.items() for step, item in enumerate(items)]
+    rows += [("ann", "c", 99)]
+    rows = rows[::2] + rows[1::2]
+    told = [f"{u},{i},{f'2024-01-{s + 1:02d}T10:00:00' if dates else s}" for u, i, s in rows if not (dates and s == 99)]
+    for seed in range(3):
+        found, notes = read(tmp_path, "\n".join(["user,item,t", *told]), Columns(time="t"), seed)
+        assert named(found, "test") == {("ann", "e"), ("bob", "a")}
+        assert named(found, "valid") == {("ann", "b"), ("bob", "b")}
+        assert named(found, "train") == {("ann", i) for i in "cad"} | {("bob", i) for i in "edc"}
+        assert "by time" in notes[-1]
+
+
+def test_items_of_one_time_are_drawn(tmp_path):
+    text = "user,item,t\n" + "".join(f"u,{item},7\n" for item in range(10))
+    tests = {frozenset(named(read(tmp_path, text, Columns(time="t"), seed)[0], "test")) for seed in range(8)}
+    assert len(tests) > 3
+
+
+def test_zones_count(tmp_path):
+    text = "user,item,t\nu,a,2024-01-01T12:00:00+00:00\nu,b,2024-01-01T12:30:00+02:00\nu,c,2024-01-01T11:00:00\n"
+    found, _ = read(tmp_path, text, Columns(time="t"), shares=(0.5, 0.1, 0.4))
+    assert named(found, "test") == {("u", "a")}  # 12:00 UTC is after 10:30 and 11:00
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("a,b\n1,2\n", Columns(), "needs one column 'user', its header is a, b: name the right one by data.user_column="),
+        ("user,user,item\n1,2,3\n", Columns(), "needs one column 'user'"),
+        ("", Columns(), "needs one column 'user', it is empty"),
+        ("user,item\n1,2\n", Columns(min_rating=3), "needs one column 'rating'.*data.rating_column="),
+        ("user,item\n1,2\n", Columns(time="when"), "needs one column 'when'.*data.time_column="),
+        ("user,item\n", Columns(), "holds no interaction$"),
+        ("user,item,rating\n1,2,1\n", Columns(min_rating=3), "holds no interaction that is rated high enough"),
+        ("user,item\n1,2\n3\n", Columns(), "line 3, column 2: expected 2 columns as in the header, found 1"),
+        ("user,item\n1,\n", Columns(), "line 2, column 2: expected a node id, found an empty field"),
+        ("user,item,rating\n1,2,good\n", Columns(min_rating=3), "line 2, column 3: expected a rating, .* found 'good'"),
+        ("user,item,rating\n1,2,nan\n", Columns(min_rating=3), "line 2, column 3: expected a rating, .* found 'nan'"),
+        ("user,item,t\n1,2,noon\n", Columns(time="t"), "line 2, column 3: expected a number or a date .* found 'noon'"),
+    ],
+)
+def test_malformed_files(tmp_path, text, columns, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, text, columns)
+
+
+def test_load(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("member,film,stars\n" + "".join(f"m{u},f{(u * k) % 23},{k % 5}\n" for u in range(1, 12) for k in range(20)))
+    asked = {"user_column": "member", "item_column": "film", "rating_column": "stars", "min_rating": 1.0}
+    dataset = load("custom", task="recommend", interactions=path, seed=1, **asked)
+    check_interactions(dataset)
+    assert dataset.node_names[0] == "m1" and set(dataset.item_names) <= {f"f{k}" for k in range(23)}
+    assert "rated below 1" in dataset.protocol and "data.split: 70/10/20" in dataset.protocol
+    again = load("custom", task="recommend", interactions=path, seed=2, **asked)
+    assert not again.data.edge_index.equal(dataset.data.edge_index)
+
+
+def test_requests_that_do_not_fit(tmp_path):
+    with pytest.raises(RequestError, match="needs data.interactions=FILE"):
+        load("custom", task="recommend")
+    with pytest.raises(RequestError, match="go with dataset=custom"):
+        load("lastfm", task="recommend", interactions="x.csv")
+    with pytest.raises(RequestError, match="go with dataset=custom"):
+        load("lastfm", task="recommend", min_rating=3)
+    with pytest.raises(DataError, match="cannot be read"):
+        load("custom", task="recommend", interactions=tmp_path / "none.csv")
