@@ -110,7 +110,7 @@ def measure(row: Row, runs: Path) -> dict[str, Any]:
 def _energies(trainer: Trainer, edge_index: Tensor) -> dict[str, float | None]:
     """Dirichlet energy of what the head is given, and its energy under the sheaf that the last layer learns from it."""
     from graphkit.layers import SheafDiffusion
-    from graphkit.sparse.csr import CSR
+    from graphkit.sparse import CSR
     from graphkit.tasks.smoothness import dirichlet_energy, rayleigh_quotient
 
     hidden = _last_hidden(trainer)
@@ -126,7 +126,7 @@ def _energies(trainer: Trainer, edge_index: Tensor) -> dict[str, float | None]:
 
 def _last_hidden(trainer: Trainer) -> Tensor:
     """The node representations that the model's head is given: of one layer alone, the features, which may be sparse."""
-    from graphkit.sparse.csr import CSR
+    from graphkit.sparse import CSR
 
     seen: list[Any] = []
     head: Any = trainer.model.head

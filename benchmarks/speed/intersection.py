@@ -11,8 +11,8 @@ from benchmarks.speed import graphs
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
 from benchmarks.speed.search_peer import Rows
 from graphkit.data.splits.edges import both_directions
-from graphkit.sparse import CSR
-from graphkit.sparse.pairs.intersection import _WORDS_PER_STEP, NeighborSets, Which, cheapest_method
+from graphkit.sparse import CSR, NeighborSets
+from graphkit.sparse.pairs.intersection import _WORDS_PER_STEP, Which, cheapest_method
 
 PEER = "sorted-key search"
 _PAIRS, _QUICK_PAIRS = 24_576, 200

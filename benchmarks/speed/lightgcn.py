@@ -18,7 +18,7 @@ from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import Dataset
 from graphkit.models.recommend.lightgcn import LightGCN
-from graphkit.sparse.ranking.triples import Triples
+from graphkit.sparse import Triples
 from graphkit.tasks.recommend import Recommendation
 from graphkit.training.loop import Trainer
 

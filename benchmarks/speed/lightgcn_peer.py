@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch_geometric.nn.models import LightGCN
 
 from benchmarks.speed.harness import Results
-from graphkit.sparse.ranking.triples import Triples
+from graphkit.sparse import Triples
 
 
 class Peer(nn.Module):

@@ -12,7 +12,7 @@ from benchmarks.speed.lightgcn import Training, work_of_steps
 from benchmarks.speed.machine import available_memory
 from benchmarks.speed.scale_check import Oracle
 from graphkit.data.dataset import Dataset
-from graphkit.sparse.ranking.triples import Triples
+from graphkit.sparse import Triples
 
 SIZES = (10**5, 10**6, 10**7, 10**8)
 PEER = "float64 sums, to check only"

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from benchmarks.speed import interactions
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
-from graphkit.sparse import CSR
-from graphkit.sparse.ranking.triples import TripleSampler
+from graphkit.sparse import CSR, TripleSampler
 
 _SIGMAS = 6.0
 _CHECKED = (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.speed.harness import Results
-from graphkit.sparse.ranking.triples import Triples
+from graphkit.sparse import Triples
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from graphkit.errors import RequestError
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.ranking.topk import top_columns
+from graphkit.sparse import CSR, top_columns
 from graphkit.tasks.ranking import rank_items
 
 BLOCK = 1024

@@ -21,7 +21,7 @@ from graphkit.models.recommend.history import take_rows
 from graphkit.serving.files import Rows
 from graphkit.serving.index import ItemIndex
 from graphkit.serving.names import Names
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.tasks.experiment import Experiment
 from graphkit.tasks.ranking import rank_items
 from graphkit.training.artifacts import weights_path

@@ -1,11 +1,21 @@
-"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, degree-ordered ids."""
+"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, fused row kernels, ranking.
+
+Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need; the files behind may move.
+"""
 
 from graphkit.sparse.convert import Adjacency, as_csr, sparse_features
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse.pairs.product import pair_product
+from graphkit.sparse.polynomials import polynomial, polynomial_rows
+from graphkit.sparse.products import dense_product
+from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
+from graphkit.sparse.ranking.triples import Triples, TripleSampler
+from graphkit.sparse.rows.dropout import dropout
+from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
-from graphkit.sparse.structure import Structure
+from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, untraced
 
 __all__ = [
     "CSR",
@@ -13,11 +23,25 @@ __all__ = [
     "NeighborSets",
     "Relabeling",
     "Structure",
+    "TripleSampler",
+    "Triples",
+    "UnrankedScore",
     "as_csr",
+    "check_ids",
     "degree_order",
+    "dense_product",
+    "dropout",
+    "lasting",
+    "norm_dropout_relu",
+    "pair_product",
+    "pointers",
+    "polynomial",
+    "polynomial_rows",
     "segment_max",
     "segment_mean",
     "segment_softmax",
     "segment_sum",
     "sparse_features",
+    "top_columns",
+    "untraced",
 ]

@@ -17,9 +17,7 @@ from graphkit.data.dataset import Dataset, Pairs
 from graphkit.data.splits.negatives import NonEdges, pair_keys
 from graphkit.errors import RequestError
 from graphkit.layers.pairs.base import PairScore
-from graphkit.sparse.convert import sparse_features
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets, sparse_features
 from graphkit.tasks.build import construct
 from graphkit.tasks.metrics import check_metric, link_metric
 from graphkit.training.protocol import Backward

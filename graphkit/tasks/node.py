@@ -16,8 +16,7 @@ from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.dataset import Dataset
 from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError
-from graphkit.sparse.convert import sparse_features
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct, resolve
 from graphkit.training.protocol import Backward
 

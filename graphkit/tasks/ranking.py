@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.errors import RequestError, RunError
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
+from graphkit.sparse import CSR, UnrankedScore, top_columns
 
 _KINDS = ("recall", "ndcg", "precision", "hit")
 _SCORES = 1 << 25

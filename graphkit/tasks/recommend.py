@@ -17,8 +17,7 @@ from graphkit.data.interactions import Interactions
 from graphkit.data.interactions import notes as unseen
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.ranking.triples import Triples, TripleSampler
+from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
 from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
 from graphkit.training.protocol import Backward

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.sheaf.ends import undirected
+from graphkit.sparse import Adjacency, as_csr
+from graphkit.sparse.sheaf import undirected
 
 
 class Operator(Protocol):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 LAYOUTS = ("edge_index", "shuffled", "EdgeIndex", "EdgeIndex sorted", "torch CSR", "graphkit CSR")
 

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.testing.graphs import LAYOUTS, Graph, as_layout, random_graph
 
 Make = Callable[[], nn.Module]

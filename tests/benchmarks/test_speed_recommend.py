@@ -16,7 +16,7 @@ from benchmarks.speed.ranking_peer import evaluate
 from benchmarks.speed.sampling import facts, items_by_user, python_loop
 from benchmarks.speed.scale_check import Oracle
 from graphkit.data.splits.edges import both_directions
-from graphkit.sparse.ranking.triples import Triples
+from graphkit.sparse import Triples
 
 USERS, ITEMS, LAYERS, WEIGHT = 12, 9, 3, 0.3
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit import layers, testing
-from graphkit.sparse.convert import as_csr
+from graphkit.sparse import as_csr
 
 BOTH = (False, True)
 UNWEIGHTED = (False,)

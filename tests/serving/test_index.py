@@ -7,7 +7,7 @@ from torch import Tensor
 from graphkit.errors import RequestError, RunError
 from graphkit.serving import index
 from graphkit.serving.index import ItemIndex
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 USERS, ITEMS, WIDTH = 30, 120, 6
 KINDS = pytest.mark.parametrize("kind", ["hnsw", "ivf"])

@@ -17,8 +17,7 @@ from graphkit.data import load
 from graphkit.data.dataset import Dataset
 from graphkit.layers import CommonNeighborScore
 from graphkit.layers.pairs.base import PairScore
-from graphkit.sparse import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets
 from graphkit.training.loop import Trainer
 from tests.layers.pairs.test_common_neighbors import oracle_ncn
 from tests.tasks.links import GAE, NCN, NODES, dense, edges_without, first_batch, make_task, new_model, planted

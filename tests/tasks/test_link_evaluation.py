@@ -18,7 +18,7 @@ from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import RequestError
 from graphkit.layers.pairs.base import PairScore
 from graphkit.models.link.heuristics import NoEncoder
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import NeighborSets
 from graphkit.tasks.build import build_task
 from tests.tasks.links import NODES, both_ways, make_task, new_model, planted
 

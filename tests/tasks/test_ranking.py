@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphkit.errors import RequestError, RunError
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.tasks import ranking
 from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
 

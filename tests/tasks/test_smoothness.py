@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphkit.layers import SheafDiffusion
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.tasks.smoothness import dirichlet_energy, rayleigh_quotient
 
 TRIANGLE_AND_TAIL = torch.tensor([[0, 1, 2, 3], [1, 2, 0, 2]])  # each edge in one direction; node 4 stands alone

@@ -12,7 +12,7 @@ from torch_geometric.utils import to_edge_index
 
 from graphkit import testing
 from graphkit.layers import SAGEConv
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 
 class Sound(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from graphkit.sparse.structure import check_ids
+from graphkit.sparse import check_ids
 
 _PATHS_AT_ONCE = 8_000_000
 """Paths of two steps whose ends are held in memory together."""

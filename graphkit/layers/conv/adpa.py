@@ -13,10 +13,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_widths
 from graphkit.layers.conv.patterns import PATTERNS, Hops, Pattern, directed_patterns, propagate_patterns
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
-from graphkit.sparse.structure import lasting, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout, lasting, untraced
 
 PATTERN_ATTENTIONS = ("scalar", "node")
 

@@ -11,9 +11,7 @@ from graphkit.layers.checks import check_widths
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.propagation import propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, untraced
 
 CONVS = ("gcn", "sage", "gat")
 

@@ -8,11 +8,7 @@ from torch import Tensor, nn
 
 from graphkit.layers.checks import check_widths
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
-from graphkit.sparse.segment import segment_softmax, segment_sum
-from graphkit.sparse.structure import untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout, segment_softmax, segment_sum, untraced
 
 
 class GATConv(nn.Module):

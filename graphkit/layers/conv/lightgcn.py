@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.conv.propagation import operator
-from graphkit.sparse.convert import Adjacency
-from graphkit.sparse.polynomial import polynomial, polynomial_rows
+from graphkit.sparse import Adjacency, polynomial, polynomial_rows
 
 
 class LightGCNPropagation(nn.Module):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 PATTERNS = ("A", "A^T", "AA", "AA^T", "A^TA", "A^TA^T")
 """With A[i, j] for an edge i -> j; the order of whatever has one part a pattern."""

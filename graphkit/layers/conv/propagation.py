@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 NORMS = ("gcn", "mean", "sum")
 

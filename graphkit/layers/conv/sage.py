@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_widths
 from graphkit.layers.conv.propagation import operator, propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse.convert import Adjacency
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency
 
 
 class SAGEConv(nn.Module):

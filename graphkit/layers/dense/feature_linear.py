@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
+from graphkit.sparse import CSR, dropout
 
 
 def drop(x: Tensor | CSR, p: float, training: bool) -> Tensor | CSR:

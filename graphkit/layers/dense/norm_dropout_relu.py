@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
+from graphkit.sparse import norm_dropout_relu
 
 
 class NormDropoutReLU(nn.Module):

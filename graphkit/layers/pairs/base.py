@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import Adjacency, NeighborSets, as_csr
 
 
 class PairScore(nn.Module):

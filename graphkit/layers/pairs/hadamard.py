@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse.pairs.intersection import NeighborSets
-from graphkit.sparse.pairs.product import pair_product
+from graphkit.sparse import NeighborSets, pair_product
 
 
 class HadamardScore(PairScore):

@@ -8,12 +8,8 @@ from torch import Tensor, nn
 
 from graphkit.layers.sheaf.laplacian import SheafLaplacian, sheaf_laplacian
 from graphkit.layers.sheaf.maps import check_maps, num_map_parameters, orthogonal_maps
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
-from graphkit.sparse.sheaf.ends import EdgeEnds, undirected
-from graphkit.sparse.sheaf.operations import at_ends, tanh_transports, transports
-from graphkit.sparse.structure import untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout, untraced
+from graphkit.sparse.sheaf import EdgeEnds, at_ends, tanh_transports, transports, undirected
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, None: None}
 

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.sheaf.ends import EdgeEnds
-from graphkit.sparse.sheaf.operations import Fixed, diffuse
-from graphkit.sparse.sheaf.small_matrices import inverse_root
-from graphkit.sparse.structure import untraced
+from graphkit.sparse import CSR, untraced
+from graphkit.sparse.sheaf import EdgeEnds, Fixed, diffuse, inverse_root
 
 
 @dataclass(frozen=True, eq=False)

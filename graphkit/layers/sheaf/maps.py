@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from graphkit.sparse.sheaf.small_matrices import householder
+from graphkit.sparse.sheaf import householder
 
 MAPS = ("identity", "diagonal", "orthogonal", "general")
 ORTHOGONAL = ("householder", "cayley", "exp", "rotation")

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers import FeatureLinear, GCNConv, NormDropoutReLU, Propagation
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
+from graphkit.sparse import CSR, dropout
 
 _WEIGHTLESS = {"puregcn": "gcn", "puresum": "sum", "puremean": "mean"}
 _WEIGHTED = {"gcn": "gcn", "mean": "mean"}

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.pairs.base import PairScore
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets
 
 
 class NoEncoder(nn.Module):

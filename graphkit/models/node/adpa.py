@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from graphkit.layers import DirectedPatternAggregation
-from graphkit.sparse.convert import Adjacency
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency
 
 
 class ADPA(nn.Module):

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from graphkit.layers import GCNConv, SAGEConv
 from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network
-from graphkit.sparse.convert import Adjacency
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency
 
 
 class GCN(GraphNetwork):

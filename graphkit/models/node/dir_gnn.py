@@ -7,9 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers import DirectionalConv
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout
 
 JUMPS = ("none", "max", "cat")
 

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network, make_norm
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 
 class AdjacencyLinear(nn.Module):

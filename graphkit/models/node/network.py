@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers.dense.feature_linear import FeatureLinear, drop
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 RESIDUALS = ("none", "identity", "linear")
 _NORMS: dict[str, Callable[[int], nn.Module]] = {

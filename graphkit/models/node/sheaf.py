@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from graphkit.layers import FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
-from graphkit.sparse.convert import Adjacency, as_csr
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.rows.dropout import dropout
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
 

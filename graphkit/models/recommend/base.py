@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 
 class Recommender(nn.Module, ABC):

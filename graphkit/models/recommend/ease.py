@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.products import dense_product
+from graphkit.sparse import CSR, dense_product
 
 
 class EASE(HistoryRecommender):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphkit.models.recommend.history import FilterRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 
 class GFCF(FilterRecommender):

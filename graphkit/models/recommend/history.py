@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.recommend.base import Recommender, item_bags
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import Structure, pointers
+from graphkit.sparse import CSR, Structure, pointers
 
 BLOCK = 64
 """Users propagated at a time: a dense block has this many columns, whatever is asked for."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 
 class IALS(EmbeddingRecommender):

@@ -12,8 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from graphkit.models.recommend.pairwise import batch_nodes, embedding_table, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.polynomial import polynomial
+from graphkit.sparse import CSR, polynomial
 
 BLOCK = 512
 """Rows contrasted with all nodes at a time; their logits are computed again in the backward pass instead of kept."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
-from graphkit.sparse.polynomial import polynomial_rows
+from graphkit.sparse import polynomial_rows
 
 
 class LightGCN(PropagatedRecommender):

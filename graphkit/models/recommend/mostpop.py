@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from graphkit.models.recommend.history import FilterRecommender
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 
 class MostPop(FilterRecommender):

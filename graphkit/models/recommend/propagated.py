@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.polynomial import polynomial
+from graphkit.sparse import CSR, polynomial
 
 
 class PropagatedRecommender(EmbeddingRecommender):

@@ -13,7 +13,7 @@ from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
 from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 COMBINATIONS = ("mean", "concat")
 

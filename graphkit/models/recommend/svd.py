@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 BLOCK = 64
 _GROWTH = 1.2  # of the space between two looks at the pairs, which cost its third power

@@ -13,8 +13,7 @@ from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
 from graphkit.models.recommend.history import rows_at_a_time, take_rows
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
-from graphkit.sparse.csr import CSR
-from graphkit.sparse.products import dense_product
+from graphkit.sparse import CSR, dense_product
 
 ITEM_GRAPHS = ("paper", "code")
 

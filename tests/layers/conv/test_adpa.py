@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphkit.layers import DirectedPatternAggregation
 from graphkit.layers.conv.patterns import propagate_patterns
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.conv.test_gat import assert_equal_with_gradients
 from tests.layers.conv.test_patterns import EDGES, N, dense_hops, dense_patterns
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric import nn as pyg
 
 from graphkit.layers import DirectionalConv, SAGEConv
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.conv.test_gat import assert_equal_with_gradients, attention_oracle
 from tests.layers.oracle import messy_graph
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric import nn as pyg
 
 from graphkit.layers import GATConv
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.oracle import dense_adjacency, messy_graph
 
 

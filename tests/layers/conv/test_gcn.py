@@ -10,7 +10,7 @@ from torch import nn
 from torch_geometric import nn as pyg
 
 from graphkit.layers import GCNConv, SAGEConv
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.conv.compare import WIDTHS, assert_same, problem, simple_graph
 from tests.layers.oracle import dense_operator
 

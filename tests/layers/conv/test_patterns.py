@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.layers.conv.patterns import PATTERNS, propagate_patterns
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.conv.test_gat import assert_equal_with_gradients
 from tests.layers.oracle import messy_graph
 

@@ -6,7 +6,7 @@ from torch_geometric.nn import LGConv
 
 from graphkit.layers import Propagation
 from graphkit.layers.conv.propagation import operator
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from tests.layers.oracle import dense_operator, messy_graph
 
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from graphkit.layers import CommonNeighborScore, HadamardScore
-from graphkit.sparse import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets
 from tests.layers.pairs.graphs import graph_and_pairs
 
 OPTIONS = [

@@ -12,9 +12,8 @@ from torch_geometric.utils import to_undirected
 from graphkit.layers import GCNConv, SheafDiffusion
 from graphkit.layers.sheaf.laplacian import sheaf_laplacian
 from graphkit.sparse import as_csr
+from graphkit.sparse.sheaf import edge_ends, small_matrices
 from graphkit.sparse.sheaf import operations as sheaf_ops
-from graphkit.sparse.sheaf import small_matrices
-from graphkit.sparse.sheaf.ends import edge_ends
 from tests.layers.oracle import dense_operator, messy_graph
 from tests.layers.sheaf.oracle import (
     VARIANTS,

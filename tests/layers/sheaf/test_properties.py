@@ -12,9 +12,8 @@ from torch_geometric.utils import to_undirected
 
 from graphkit import testing
 from graphkit.layers import SheafDiffusion
-from graphkit.sparse import CSR, as_csr
-from graphkit.sparse.rows.dropout import dropout
-from graphkit.sparse.sheaf.ends import edge_ends, undirected
+from graphkit.sparse import CSR, as_csr, dropout
+from graphkit.sparse.sheaf import edge_ends, undirected
 from tests.layers.oracle import messy_graph
 from tests.layers.sheaf.oracle import H, dense_layer, make, problem
 

@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from graphkit.models.link.gae import GAE
-from graphkit.sparse import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets
 
 
 def graph(num_nodes=20, seed=0):

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from graphkit.models.link.heuristics import AdamicAdar, CommonNeighbors, ResourceAllocation
-from graphkit.sparse import CSR
-from graphkit.sparse.pairs.intersection import NeighborSets
+from graphkit.sparse import CSR, NeighborSets
 
 NODES = 40
 WEIGHTS = {

@@ -8,7 +8,7 @@ import torch
 from graphkit import testing
 from graphkit.layers import DirectedPatternAggregation
 from graphkit.models.node.adpa import ADPA
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 EDGES = torch.tensor([[0, 1, 2, 3, 1, 4, 2, 0], [1, 2, 3, 1, 4, 2, 0, 4]])
 

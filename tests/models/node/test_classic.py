@@ -9,7 +9,7 @@ from torch_geometric import nn as pyg
 
 from graphkit import testing
 from graphkit.models.node.classic import GCN, MLP, SAGE
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 MODELS = [GCN, SAGE, MLP]
 EDGES = torch.tensor([[0, 1, 1, 2, 3, 1, 4, 2, 3, 4], [1, 0, 2, 1, 1, 3, 2, 4, 4, 3]])

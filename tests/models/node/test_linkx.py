@@ -9,7 +9,7 @@ from torch_geometric import nn as pyg
 
 from graphkit import testing
 from graphkit.models.node.linkx import LINKX
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 NODES = 6
 EDGES = torch.tensor([[0, 1, 1, 2, 3, 1, 4, 2], [1, 0, 2, 1, 1, 3, 3, 4]])  # directed; node 5 is alone

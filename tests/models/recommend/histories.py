@@ -10,7 +10,7 @@ import torch
 
 from graphkit.data.readers.interactions import read_published
 from graphkit.models.recommend.base import Recommender
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.tasks.ranking import rank_items, ranking_metrics
 
 NUM_USERS, NUM_ITEMS = 90, 75  # more than a block of each

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 
 NUM_USERS, NUM_ITEMS = 7, 9
 PENALTIES = ("half-squared", "unique-squared", "norm")

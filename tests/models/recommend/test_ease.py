@@ -9,7 +9,7 @@ from graphkit.conf.schema import RecommendTask, Train
 from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.ease import EASE
-from graphkit.sparse.csr import CSR
+from graphkit.sparse import CSR
 from graphkit.tasks.recommend import Recommendation
 from tests.models.recommend import histories
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.polynomial import polynomial, polynomial_rows
+from graphkit.sparse.polynomials import polynomial, polynomial_rows
 
 N = 9
 ROWS = torch.tensor([7, 0, 4])
