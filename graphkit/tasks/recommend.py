@@ -64,7 +64,7 @@ class Recommendation:
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         self._k = max(check_metric(metric) for metric in self.metrics)
-        self._shape = int(dataset.data.num_users), int(dataset.data.num_items)
+        self._shape = int(dataset.graph.num_users), int(dataset.graph.num_items)
         pairs = {name: part for name, part in dataset.splits.items() if isinstance(part, Tensor)}
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":

@@ -10,13 +10,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from graphkit.errors import RequestError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed"]
 
@@ -55,6 +57,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> tuple[Preci
 
 def make_fabric(device: torch.device, precision: Precision) -> Fabric:
     """Fabric on one device."""
+    from lightning_fabric import Fabric  # brings torch's tracer along, which takes seconds and which predictions do without
+
     return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index], precision=precision)
 
 
