@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import graphkit
 from graphkit.conf.arguments import split
 from graphkit.conf.listing import render, say
-from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page
+from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
 from graphkit.errors import GraphkitError, Interrupted, RequestError
 from graphkit.tasks.experiment import stored_request
 
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(argv: Sequence[str]) -> str:
     """What a command line gets on stdout."""
-    command = split(argv, FLAGS)
+    command = split(argv, FLAGS, prediction_settings())
     if "--help" in command.flags:
         return help_page()
     if "--version" in command.flags:

@@ -20,7 +20,7 @@ import yaml
 import graphkit
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.compose import Resolved, compose
-from graphkit.conf.listing import help_page, list_page, render, say
+from graphkit.conf.listing import help_page, list_page, render, say, topic_mistakes
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import GraphkitError, Interrupted
@@ -44,7 +44,7 @@ def run(
 
     Args:
         task: Name of the task, or its settings, e.g. `{"name": "link", "drop_last": False}`. Default: link.
-        dataset: Name of the data set. Default: digits.
+        dataset: Name of the data set. Default: the task's own.
         model: Name of the model, or its settings, e.g. `{"name": "ncn", "hidden_channels": 64}`. Default: the task's own.
         overrides: Settings as on the command line, e.g. `["train.lr=0.1"]`.
         **settings: All other settings, as config.yaml has them, e.g. `train={"epochs": 5}, seeds=3, device="cpu"`.
@@ -131,7 +131,7 @@ def _answer(argv: Sequence[str]) -> str:
         return f"graphkit {graphkit.__version__}\n"
     if "--list" in command.flags:
         needless = [f"{given.key}=: --list takes no key=value, leave it out" for given in command.assignments]
-        check(command.assignments, DATASETS, [*command.mistakes, *needless])
+        check(command.assignments, DATASETS, [*command.mistakes, *topic_mistakes(command.topic, DATASETS), *needless])
         return list_page(command.topic, DATASETS)
     resolved = _resolve(command.assignments, command.mistakes)
     _note(*resolved.notes)

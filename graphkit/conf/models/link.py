@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.fields import probability, setting
+from graphkit.conf.fields import depth, probability, setting, width
 
 
 @dataclass
@@ -13,8 +13,8 @@ class NCNModel:
     """Neural Common Neighbor: pool the embeddings of common neighbors next to the Hadamard product of the pair."""
 
     name: str = "ncn"
-    hidden_channels: int = setting(256, "width d of embeddings and head", low=1)
-    num_layers: int = setting(1, "message passing layers", low=0)
+    hidden_channels: int = width(256, "width d of embeddings and head")
+    num_layers: int = depth(1, "message passing layers", low=0)
     conv: str = setting(
         "puregcn",
         "message passing: pure* have no weights; puregcn is D^-1/2 (A+I) D^-1/2 x, puresum A x, puremean D^-1 A x",
@@ -33,7 +33,7 @@ class NCNModel:
     edge_dropout: float = probability(0.0, "dropout of directed adjacency entries in message passing (gnnedp)")
     head_dropout: float = probability(0.0, "dropout in the head (predp)")
     common_neighbor_dropout: float = probability(0.0, "dropout of directed adjacency entries before the intersection (preedp)")
-    beta: float = setting(1.0, "initial weight of the common-neighbor stream")
+    beta: float = setting(1.0, "initial weight of the common-neighbor stream", low=-1e9, high=1e9)
 
 
 @dataclass
@@ -41,14 +41,14 @@ class GAEModel:
     """Graph autoencoder: the same encoder as NCN, a head on the Hadamard product alone."""
 
     name: str = "gae"
-    hidden_channels: int = setting(256, "width d of embeddings and head", low=1)
-    num_layers: int = setting(1, "message passing layers", low=0)
+    hidden_channels: int = width(256, "width d of embeddings and head")
+    num_layers: int = depth(1, "message passing layers", low=0)
     conv: str = setting("puregcn", "message passing, as for ncn", choices=("puregcn", "puresum", "puremean", "gcn", "mean"))
     jumping_knowledge: bool = setting(False, "sum the layers' outputs with learned weights")
     residual: bool = setting(False, "add a layer's input to its output where the widths agree")
     encoder_norm: bool = setting(True, "layer normalization in the encoder (only convs with weights)")
     head_norm: bool = setting(True, "layer normalization in the head")
-    head_layers: int = setting(3, "linear layers of the head", low=1)
+    head_layers: int = depth(3, "linear layers of the head")
     feature_dropout: float = probability(0.0, "dropout of the input features")
     dropout: float = probability(0.0, "dropout after the embedding or input map and between layers")
     tail_dropout: float = probability(0.0, "dropout after the last weightless layer")
