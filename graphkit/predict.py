@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphkit
+from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import split
-from graphkit.conf.listing import render, say
+from graphkit.conf.listing import render
 from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
-from graphkit.errors import GraphkitError, Interrupted, RequestError
+from graphkit.errors import RequestError, shown
+from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.experiment import stored_request
+
+_LONGEST_NAME = 1_000
 
 if TYPE_CHECKING:
     from graphkit.serving.served import Ranked, Served
@@ -59,7 +63,7 @@ def load(
     """
     from graphkit.training.artifacts import finished_seed
 
-    folder = Path(run).expanduser()
+    folder = expanded(run, "run")
     request = stored_request(folder, "run")
     if request.task != "recommend":
         raise RequestError(
@@ -81,17 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 success, 1 the answer failed, 2 the request is wrong, 130 interrupted.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # for the compiled kernels' sake, as in graphkit.run
-    try:
-        say(_answer(sys.argv[1:] if argv is None else argv))
-    except GraphkitError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return Interrupted.exit_code
-    return 0
+    return door(lambda arguments: Answer(_answer(arguments)), argv, "interrupted")
 
 
 def _answer(argv: Sequence[str]) -> str:
@@ -102,7 +96,10 @@ def _answer(argv: Sequence[str]) -> str:
     if "--version" in command.flags:
         return f"graphkit {graphkit.__version__}\n"
     request = check_prediction(command.assignments, command.mistakes)
-    with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the answer alone
+    require_working_folder()
+    from graphkit.training.runtime import torch_errors
+
+    with contextlib.redirect_stdout(sys.stderr), torch_errors():  # whatever a library prints, stdout carries the answer alone
         served = load(
             str(request.run),
             seed=request.seed,
@@ -111,7 +108,7 @@ def _answer(argv: Sequence[str]) -> str:
             interactions=request.interactions,
         )
         if request.out is not None:
-            return _write(served, request, Path(request.out).expanduser())
+            return _write(served, request, expanded(request.out, "out"))
         lists, facts = _lists(served, request), _facts(served, request)
     return _PAGES[request.format](lists, facts)
 
@@ -141,7 +138,7 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
         facts |= {"users": len(users), "items": len(items), "channels": users.shape[1]}
         text = f"wrote embeddings of {len(users):,} users and {len(items):,} items, {users.shape[1]} channels, to {path}"
     else:
-        asked = None if request.users == "all" else _read_users(Path(str(request.users)).expanduser(), served)
+        asked = None if request.users == "all" else _read_users(expanded(str(request.users), "users"), served)
         _index(served, request)
         count = write_rows(path, served.rows(asked, request.top, seen=request.seen))
         people = len(served.users.array) if asked is None else len(asked)
@@ -154,7 +151,7 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
 def _read_users(path: Path, served: Served) -> list[int]:
     """The users of a text file, a name a line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise RequestError(f"users={path}: cannot read it ({reason}); give all, or a file with a user a line") from error
@@ -202,7 +199,7 @@ def _text(lists: Lists, facts: dict[str, Any]) -> str:
 
     parts: list[RenderableType] = []
     for user, ranked in lists:
-        parts.append(Text("new user" if user is None else f"user {user}", style="bold"))
+        parts.append(Text("new user" if user is None else f"user {shown(user)}", style="bold"))
         if not ranked:
             parts.append(Text("no item is left: seen=show ranks those that the user has\n"))
             continue
@@ -211,7 +208,7 @@ def _text(lists: Lists, facts: dict[str, Any]) -> str:
         table.add_column("item", overflow="fold")
         table.add_column("score", justify="right")
         for rank, (item, score) in enumerate(ranked, start=1):
-            table.add_row(str(rank), Text(item), f"{score:.6g}")
+            table.add_row(str(rank), Text(shown(item, _LONGEST_NAME)), f"{score:.6g}")
         parts.append(table)
     return render(*parts, *_recall_line(facts))
 
@@ -223,7 +220,7 @@ def _json(lists: Lists, facts: dict[str, Any]) -> str:
 
 def _csv(lists: Lists, facts: dict[str, Any]) -> str:
     for line in _recall_line(facts):
-        print(line, file=sys.stderr)
+        tell(line)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("user", "rank", "item", "score"))

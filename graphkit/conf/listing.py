@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -47,20 +47,12 @@ class DatasetPage(Protocol):
 
 def render(*parts: RenderableType) -> str:
     """Text for stdout: as wide as the terminal, styled only there."""
-    console = Console(markup=False, highlight=False)
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
-
-
-def say(text: str) -> None:
-    """Write to stdout; a reader that has gone (`| head`) is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    text = io.StringIO()  # a console on stdout itself would write to it, which may be closed or full
+    console = Console(file=text, force_terminal=on_terminal or None, markup=False, highlight=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def aligned(rows: Iterable[tuple[str, ...]]) -> Table:

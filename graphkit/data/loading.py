@@ -26,6 +26,7 @@ from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.splits.shares import Shares
 from graphkit.data.validate import check_dataset
 from graphkit.errors import RequestError
+from graphkit.paths import expanded
 
 if TYPE_CHECKING:
     from graphkit.data.published import Loaded
@@ -38,7 +39,7 @@ PathLike = str | os.PathLike[str]
 def data_root(root: PathLike | None = None) -> Path:
     """The data folder: the argument, else $GRAPHKIT_DATA, else ~/.cache/graphkit."""
     chosen = root or os.environ.get("GRAPHKIT_DATA") or "~/.cache/graphkit"
-    return Path(chosen).expanduser().absolute()
+    return expanded(chosen, "data.root").absolute()
 
 
 def load(

@@ -14,7 +14,7 @@ from graphkit.errors import CheckpointError
 from graphkit.training.artifacts import config_digest, read_config, weights_path
 from graphkit.training.checkpoint import load_weights
 from graphkit.training.protocol import Task
-from graphkit.training.runtime import process_state, seed_everything
+from graphkit.training.runtime import own_modes, process_state, seed_everything
 
 
 class Restored:
@@ -33,13 +33,8 @@ class Restored:
     def evaluating(self) -> Iterator[None]:
         """Within: eval mode, no gradients, the run's own full precision, as `Trainer.evaluating` has it."""
         self.model.eval()
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(self._dtype)
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            torch.set_default_dtype(before)
+        with own_modes(self._dtype), torch.no_grad():
+            yield
 
 
 def restore(
