@@ -12,6 +12,7 @@ import pytest
 from graphkit.cli import Answer, Forgiving, door, tell
 from graphkit.errors import RequestError
 from graphkit.paths import expanded
+from graphkit.run import main
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -156,3 +157,18 @@ def test_no_home_at_all(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Path, "expanduser", unknown)
     with pytest.raises(RequestError, match=r"data.root=~/.cache/graphkit: the home folder it names is not known"):
         expanded("~/.cache/graphkit", "data.root")
+
+
+def test_a_data_root_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    stat = os.stat
+
+    def denied(path: object, *arguments: object, **keywords: object) -> os.stat_result:  # root may read everything
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "stat", denied)
+    for asked in (["dataset=cora"], ["task=recommend", "dataset=lastfm"]):
+        assert main([*asked, f"data.root={tmp_path / 'locked'}", "--dry-run"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: cannot use {tmp_path / 'locked'}") and "(Permission denied): make it readable" in error

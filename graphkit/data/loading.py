@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from graphkit.data.splits.edges import split_edges
 from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.splits.shares import Shares
 from graphkit.data.validate import check_dataset
-from graphkit.errors import RequestError
+from graphkit.errors import DataError, RequestError
 from graphkit.paths import expanded
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ def data_root(root: PathLike | None = None) -> Path:
     """The data folder: the argument, else $GRAPHKIT_DATA, else ~/.cache/graphkit."""
     chosen = root or os.environ.get("GRAPHKIT_DATA") or "~/.cache/graphkit"
     return expanded(chosen, "data.root").absolute()
+
+
+@contextlib.contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """DataError where the data root, or a file in it, cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        advice = "make it readable, or give another folder by data.root="
+        raise DataError(f"cannot use {error.filename or root} ({error.strerror}): {advice}") from error
 
 
 def load(
@@ -126,8 +137,9 @@ def load(
         from graphkit.data.published import read_published
 
         folder = data_root(root)
-        ensure(entry, folder)
-        data, splits = read_published(entry, task, folder, seed)
+        with _readable(folder):
+            ensure(entry, folder)
+            data, splits = read_published(entry, task, folder, seed)
     else:
         data, splits = _embedded(name, task, generator)
     dataset = Dataset(
@@ -197,8 +209,9 @@ def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: to
         return PLANTED_INTERACTIONS[entry.name](shares, generator)
     from graphkit.data.download import ensure  # only published data need it
 
-    ensure(entry, root)
-    return read_interaction_files(root / Path(entry.files[0].path).parent, generator)
+    with _readable(root):
+        ensure(entry, root)
+        return read_interaction_files(root / Path(entry.files[0].path).parent, generator)
 
 
 def _split(data: Graph, task: str, shares: Shares, generator: torch.Generator) -> Loaded:
