@@ -72,8 +72,10 @@ def load(
         )
     chosen = finished_seed(folder, seed)
     from graphkit.serving.served import serve
+    from graphkit.training.runtime import torch_errors
 
-    return serve(folder, request, chosen, device, root=root, interactions=interactions)
+    with torch_errors():
+        return serve(folder, request, chosen, device, root=root, interactions=interactions)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,9 +99,7 @@ def _answer(argv: Sequence[str]) -> str:
         return f"graphkit {graphkit.__version__}\n"
     request = check_prediction(command.assignments, command.mistakes)
     require_working_folder()
-    from graphkit.training.runtime import torch_errors
-
-    with contextlib.redirect_stdout(sys.stderr), torch_errors():  # whatever a library prints, stdout carries the answer alone
+    with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the answer alone
         served = load(
             str(request.run),
             seed=request.seed,
@@ -107,9 +107,12 @@ def _answer(argv: Sequence[str]) -> str:
             root=request.root,
             interactions=request.interactions,
         )
-        if request.out is not None:
-            return _write(served, request, expanded(request.out, "out"))
-        lists, facts = _lists(served, request), _facts(served, request)
+        from graphkit.training.runtime import torch_errors
+
+        with torch_errors():
+            if request.out is not None:
+                return _write(served, request, expanded(request.out, "out"))
+            lists, facts = _lists(served, request), _facts(served, request)
     return _PAGES[request.format](lists, facts)
 
 

@@ -237,7 +237,7 @@ def test_lists_of_all_users(trained: Path, tmp_path: Path, capsys, monkeypatch: 
 
 
 def test_lists_of_some_users(named: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "some.txt").write_text("user 5\n\nuser 2\n")
+    (tmp_path / "some.txt").write_text("\ufeffuser 5\n\nuser 2\n", encoding="utf-8")  # as some editors begin a file
     asked = [f"run={named}", f"users={tmp_path / 'some.txt'}", f"out={tmp_path / 'top.csv'}"]
     facts = json.loads(answer(capsys, *asked, "format=json"))
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
@@ -249,6 +249,19 @@ def test_lists_of_some_users(named: Path, tmp_path: Path, capsys: pytest.Capture
     assert "it is empty" in refusal(capsys, *asked)
     assert "cannot read it (No such file" in refusal(capsys, asked[0], "users=none.txt", asked[2])
     assert "there is no folder" in refusal(capsys, *asked[:2], f"out={tmp_path / 'no' / 'top.csv'}")
+
+
+def test_names_with_quotes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    users, items = ("'tis", '"Q"', "o'neil", "[x"), ("it's", "'a'", "{b", "c")
+    rows = [(user, item) for u, user in enumerate(users) for i, item in enumerate(items) if u != i]
+    with (tmp_path / "ratings.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("user", "item"), *rows])
+    data = {"interactions": str(tmp_path / "ratings.csv"), "split": [0.4, 0.3, 0.3]}
+    folder = run("recommend", "custom", "mostpop", data=data, out=str(tmp_path / "runs"), device="cpu").folder
+    for user in users:
+        found = json.loads(answer(capsys, f"run={folder}", f"user={user}", "format=json"))
+        assert [one["user"] for one in found["lists"]] == [user]
+    assert json.loads(answer(capsys, f"run={folder}", "items='a'", "format=json"))["lists"][0]["user"] is None
 
 
 def test_embeddings(trained: Path, named: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

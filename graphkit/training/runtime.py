@@ -137,9 +137,7 @@ def own_modes(dtype: torch.dtype = torch.float32) -> Iterator[None]:
             if torch.is_autocast_enabled(kind):
                 modes.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
-            modes.enter_context(
-                torch.device("cpu")
-            )  # a mode that every call of torch passes through, so only where it is needed
+            modes.enter_context(torch.device("cpu"))  # it slows every call of torch, so only where it is needed
         try:
             torch.set_default_dtype(dtype)
             torch.set_float32_matmul_precision("highest")
@@ -189,7 +187,8 @@ def process_state(threads: int, deterministic: bool, device: torch.device) -> It
             refuse = deterministic and device.type == "cuda"
             if refuse:
                 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
-            torch.use_deterministic_algorithms(refuse)
+            # `use_deterministic_algorithms` sets the same, and imports torch's compiler to tell it.
+            torch.set_deterministic_debug_mode("error" if refuse else "default")
             with own_modes():
                 yield
         finally:
