@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_widths
 from graphkit.layers.conv.patterns import PATTERNS, Hops, Pattern, directed_patterns, propagate_patterns
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout, lasting, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout, remember, untraced
 
 PATTERN_ATTENTIONS = ("scalar", "node")
 
@@ -91,7 +90,6 @@ class DirectedPatternAggregation(nn.Module):
         node = pattern_attention == "node"
         self.pattern_score = nn.Linear((parts + 1) * out_channels, 1) if node else None
         self.pattern_weight = None if node else nn.Parameter(torch.empty(parts))
-        self._memo = _Memo()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -143,10 +141,7 @@ class DirectedPatternAggregation(nn.Module):
         def build() -> Hops:
             return propagate_patterns(graph, x, self.num_hops, self.exponent, self.decay)
 
-        # Inference tensors count no versions: a change in place would pass unseen.
-        if x.requires_grad or graph.requires_grad or x.is_inference():
-            return build()
-        return self._memo.get(x, graph, lasting(build))
+        return remember(build, ("pattern hops", self.num_hops, self.exponent, self.decay), x, graph)
 
     @untraced
     def _patterns(self, num_nodes: int, edge_index: Adjacency, edge_weight: Tensor | None) -> list[Pattern]:
@@ -229,22 +224,3 @@ def _same(items: Sequence[object]) -> list[list[int]]:
     for place, item in enumerate(items):
         places.setdefault(id(item), []).append(place)
     return list(places.values())
-
-
-class _Memo:
-    """What was made of a tensor and a graph, for as long as both are the same objects and the tensor is unchanged."""
-
-    def __init__(self) -> None:
-        self._origin: tuple[weakref.ref[Tensor], int, weakref.ref[CSR]] | None = None
-        self._made: Hops = []
-
-    def get(self, x: Tensor, graph: CSR, build: Callable[[], Hops]) -> Hops:
-        origin = self._origin
-        if origin is None or origin[0]() is not x or origin[1] != x._version or origin[2]() is not graph:
-            self._origin, self._made = None, []  # the old copies go before new ones are made
-            self._made = build()
-            self._origin = (weakref.ref(x), x._version, weakref.ref(graph))
-        return self._made
-
-    def __reduce__(self) -> tuple[type[_Memo], tuple[()]]:
-        return _Memo, ()  # a copy of the layer starts without

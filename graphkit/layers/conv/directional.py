@@ -11,7 +11,7 @@ from graphkit.layers.checks import check_widths
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.propagation import propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, normalize, untraced
 
 CONVS = ("gcn", "sage", "gat")
 
@@ -143,7 +143,9 @@ def _operators(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, conv
     arriving = as_csr(adj, x.shape[0], edge_weight)
     dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
     if conv == "gcn":
-        normalized = arriving.directed_norm(dtype)
+        normalized = normalize(arriving, "directed", dtype=dtype)
         return normalized.t(), normalized
     leaving = arriving.t()
-    return (leaving.mean_norm(dtype), arriving.mean_norm(dtype)) if conv == "sage" else (leaving, arriving)
+    if conv == "sage":
+        return normalize(leaving, "mean", dtype=dtype), normalize(arriving, "mean", dtype=dtype)
+    return leaving, arriving

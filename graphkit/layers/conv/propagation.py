@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr
+from graphkit.sparse import CSR, Adjacency, as_csr, normalize
 
 NORMS = ("gcn", "mean", "sum")
 
@@ -26,11 +26,8 @@ def operator(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, norm: 
     Returns:
         The operator, N x N.
     """
-    csr = as_csr(adj, x.shape[0], edge_weight)
     dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
-    if norm == "gcn":
-        return csr.gcn_norm(self_loops, dtype)
-    return csr.mean_norm(dtype) if norm == "mean" else csr
+    return normalize(as_csr(adj, x.shape[0], edge_weight), norm, self_loops=self_loops, dtype=dtype)
 
 
 def check_norm(norm: str) -> str:

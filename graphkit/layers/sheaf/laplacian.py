@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphkit.sparse import CSR, untraced
+from graphkit.sparse import CSR, normalize, untraced
 from graphkit.sparse.sheaf import EdgeEnds, Fixed, diffuse, inverse_root
 
 
@@ -47,7 +47,7 @@ class SheafLaplacian:
 
     def _fixed_operator(self) -> CSR | None:
         """(D + I)^-1/2 (A + I) (D + I)^-1/2 of the fixed dimensions; None without any."""
-        return self.adjacency.gcn_norm(dtype=self.transport.dtype) if self.adjacency else None
+        return normalize(self.adjacency, "gcn", dtype=self.transport.dtype) if self.adjacency else None
 
     @untraced
     def matmul(self, x: Tensor) -> Tensor:
@@ -153,7 +153,8 @@ def sheaf_laplacian(
     plain = adjacency if low_pass or high_pass else None
     if transport is None:
         none = torch.empty(0, dtype=dtype, device=ends.structure.col.device)
-        return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, None, gated.gcn_norm(dtype=dtype), none, none)
+        whole = normalize(gated, "gcn", dtype=dtype)
+        return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, None, whole, none, none)
     if degree is None:
         root = (gated.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
     elif transport.size(1) == 1:

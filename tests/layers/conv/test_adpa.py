@@ -184,6 +184,8 @@ def test_copies_carry_no_features(built: list[int]) -> None:
     expected = layer(x, EDGES)
     assert len(pickle.dumps(layer)) < 20_000
     torch.testing.assert_close(copy.deepcopy(layer)(x, EDGES), expected)
+    assert len(built) == 1  # what was made of x and the graph is theirs, whichever layer asks
+    DirectedPatternAggregation(4, 3, num_hops=3)(x, EDGES)
     assert len(built) == 2
 
 
