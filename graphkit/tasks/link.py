@@ -20,7 +20,7 @@ from graphkit.layers.pairs.base import PairScore
 from graphkit.sparse import CSR, NeighborSets, sparse_features
 from graphkit.tasks.build import construct
 from graphkit.tasks.metrics import check_metric, link_metric
-from graphkit.training.protocol import Backward
+from graphkit.training.protocol import Backward, Stage, one_stage
 
 EVALUATED = ("valid", "test")
 
@@ -85,12 +85,12 @@ class LinkPrediction:
         model: nn.Module = construct(MODELS["link"][self._model.name].target, self._model, **dims)
         return model.to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The encoder at `lr`, the score at `head_lr`; empty without parameters."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: the encoder at `lr`, the score at `head_lr`; none without parameters."""
         head_lr = self._train.lr if self._train.head_lr is None else self._train.head_lr
         parts = ((model.encoder, self._train.lr), (model.score, head_lr))
         groups = [{"params": list(cast(nn.Module, part).parameters()), "lr": lr} for part, lr in parts]
-        return [group for group in groups if group["params"]]
+        return one_stage(groups)
 
     def batches(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Positives in random order, each with fresh random negatives."""

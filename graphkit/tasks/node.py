@@ -18,7 +18,7 @@ from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct, resolve
-from graphkit.training.protocol import Backward
+from graphkit.training.protocol import Backward, Stage, one_stage
 
 METRICS = ("accuracy", "roc-auc")
 SPLITS = ("train", "valid", "test")
@@ -83,14 +83,14 @@ class NodeClassification:
             raise RequestError(f"model={self._model.name}: {error}") from error
         return model.to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Adam parameter groups: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
         last_layer: Any = model.head
         head = list(last_layer.parameters())
         rest = [parameter for parameter in model.parameters() if not any(parameter is other for other in head)]
         lr, head_lr = self._train.lr, self._train.head_lr
         groups = [{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}]
-        return [group for group in groups if group["params"]]
+        return one_stage(groups)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""

@@ -20,7 +20,7 @@ from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
 from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
-from graphkit.training.protocol import Backward
+from graphkit.training.protocol import Backward, Stage, one_stage
 
 _SELECTED_ON_TEST = (
     "Trained on all training interactions, those held out for validation among them; the epoch is SELECTED ON TEST, as "
@@ -95,10 +95,10 @@ class Recommendation:
             raise RequestError(str(error)) from error
         return model
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """All parameters at `lr`; empty for models that are not trained."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: all parameters at `lr`; none for models that are not trained."""
         parameters = list(model.parameters()) if self._sampler else []
-        return [{"params": parameters, "lr": self._train.lr}] if parameters else []
+        return one_stage([{"params": parameters, "lr": self._train.lr}])
 
     def batches(self, generator: torch.Generator) -> Iterator[Triples]:
         """The triples of an epoch, on the task's device."""

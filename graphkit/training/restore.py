@@ -12,7 +12,7 @@ from graphkit.errors import CheckpointError
 from graphkit.training.artifacts import config_digest, read_config, weights_path
 from graphkit.training.checkpoint import load_weights
 from graphkit.training.loop import Trainer
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import LoopSettings, Task
 from graphkit.training.runtime import make_fabric, process_state, resolve_precision, seed_everything
 
 
@@ -41,8 +41,8 @@ def restore(folder: Path, config: dict[str, Any], make_task: Callable[[int], Tas
         seed_everything(seed)
         task = make_task(seed)
         seed_everything(seed)
-        untrained = {**config["train"], "epochs": 0}
-        trainer = Trainer(task, untrained, make_fabric(device, precision), seed, lambda epoch, done: None)
+        train, fabric = LoopSettings.of(config["train"]), make_fabric(device, precision)
+        trainer = Trainer(task, train, fabric, seed, lambda epoch, done: None, trains=False)
         path = weights_path(folder, seed)
         note = load_weights(path, trainer.model)
     if note.get("config") != config_digest(read_config(folder)):

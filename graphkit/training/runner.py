@@ -20,7 +20,7 @@ from graphkit.training.files import exclusive, remove_leftovers, storage_errors,
 from graphkit.training.history import History
 from graphkit.training.loop import Trainer
 from graphkit.training.progress import Reporter
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import LoopSettings, Task
 from graphkit.training.report import write_report
 from graphkit.training.result import RunResult, summarize
 from graphkit.training.runtime import (
@@ -159,7 +159,7 @@ class _Run:
         seed_everything(seed)
         task = self._make_task(seed)
         seed_everything(seed)  # so that weights do not depend on what reading the data consumed
-        train = self._config["train"]
+        train = LoopSettings.of(self._config["train"])
         trainer = Trainer(task, train, self._fabric, seed, lambda epoch, done: self._reporter.step(position, epoch, done))
         columns = tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
         history = History(self._folder / "metrics.csv", columns)
@@ -179,7 +179,7 @@ class _Run:
                 latest = epoch.metrics["valid"][task.metric] if epoch.metrics else latest
                 spent = epoch.seconds + epoch.eval_seconds
                 self._reporter.epoch(position, seed, epoch.number, spent, epoch.loss, task.metric, latest)
-                due = epoch.number % train["checkpoint_every"] == 0 and time.monotonic() - saved >= MIN_CHECKPOINT_SECONDS
+                due = epoch.number % train.checkpoint_every == 0 and time.monotonic() - saved >= MIN_CHECKPOINT_SECONDS
                 if due or trainer.finished:
                     state = self._save(path, seed, task, trainer, history, columns)
                     saved = time.monotonic()

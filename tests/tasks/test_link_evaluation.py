@@ -153,7 +153,7 @@ def test_metric_setting_selects_and_is_reported() -> None:
 def test_heuristics_have_nothing_to_train_and_find_communities(model: Any) -> None:
     task = build_task("link", planted(), LinkTask(), model, Train(), torch.device("cpu"))
     net = task.build_model()
-    assert task.param_groups(net) == []
+    assert task.stages(net) == []
     assert task.evaluate(net)["test"] == {"hits@5": 100.0, "hits@1": 100.0}
 
 

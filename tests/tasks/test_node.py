@@ -58,7 +58,7 @@ def make_task(dataset: Dataset, model: Any = None, settings: NodeTask | None = N
 def train_epochs(task: NodeClassification, epochs: int, seed: int = 0, weight_decay: float = 0.0) -> nn.Module:
     torch.manual_seed(seed)
     model = task.build_model()
-    optimizer = torch.optim.Adam(task.param_groups(model), weight_decay=weight_decay)
+    optimizer = torch.optim.Adam(task.stages(model)[0].groups, weight_decay=weight_decay)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         model.train()
@@ -232,13 +232,13 @@ def test_full_batch_by_default_and_every_node_once_otherwise() -> None:
 def test_parameter_groups_hold_every_parameter_once() -> None:
     task = make_task(planted(), lr=0.1, head_lr=0.2)
     model = task.build_model()
-    rest, head = task.param_groups(model)
+    rest, head = task.stages(model)[0].groups
     assert (rest["lr"], head["lr"]) == (0.1, 0.2)
     assert [id(p) for p in head["params"]] == [id(p) for p in model.head.parameters()]
     assert sorted(id(p) for p in rest["params"] + head["params"]) == sorted(id(p) for p in model.parameters())
-    assert {group["lr"] for group in make_task(planted(), lr=0.1).param_groups(model)} == {0.1}
+    assert {group["lr"] for group in make_task(planted(), lr=0.1).stages(model)[0].groups} == {0.1}
     linear = make_task(planted(), GCNModel(num_layers=1))
-    assert len(linear.param_groups(linear.build_model())) == 1
+    assert len(linear.stages(linear.build_model())[0].groups) == 1
 
 
 def test_models_follow_their_settings() -> None:

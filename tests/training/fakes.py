@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphkit.training.protocol import Stage
+
 
 def config(out: Path, **changes: Any) -> dict[str, Any]:
     """A resolved configuration; `train={...}` is merged into its group."""
@@ -66,10 +68,10 @@ class Regression:
     def build_model(self) -> nn.Module:
         return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 1)).to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def stages(self, model: nn.Module) -> list[Stage]:
         layers = list(model.children())
         body = [parameter for layer in layers[:-1] for parameter in layer.parameters()]
-        return [{"params": body, "lr": 0.02}, {"params": list(layers[-1].parameters()), "lr": 0.01}]
+        return [Stage("train", [{"params": body, "lr": 0.02}, {"params": list(layers[-1].parameters()), "lr": 0.01}])]
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         order = torch.randperm(24, generator=generator)
@@ -104,6 +106,32 @@ class Regression:
         return {"scores": model(self._inputs(model)).squeeze(1).cpu().numpy()}
 
 
+class Staged(Regression):
+    """The regression in four stages: its last layer, all of it, a step without gradients that draws, its last layer again."""
+
+    def stages(self, model: nn.Module) -> list[Stage]:
+        whole, last = list(model.parameters()), list(list(model.children())[-1].parameters())
+
+        def jump(epoch: int) -> None:
+            self._hook("jump")
+            with torch.no_grad():
+                for parameter in whole:
+                    parameter += 0.05 * epoch * torch.randn_like(parameter)
+
+        def plain(model: nn.Module, batch: Tensor, backward: Callable[[Tensor], None]) -> Tensor:
+            self._hook("step")
+            loss = (model(self._inputs(model)[batch]).squeeze(1) - self._y[batch]).abs().mean()
+            backward(loss)
+            return loss.detach()
+
+        return [
+            Stage("warm", [{"params": last, "lr": 0.05}], epochs=2, selects=False),
+            Stage("joint", [{"params": whole, "lr": 0.02}]),
+            Stage("jump", [], epochs=1, after_epoch=jump, selects=False),
+            Stage("head", [{"params": last, "lr": 0.01}], epochs=2, step=plain),
+        ]
+
+
 class Scripted:
     """One weight that counts epochs (Adam with lr 1 on a constant gradient), and metrics read off a script by it."""
 
@@ -121,8 +149,8 @@ class Scripted:
         nn.init.zeros_(model.weight)
         return model
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        return [{"params": list(model.parameters()), "lr": 1.0}]
+    def stages(self, model: nn.Module) -> list[Stage]:
+        return [Stage("train", [{"params": list(model.parameters()), "lr": 1.0}])]
 
     def batches(self, generator: torch.Generator) -> Iterator[int]:
         yield 0
@@ -154,7 +182,7 @@ class Heuristic:
     def build_model(self) -> nn.Module:
         return nn.Identity()
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def stages(self, model: nn.Module) -> list[Stage]:
         return []
 
     def batches(self, generator: torch.Generator) -> Iterator[int]:

@@ -6,6 +6,7 @@ import torch
 
 from graphkit.errors import RequestError, RunError
 from graphkit.training import loop, runner, runtime
+from graphkit.training.protocol import LoopSettings
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 
@@ -18,7 +19,7 @@ def test_equals_a_plain_torch_loop(tmp_path):
     runner.seed_everything(0)
     task = Regression(0)
     model = task.build_model()
-    optimizer = torch.optim.Adam(task.param_groups(model), weight_decay=0.1, foreach=False)
+    optimizer = torch.optim.Adam(task.stages(model)[0].groups, weight_decay=0.1, foreach=False)
     generator = torch.Generator().manual_seed(0)
     valid, test = [], []
     for _ in range(5):
@@ -220,7 +221,7 @@ def test_progress_of_the_steps_is_told(tmp_path, monkeypatch):
 
 def test_weights_of_a_state_are_copies():
     fabric = loop.Fabric(accelerator="cpu", devices=1)
-    trainer = loop.Trainer(Regression(0), config(".")["train"], fabric, 0, lambda epoch, done: None)
+    trainer = loop.Trainer(Regression(0), LoopSettings.of(config(".")["train"]), fabric, 0, lambda epoch, done: None)
     trainer.advance()
     state = trainer.state()
     before = {name: tensor.clone() for name, tensor in state["model"].items()}
