@@ -72,9 +72,9 @@ def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
 
 
-def _light_gcn(*arguments: Any) -> Case:
+def _light_gcn(**arguments: Any) -> Case:
     inputs = ("x", "edge_index", "edge_weight", "rows")
-    return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(*arguments), inputs=inputs, parameters=False)
+    return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(**arguments), inputs=inputs, parameters=False)
 
 
 def _directional(**arguments: Any) -> Case:
@@ -94,7 +94,7 @@ def _sheaf(maps: str, **arguments: Any) -> Case:
 def _polynomial(maps: str, **arguments: Any) -> Case:
     return Case(
         layers.PolynomialSheafDiffusion,
-        lambda: layers.PolynomialSheafDiffusion(6, 2, maps, low_pass=True, **arguments),
+        lambda: layers.PolynomialSheafDiffusion(6, 2, maps=maps, low_pass=True, **arguments),
         in_channels=6,
     )
 
@@ -138,8 +138,8 @@ CASES: dict[str, Case] = {
     "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
     "FeatureLinear": Case(layers.FeatureLinear, lambda: layers.FeatureLinear(4, 3, dropout=0.5), RowByRow, ("x",), UNWEIGHTED),
     "LightGCNPropagation": _light_gcn(),
-    "LightGCNPropagation-given": _light_gcn(2, (0.5, -1.0, 0.25)),
-    "LightGCNPropagation-learned": replace(_light_gcn(2, "learned"), parameters=True),
+    "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
+    "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least, check_choice, check_probability, check_within
 from graphkit.layers.conv.patterns import PATTERNS, Hops, Pattern, directed_patterns, propagate_patterns
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import CSR, Adjacency, as_csr, dropout, remember, untraced
 
 PATTERN_ATTENTIONS = ("scalar", "node")
+
+
+class PatternOptions(TypedDict, total=False):
+    """Arguments of `DirectedPatternAggregation` that a network passes on."""
+
+    num_hops: int
+    num_layers: int
+    exponent: float
+    decay: bool
+    pattern_attention: str
 
 
 class DirectedPatternAggregation(nn.Module):
@@ -60,6 +70,7 @@ class DirectedPatternAggregation(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         num_hops: int = 2,
         num_layers: int = 1,
         exponent: float = 0.5,
@@ -68,13 +79,10 @@ class DirectedPatternAggregation(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        if num_hops < 1 or num_layers < 1:
-            raise ValueError(f"num_hops and num_layers must be at least 1, got {num_hops} and {num_layers}")
-        if not 0.0 <= exponent <= 1.0 or not 0.0 <= dropout < 1.0:
-            raise ValueError(f"exponent must lie in [0, 1] and dropout in [0, 1), got {exponent} and {dropout}")
-        if pattern_attention not in PATTERN_ATTENTIONS:
-            raise ValueError(f"pattern_attention must be 'scalar' or 'node', got {pattern_attention!r}")
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels, num_hops=num_hops, num_layers=num_layers)
+        check_within(0, 1, exponent=exponent)
+        check_probability(dropout=dropout)
+        check_choice(PATTERN_ATTENTIONS, pattern_attention=pattern_attention)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_hops = num_hops

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least, check_probability
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import CSR, Adjacency, as_csr, dropout, segment_softmax, segment_sum, untraced
 
@@ -46,6 +46,7 @@ class GATConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         heads: int = 1,
         concat: bool = True,
         negative_slope: float = 0.2,
@@ -54,11 +55,8 @@ class GATConv(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        if heads < 1:
-            raise ValueError(f"heads must be at least 1, got {heads}")
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels, heads=heads)
+        check_probability(dropout=dropout)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.heads = heads

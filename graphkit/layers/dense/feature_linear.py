@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_probability
 from graphkit.sparse import CSR, dropout
 
 
@@ -39,9 +40,8 @@ class FeatureLinear(nn.Linear):
         >>> FeatureLinear(1433, 64, dropout=0.5)(x)  # [N, 1433] -> [N, 64]
     """
 
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True, dropout: float = 0.0) -> None:
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, dropout: float = 0.0) -> None:
+        check_probability(dropout=dropout)
         super().__init__(in_channels, out_channels, bias)
         self.dropout = dropout
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 
 from graphkit.layers import FeatureLinear, GCNConv, NormDropoutReLU, Propagation
+from graphkit.layers.checks import check_choice
 from graphkit.sparse import CSR, dropout
 
 _WEIGHTLESS = {"puregcn": "gcn", "puresum": "sum", "puremean": "mean"}
 _WEIGHTED = {"gcn": "gcn", "mean": "mean"}
+
+
+class LinkEncoderOptions(TypedDict, total=False):
+    """Arguments of `LinkEncoder` that link predictors pass on."""
+
+    num_layers: int
+    conv: str
+    jumping_knowledge: bool
+    residual: bool
+    feature_dropout: float
+    dropout: float
+    tail_dropout: float
+    edge_dropout: float
 
 
 class LinkEncoder(nn.Module):
@@ -46,6 +62,7 @@ class LinkEncoder(nn.Module):
         in_channels: int,
         num_nodes: int,
         hidden_channels: int,
+        *,
         num_layers: int = 1,
         conv: str = "puregcn",
         jumping_knowledge: bool = False,
@@ -57,8 +74,7 @@ class LinkEncoder(nn.Module):
         edge_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if conv not in (*_WEIGHTLESS, *_WEIGHTED):
-            raise ValueError(f"conv must be one of {', '.join((*_WEIGHTLESS, *_WEIGHTED))}, got {conv!r}")
+        check_choice((*_WEIGHTLESS, *_WEIGHTED), conv=conv)
         self.residual, self.edge_dropout = residual, edge_dropout
         width = hidden_channels
         if in_channels == 0:
@@ -82,7 +98,7 @@ class LinkEncoder(nn.Module):
             else:
                 self.convs.append(GCNConv(width, hidden_channels, norm=_WEIGHTED[conv]))
                 bare = last and num_layers > 1
-                self.afters.append(nn.Identity() if bare else NormDropoutReLU(hidden_channels, norm, dropout))
+                self.afters.append(nn.Identity() if bare else NormDropoutReLU(hidden_channels, norm=norm, dropout=dropout))
                 width = hidden_channels
         self.jump = nn.Parameter(torch.randn(num_layers)) if jumping_knowledge and num_layers > 0 else None
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_at_least
 from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network, make_norm
 from graphkit.sparse import CSR, Adjacency, as_csr
 
@@ -70,6 +71,7 @@ class LINKX(GraphNetwork):
         in_channels: int,
         out_channels: int,
         num_nodes: int,
+        *,
         hidden_channels: int = 64,
         num_layers: int = 2,
         num_edge_layers: int = 1,
@@ -80,19 +82,26 @@ class LINKX(GraphNetwork):
         residual: str = "none",
     ) -> None:
         super().__init__()
-        if num_edge_layers < 1:
-            raise ValueError(f"num_edge_layers must be at least 1, got {num_edge_layers}")
-        if num_node_layers < 1:
-            raise ValueError(f"num_node_layers must be at least 1, got {num_node_layers}")
+        check_at_least(1, num_edge_layers=num_edge_layers, num_node_layers=num_node_layers)
 
-        def perceptron(width: int, out: int, layers: int, first_dropout: float | None = None) -> Network:
-            return Network(GraphFreeLinear, width, out, hidden_channels, layers, dropout, first_dropout, norm, residual)
+        def perceptron(width: int, out: int, layers: int, *, first_dropout: float | None = None) -> Network:
+            return Network(
+                GraphFreeLinear,
+                width,
+                out,
+                hidden_channels=hidden_channels,
+                num_layers=layers,
+                dropout=dropout,
+                input_dropout=first_dropout,
+                norm=norm,
+                residual=residual,
+            )
 
         self.adjacency = AdjacencyLinear(num_nodes, hidden_channels)
         deeper = num_edge_layers > 1
         self.edge_norm = make_norm(norm, hidden_channels) if deeper else None
         self.edge_network = perceptron(hidden_channels, hidden_channels, num_edge_layers - 1) if deeper else None
-        self.node_network = perceptron(in_channels, hidden_channels, num_node_layers, input_dropout)
+        self.node_network = perceptron(in_channels, hidden_channels, num_node_layers, first_dropout=input_dropout)
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.dense.feature_linear import FeatureLinear, drop
 from graphkit.sparse import CSR, Adjacency, as_csr
 
@@ -20,8 +22,7 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 def make_norm(norm: str, width: int) -> nn.Module:
     """The normalization of that name: `none`, `layer` or `batch`; ValueError for any other."""
-    if norm not in _NORMS:
-        raise ValueError(f"norm must be one of {', '.join(_NORMS)}, got {norm!r}")
+    check_choice(_NORMS, norm=norm)
     return _NORMS[norm](width)
 
 
@@ -31,6 +32,23 @@ class GraphFreeLinear(FeatureLinear):
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Map x [N, in_channels], dense or sparse; `adj` is ignored."""
         return super().forward(x)
+
+
+class NetworkOptions(TypedDict, total=False):
+    """Arguments of `Network` that every model passes on."""
+
+    num_layers: int
+    dropout: float
+    input_dropout: float | None
+    norm: str
+    residual: str
+
+
+class GraphNetworkOptions(NetworkOptions, total=False):
+    """Those that only networks of convolutions pass on, too."""
+
+    pre_linear: bool
+    linear_head: bool
 
 
 class Network(nn.Module):
@@ -65,9 +83,10 @@ class Network(nn.Module):
         make_layer: Callable[[int, int], nn.Module],
         in_channels: int,
         out_channels: int,
+        *,
         hidden_channels: int,
-        num_layers: int,
-        dropout: float,
+        num_layers: int = 2,
+        dropout: float = 0.5,
         input_dropout: float | None = None,
         norm: str = "none",
         residual: str = "none",
@@ -76,10 +95,8 @@ class Network(nn.Module):
         make_head: Callable[[int, int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
-        if residual not in RESIDUALS:
-            raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+        check_at_least(1, num_layers=num_layers)
+        check_choice(RESIDUALS, residual=residual)
         make_norm(norm, 1)  # an unknown name is refused where there is no hidden layer, too
         self.pre_linear = FeatureLinear(in_channels, hidden_channels) if pre_linear else None
         num_hidden = num_layers if linear_head else num_layers - 1

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from graphkit.layers.checks import check_at_least, check_positive
 from graphkit.models.recommend.pairwise import batch_nodes, embedding_table, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
@@ -52,6 +53,7 @@ class LightGCL(PropagatedRecommender):
         self,
         num_users: int,
         num_items: int,
+        *,
         hidden_channels: int = 64,
         num_layers: int = 2,
         rank: int = 5,
@@ -61,13 +63,11 @@ class LightGCL(PropagatedRecommender):
         decay: float = 1e-7,
     ) -> None:
         super().__init__(num_users, num_items)
-        if min(num_layers, rank) < 1:
-            raise ValueError(f"num_layers and rank must be at least 1, got {num_layers} and {rank}")
-        if min(temperature, positive_limit) <= 0:
-            raise ValueError(f"temperature and positive_limit must be positive, got {temperature} and {positive_limit}")
+        check_at_least(1, num_layers=num_layers, rank=rank)
+        check_positive(temperature=temperature, positive_limit=positive_limit)
         self.num_layers, self.rank, self.temperature = num_layers, rank, temperature
         self.contrast_weight, self.positive_limit, self.decay = contrast_weight, positive_limit, decay
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, "xavier", 0.0)
+        self.embedding = embedding_table(num_users, num_items, hidden_channels, init="xavier", init_std=0.0)
         self._views: tuple[Tensor, Tensor] | None = None
 
     def coefficients(self) -> Sequence[float]:

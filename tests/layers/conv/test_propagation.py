@@ -5,7 +5,6 @@ import torch
 from torch_geometric.nn import LGConv
 
 from graphkit.layers import Propagation
-from graphkit.layers.conv.propagation import operator
 from graphkit.sparse import CSR, normalize
 from tests.layers.oracle import dense_operator, messy_graph
 
@@ -40,14 +39,6 @@ def test_messages_run_from_source_to_target() -> None:
     x = torch.tensor([[1.0], [10.0], [100.0]])
     out = Propagation("sum")(x, torch.tensor([[0, 2], [1, 1]]))
     assert out.flatten().tolist() == [0.0, 101.0, 0.0]
-
-
-@pytest.mark.parametrize("norm", ["gcn", "mean", "sum"])
-def test_a_reused_operator_is_normalized_once(norm: str) -> None:
-    edge_index = torch.tensor([[0, 1], [1, 2]])
-    for adj in (CSR.from_edge_index(edge_index, 3), edge_index):
-        first = operator(torch.ones(3, 2), adj, None, norm)
-        assert operator(torch.randn(3, 4), adj, None, norm) is first
 
 
 def test_unknown_norm_is_refused() -> None:
