@@ -154,13 +154,13 @@ class Bags:
     @lasting
     def spread_bags(self) -> CSR:
         """[T, S], ones: row (u, v) has its entry at u; its adjoint sums over the rows of each bag."""
-        return self._select(self.bag, self.num_bags)
+        return select(self.bag, self.num_bags)
 
     @cached_property
     @lasting
     def spread_nodes(self) -> CSR:
         """[T, N], ones: row (u, v) has its entry at v; its adjoint sums over the bags that hold each node."""
-        return self._select(self.node, self.num_nodes)
+        return select(self.node, self.num_nodes)
 
     @cached_property
     @lasting
@@ -168,6 +168,12 @@ class Bags:
         """Row (u, u) of each bag u [S], -1 where the bag lacks its root."""
         bags = torch.arange(self.num_bags, device=self.ptr.device)
         return self._find(bags, self.root)
+
+    @cached_property
+    @lasting
+    def own(self) -> CSR:
+        """[S, T]: bag u has its entry at row (u, u)."""
+        return select(self.own_row, self.num_rows)
 
     @cached_property
     @lasting
@@ -181,7 +187,7 @@ class Bags:
     @lasting
     def uu(self) -> CSR:
         """[T, T]: row (u, v) has its entry at (u, u)."""
-        return self._select(self.own_row[self.bag], self.num_rows)
+        return select(self.own_row[self.bag], self.num_rows)
 
     @cached_property
     @lasting
@@ -189,14 +195,14 @@ class Bags:
         """[T, T]: row (u, v) has its entry at (v, v)."""
         self.refuse_sampled("vv")
         other = self.bag_of[self.node]
-        return self._select(torch.where(other >= 0, self.own_row[other], -1), self.num_rows)
+        return select(torch.where(other >= 0, self.own_row[other], -1), self.num_rows)
 
     @cached_property
     @lasting
     def vu(self) -> CSR:
         """[T, T]: row (u, v) has its entry at (v, u)."""
         self.refuse_sampled("vu")
-        return self._select(self._find(self.bag_of[self.node], self.root[self.bag]), self.num_rows)
+        return select(self._find(self.bag_of[self.node], self.root[self.bag]), self.num_rows)
 
     def _find(self, bag: Tensor, node: Tensor) -> Tensor:
         """Row of (bag, node), -1 where there is none or where the bag is -1."""
@@ -206,13 +212,6 @@ class Bags:
         keys = self.bag * self.num_nodes + self.node
         found = torch.searchsorted(keys, wanted).clamp_(max=self.num_rows - 1)
         return torch.where((bag >= 0) & (keys[found] == wanted), found, -1)
-
-    @staticmethod
-    def _select(source: Tensor, width: int) -> CSR:
-        """Row t takes row source[t] of what it is multiplied with, or nothing where that is -1."""
-        present = source >= 0
-        rowptr = torch.cat([source.new_zeros(1), present.long().cumsum(0)])
-        return CSR(Structure(rowptr, source[present], (source.numel(), width)))
 
     # --------------------------------------------------------------------------------------------------------- sampling
 
@@ -239,8 +238,15 @@ class Bags:
     def to(self, device: torch.device | str) -> Bags:
         """The same bags on another device."""
         moved = [None if one is None else one.to(device) for one in (self.roots, self.removed, self.total)]
-        arrays = (one.to(device) for one in (self.node_ptr, self.bag_ptr, self.ptr, self.node))
-        return Bags(self.adj.to(device), *arrays, moved[0], removed=moved[1], total=moved[2])
+        node_ptr, bag_ptr, ptr, node = (one.to(device) for one in (self.node_ptr, self.bag_ptr, self.ptr, self.node))
+        return Bags(self.adj.to(device), node_ptr, bag_ptr, ptr, node, moved[0], removed=moved[1], total=moved[2])
 
     def __repr__(self) -> str:
         return f"Bags(graphs={self.num_graphs}, nodes={self.num_nodes}, bags={self.num_bags}, rows={self.num_rows})"
+
+
+def select(source: Tensor, width: int) -> CSR:
+    """The operator [R, width] whose row r takes row source[r] of what it is multiplied with, or nothing where that is -1."""
+    present = source >= 0
+    rowptr = torch.cat([source.new_zeros(1), present.long().cumsum(0)])
+    return CSR(Structure(rowptr, source[present], (source.numel(), width)))

@@ -185,5 +185,7 @@ def _graphs(adj: Adjacency, ptr: Tensor) -> CSR:
     crossing = graph_of[csr.row] != graph_of[csr.col]
     if bool(crossing.any()):
         e = int(crossing.nonzero()[0])
-        raise ValueError(f"edge {int(csr.col[e])} -> {int(csr.row[e])} joins two graphs of the batch; ptr must keep them apart.")
+        raise ValueError(
+            f"edge {int(csr.col[e])} -> {int(csr.row[e])} joins two graphs of the batch; ptr must keep them apart."
+        )
     return csr

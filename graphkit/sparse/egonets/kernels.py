@@ -1,7 +1,7 @@
 """CPU kernels of bags of subgraphs: balls around roots, distances inside a bag, and the graph's edges lifted to rows of bags.
 
-`fill=False` counts, `fill=True` writes where the counts said. Each bag or block of rows belongs to one thread, so results do not
-depend on the number of threads.
+`fill=False` counts, `fill=True` writes where the counts said. Each bag belongs to one thread, so results do not depend
+on the number of threads.
 """
 
 from __future__ import annotations

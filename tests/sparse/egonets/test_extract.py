@@ -6,8 +6,8 @@ import torch
 from graphkit.errors import RequestError
 from graphkit.sparse import CSR
 from graphkit.sparse.egonets import (
-    BagSample,
     Bags,
+    BagSample,
     ball_budget,
     edge_deleted_bags,
     ego_bags,
@@ -74,7 +74,9 @@ def test_edge_deleted_bags_lack_one_edge_both_ways(directed):
         found.append((nodes, frozenset(edges)))
     key = lambda bag: (bag[0], sorted(bag[1]))  # noqa: E731
     assert sorted(found, key=key) == sorted(expected, key=key)
-    assert bags.bag_ptr.diff().tolist() == [len([b for b in expected if b[0] == list(g)]) if len(g) else 1 for g in oracle.graphs(ptr)]
+    assert bags.bag_ptr.diff().tolist() == [
+        len([b for b in expected if b[0] == list(g)]) if len(g) else 1 for g in oracle.graphs(ptr)
+    ]
     assert bags.num_nodes == n
     with pytest.raises(ValueError, match="edge-deleted bags have none"):
         _ = bags.distance
@@ -131,7 +133,12 @@ def test_empty_batches():
     for ptr in (torch.tensor([0]), torch.tensor([0, 0])):
         for make in (lambda e, p: ego_bags(e, p, 2), whole_bags, node_deleted_bags, lambda e, p: path_bags(e, p, 2, 1)):
             bags = make(nothing, ptr)
-            assert (bags.num_bags, bags.num_rows, bags.within.nnz, bags.across.nnz if bags.roots.size(1) == 1 else 0) == (0, 0, 0, 0)
+            assert (bags.num_bags, bags.num_rows, bags.within.nnz, bags.across.nnz if bags.roots.size(1) == 1 else 0) == (
+                0,
+                0,
+                0,
+                0,
+            )
     alone = edge_deleted_bags(nothing, torch.tensor([0, 2]))
     assert oracle.contents(alone) == [[0, 1]] and alone.within.nnz == 0
 
@@ -178,7 +185,9 @@ def test_bags_that_do_not_fit_are_refused_before_they_are_built(build, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(Bags, "__init__", never)
         patch.setattr("graphkit.sparse.egonets.extract.balls", never)
-        with pytest.raises(RequestError, match=r"would take .* GB \(.* bags, .* rows, .* edges\), more than max_bytes=100.*BagSample"):
+        with pytest.raises(
+            RequestError, match=r"would take .* GB \(.* bags, .* rows, .* edges\), more than max_bytes=100.*BagSample"
+        ):
             build(edge_index, ptr, max_bytes=100)
     assert build(edge_index, ptr, max_bytes=10**6).num_rows > 0
 
@@ -212,7 +221,9 @@ def test_each_vote_is_a_sample_of_every_graph(size):
     assert bags.root.tolist() == sorted(set(bags.root.tolist()))
     assert bags.describe().endswith(f"drawn from 20 bags ({sum(wanted) / 20:.1%}).")
     assert whole.describe().endswith("every bag is kept.")
-    torch.testing.assert_close(bags.scale, torch.tensor([n / max(k, 1) if n else 1.0 for n, k in zip(totals, wanted, strict=True)]).double())
+    torch.testing.assert_close(
+        bags.scale, torch.tensor([n / max(k, 1) if n else 1.0 for n, k in zip(totals, wanted, strict=True)]).double()
+    )
     for name in ("across", "vv", "vu"):
         with pytest.raises(ValueError, match="which a sample lacks"):
             getattr(bags, name)
@@ -234,7 +245,9 @@ def test_votes_are_disjoint_unbiased_and_go_through_all_bags():
     assert torch.equal(BagSample(3, 1, 7).draw(ptr), BagSample(3, 1, 7).draw(ptr))
 
 
-@pytest.mark.parametrize(("size", "vote", "says"), [(0, 0, "size"), (1.0, 0, "size"), (-0.5, 0, "size"), (2.5, 0, "size"), (1, -1, "vote")])
+@pytest.mark.parametrize(
+    ("size", "vote", "says"), [(0, 0, "size"), (1.0, 0, "size"), (-0.5, 0, "size"), (2.5, 0, "size"), (1, -1, "vote")]
+)
 def test_wrong_samples_are_refused(size, vote, says):
     with pytest.raises(ValueError, match=f"{says} must be"):
         BagSample(size, vote)
