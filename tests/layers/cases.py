@@ -1,4 +1,4 @@
-"""Every public layer: how it is built, how it is called, and which properties hold.
+"""Every public layer: how it is built, how it is called, and which properties hold; on bags and batches: `subgraph/cases.py`.
 
 `test_properties.py` applies `graphkit.testing` to all of them; a layer in `graphkit.layers.__all__` without a case here, or
 without an oracle test of its own, fails the completeness tests.

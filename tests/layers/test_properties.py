@@ -13,6 +13,7 @@ import torch
 
 from graphkit import layers, testing
 from tests.layers.cases import CASES, Case
+from tests.layers.subgraph.cases import CASES as GRAPH_CASES
 
 every_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 every_call = pytest.mark.parametrize(
@@ -105,8 +106,8 @@ def _public_layers() -> set[type[torch.nn.Module]]:
 
 
 def test_every_public_layer_has_a_case() -> None:
-    missing = _public_layers() - {case.layer for case in CASES.values()}
-    assert not missing, f"add to tests/layers/cases.py: {sorted(layer.__name__ for layer in missing)}"
+    missing = _public_layers() - {case.layer for case in (*CASES.values(), *GRAPH_CASES.values())}
+    assert not missing, f"add to tests/layers/cases.py or subgraph/cases.py: {sorted(layer.__name__ for layer in missing)}"
 
 
 def test_every_layer_of_the_library_is_public() -> None:
