@@ -1,10 +1,37 @@
-"""The errors that graphkit raises on purpose, each tied to an exit code of the command line."""
+"""The errors that graphkit raises on purpose, each tied to an exit code of the command line, and how they show a value."""
+
+_LONGEST = 80
+
+
+def shown(text: str, longest: int = _LONGEST) -> str:
+    r"""A value inside a message: on one line, printable and short.
+
+    Args:
+        text: The value.
+        longest: Characters that are shown of a longer one, before its length is told.
+
+    Returns:
+        The text with control characters, line ends and lone surrogates as escapes, such as `\x1b` and `\n`.
+    """
+    return _escaped(text) if len(text) <= longest else f"{_escaped(text[:longest])}... ({len(text):,} characters)"
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class GraphkitError(Exception):
-    """Base of all deliberate errors; the message is one sentence that says what is wrong and what to do."""
+    """Base of all deliberate errors; the message is one sentence that says what is wrong and what to do.
+
+    Whatever the message was made of, it holds no character that a terminal would obey; a line end separates two mistakes.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(_escaped, super().__str__().split("\n")))
 
 
 class RequestError(GraphkitError):

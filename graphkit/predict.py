@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import graphkit
 from graphkit.conf.arguments import split
 from graphkit.conf.listing import render, say
+from graphkit.conf.paths import expanded
 from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page
 from graphkit.errors import GraphkitError, Interrupted, RequestError
 from graphkit.tasks.experiment import stored_request
@@ -59,7 +61,7 @@ def load(
     """
     from graphkit.training.artifacts import finished_seed
 
-    folder = Path(run).expanduser()
+    folder = expanded(run, "run")
     request = stored_request(folder, "run")
     if request.task != "recommend":
         raise RequestError(
@@ -111,7 +113,7 @@ def _answer(argv: Sequence[str]) -> str:
             interactions=request.interactions,
         )
         if request.out is not None:
-            return _write(served, request, Path(request.out).expanduser())
+            return _write(served, request, expanded(request.out, "out"))
         lists, facts = _lists(served, request), _facts(served, request)
     return _PAGES[request.format](lists, facts)
 
@@ -141,7 +143,7 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
         facts |= {"users": len(users), "items": len(items), "channels": users.shape[1]}
         text = f"wrote embeddings of {len(users):,} users and {len(items):,} items, {users.shape[1]} channels, to {path}"
     else:
-        asked = None if request.users == "all" else _read_users(Path(str(request.users)).expanduser(), served)
+        asked = None if request.users == "all" else _read_users(expanded(str(request.users), "users"), served)
         _index(served, request)
         count = write_rows(path, served.rows(asked, request.top, seen=request.seen))
         people = len(served.users.array) if asked is None else len(asked)
@@ -154,7 +156,9 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
 def _read_users(path: Path, served: Served) -> list[int]:
     """The users of a text file, a name a line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.exists() and not path.is_file():  # a pipe, or a device without end
+            raise OSError(errno.EINVAL, "it is no regular file")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise RequestError(f"users={path}: cannot read it ({reason}); give all, or a file with a user a line") from error

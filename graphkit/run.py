@@ -21,6 +21,7 @@ import graphkit
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.compose import Resolved, compose
 from graphkit.conf.listing import help_page, list_page, render, say
+from graphkit.conf.paths import expanded
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import GraphkitError, Interrupted
@@ -148,7 +149,7 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
     request = check(assignments, DATASETS, mistakes)
     if request.values.get("resume") is None:
         return compose(request)
-    before = stored_request(Path(request.values["resume"]).expanduser())
+    before = stored_request(expanded(request.values["resume"], "resume"))
     return compose(dataclasses.replace(before, values={**before.values, **request.values}))
 
 

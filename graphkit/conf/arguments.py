@@ -8,6 +8,7 @@ from typing import Any
 
 from graphkit.conf.nearest import did_you_mean
 from graphkit.conf.settings import SECTIONS, Setting
+from graphkit.errors import shown
 
 FLAGS = {
     "--help": "this page",
@@ -16,6 +17,9 @@ FLAGS = {
     "--version": "the version",
 }
 TOPICS = ("tasks", "datasets", "models")
+_QUOTES = ("'", '"')
+_LONGEST = 1_000
+"""Characters of a number, a truth value or a list of numbers; no such value is longer, and parsing would take its time."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,16 @@ def split(argv: Sequence[str], flags: Iterable[str] = FLAGS) -> Command:
                 command.topic = following
                 if following not in TOPICS:
                     hint = did_you_mean(following, TOPICS) or f": expected one of {', '.join(TOPICS)}"
-                    command.mistakes.append(f"--list {following}{hint}")
+                    command.mistakes.append(f"--list {shown(following)}{hint}")
         elif argument.startswith("-"):
             hint = did_you_mean(argument, known) or f": expected one of {', '.join(known)}, or key=value"
-            command.mistakes.append(f"unknown flag '{argument}'{hint}")
+            command.mistakes.append(f"unknown flag '{shown(argument)}'{hint}")
         elif argument.partition("=")[0].strip() and "=" in argument:
             key, _, text = argument.partition("=")
             command.assignments.append(Assignment(key.strip(), text, typed=True))
         else:
-            command.mistakes.append(f"{argument or repr(argument)}: expected key=value")
+            typed = shown(argument) if argument.strip() else f"'{shown(argument)}'"
+            command.mistakes.append(f"{typed}: expected key=value")
     return command
 
 
@@ -93,7 +98,8 @@ def flatten(settings: Mapping[str, Any]) -> list[Assignment]:
 def read(assignment: Assignment, setting: Setting) -> Any:
     """The checked value of an assignment.
 
-    Text settings take what was typed as it stands, so that any file name passes; quotes are removed.
+    Text settings take what was typed as it stands, so that any file name passes, also one that begins with a quote; a pair of
+    quotes around the whole is removed.
 
     Raises:
         ValueError: If it is no value of that setting; the message is what was expected.
@@ -101,15 +107,40 @@ def read(assignment: Assignment, setting: Setting) -> Any:
     if not assignment.typed:
         return setting.check(assignment.value)
     text = assignment.value.strip()
-    if setting.kind is str and text[:1] not in ("'", '"'):
-        return setting.check(None if text == "null" else text)
+    if setting.kind is str:
+        return setting.check(None if text == "null" else _unquoted(text))
+    if len(text) > _LONGEST or "(" in text:  # the grammar has functions, as int(3.7) and range(1,9)
+        raise ValueError(f"expected {setting.expectation()}")
+    try:
+        value, sweep = _parsed(text)
+    except _NotInGrammar:
+        raise ValueError(f"expected {setting.expectation()}") from None
+    if sweep:
+        raise ValueError(f"expected {setting.expectation()}, one value and no sweep")
+    return setting.check(value)
+
+
+class _NotInGrammar(Exception):
+    """The text is no value of Hydra's grammar."""
+
+
+def _unquoted(text: str) -> str:
+    if len(text) < 2 or text[0] not in _QUOTES or text[-1] != text[0]:
+        return text
+    try:
+        value, sweep = _parsed(text)
+    except _NotInGrammar:
+        return text
+    return text if sweep else str(value)  # a sweep: 'a','b'
+
+
+def _parsed(text: str) -> tuple[Any, bool]:
+    """The value by Hydra's grammar, and whether it is a sweep."""
     from hydra.core.override_parser.overrides_parser import OverridesParser  # 0.4 s that --help need not pay
     from hydra.errors import HydraException
 
     try:
         override = OverridesParser.create().parse_override(f"value={text}")
-    except HydraException:
-        raise ValueError(f"expected {setting.expectation()}") from None
-    if override.is_sweep_override():
-        raise ValueError(f"expected {setting.expectation()}, one value and no sweep")
-    return setting.check(override.value())
+    except (HydraException, RecursionError) as error:
+        raise _NotInGrammar from error
+    return override.value(), override.is_sweep_override()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 from graphkit.conf import schema
 from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.paths import expanded
 from graphkit.conf.recipes import Recipe, find_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.settings import show
@@ -46,6 +46,9 @@ def compose(request: Request) -> Resolved:
 
     Returns:
         The typed settings of the run.
+
+    Raises:
+        RequestError: If a path begins with the home folder of nobody.
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None
@@ -58,7 +61,7 @@ def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
     config = copy.deepcopy(_defaults(request.task, request.model))
     config.merge_with({"dataset": request.dataset}, recipe.sections if recipe else {})
     for key, value in request.values.items():
-        OmegaConf.update(config, key, str(Path(value).expanduser()) if key in _PATHS and value is not None else value)
+        OmegaConf.update(config, key, str(expanded(value, key)) if key in _PATHS and value is not None else value)
     return cast(schema.Run, OmegaConf.to_object(config))
 
 

@@ -10,7 +10,7 @@ from graphkit.conf.arguments import Assignment, read
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.nearest import did_you_mean, nearest, nearest_key
 from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, model_settings, run_settings, show, task_settings
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
 
 CUSTOM = "custom"
 WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root")
@@ -104,30 +104,37 @@ def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting],
         try:
             value = read(given, known[given.key])
         except ValueError as error:
-            close = did_you_mean(_shown(given), known[given.key].choices)
-            found.append(f"{given.key}={_shown(given)}: {error}{close}")
+            typed = _as_typed(given)
+            found.append(f"{given.key}={shown(typed)}: {error}{did_you_mean(typed, known[given.key].choices)}")
             continue
         if values.setdefault(given.key, value) != value:
-            found.append(f"{given.key} is given twice: {show(values[given.key])} and {show(value)}")
+            found.append(f"{given.key} is given twice: {shown(show(values[given.key]))} and {shown(show(value))}")
     return values
 
 
-def _shown(given: Assignment) -> str:
-    return given.value.strip() if given.typed else show(given.value)
+def _as_typed(given: Assignment) -> str:
+    if given.typed:
+        return str(given.value.strip())
+    try:
+        return show(given.value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, a list within a thousand lists
+        return f"a very large {type(given.value).__name__}"
 
 
 def _task(name: str | None, found: list[str]) -> str | None:
     name = name or CHOICES["task"].default
     if name in TASKS:
         return name
-    found.append(f"task={name}" + (did_you_mean(name, TASKS) or f": unknown; choose one of {', '.join(TASKS)}"))
+    found.append(f"task={shown(name)}" + (did_you_mean(name, TASKS) or f": unknown; choose one of {', '.join(TASKS)}"))
     return None
 
 
 def _dataset(name: str | None, task: str | None, datasets: Mapping[str, DatasetRow], found: list[str]) -> str | None:
     name = name or CHOICES["dataset"].default
     if name not in datasets:
-        found.append(f"dataset={name}" + (did_you_mean(name, datasets) or f": unknown; choose one of {', '.join(datasets)}"))
+        found.append(
+            f"dataset={shown(name)}" + (did_you_mean(name, datasets) or f": unknown; choose one of {', '.join(datasets)}")
+        )
         return None
     if task and task not in datasets[name].tasks:
         serving = ", ".join(other for other, row in datasets.items() if task in row.tasks)
@@ -144,15 +151,15 @@ def _model(name: str | None, task: str | None, found: list[str]) -> str | None:
         return name
     if task is None:
         names = [other for models in MODELS.values() for other in models]
-        found.append(f"model={name}" + (did_you_mean(name, names) or f": unknown; choose one of {', '.join(names)}"))
+        found.append(f"model={shown(name)}" + (did_you_mean(name, names) or f": unknown; choose one of {', '.join(names)}"))
         return None
     own = ", ".join(MODELS[task])
     if having:
         found.append(f"model={name}: task={task} has {own}; {name} is a model of task={having[0]}")
     elif (close := nearest(name, MODELS[task])) is not None:
-        found.append(f"model={name}: did you mean {close}? (models of task={task}: {own})")
+        found.append(f"model={shown(name)}: did you mean {close}? (models of task={task}: {own})")
     else:
-        found.append(f"model={name}: unknown; models of task={task}: {own}")
+        found.append(f"model={shown(name)}: unknown; models of task={task}: {own}")
     return None
 
 
@@ -169,7 +176,7 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
     if having and model:
         return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}"
     close = nearest_key(key, {**CHOICES, **known})
-    return f"unknown key '{key}'" + (f": did you mean {close}?" if close else "; see --list")
+    return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --list")
 
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from graphkit.conf.nearest import nearest_names
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
 
 _FEW = 3
 
@@ -40,8 +40,9 @@ class Names:
         number = self._numbers.get(str(name))
         if number is None:
             near = nearest_names(str(name), self._numbers, _FEW)
-            hint = f"nearest: {', '.join(near)}" if near else f"they are called {', '.join(self.array[:_FEW].tolist())}, ..."
-            raise RequestError(f"no {self.kind} {str(name)!r} among {len(self.array):,}; {hint}")
+            some = ", ".join(near or [*self.array[:_FEW].tolist(), "..."])
+            hint = f"{'nearest:' if near else 'they are called'} {shown(some)}"
+            raise RequestError(f"no {self.kind} '{shown(str(name))}' among {len(self.array):,}; {hint}")
         return number
 
     def find_all(self, names: Iterable[str | int]) -> list[int]:
@@ -52,11 +53,15 @@ class Names:
         """The names of a comma-separated text, as a row of a CSV file; a text that is itself a name is one, commas and all.
 
         Raises:
-            RequestError: If a name is empty.
+            RequestError: If a name is empty, or quotes do not match.
         """
         if text in self._numbers:
             return [text]
-        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""])]
+        advice = f"give {self.kind}s as a,b,c, names with commas or double quotes as CSV has them"
+        try:
+            parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True, strict=True), [""])]
+        except csv.Error as error:
+            raise RequestError(f"'{shown(text)}' is no list of names ({error}): {advice}") from error
         if not all(parts):
-            raise RequestError(f"{text!r} has an empty name: give {self.kind}s as a,b,c")
+            raise RequestError(f"'{shown(text)}' has an empty name: {advice}")
         return parts

@@ -48,11 +48,12 @@ class Experiment:
     """
 
     def __init__(self, settings: Run) -> None:
-        from graphkit.training.runtime import resolve_device
+        from graphkit.training.runtime import interruptible, resolve_device
 
         self.settings = settings
         self.device = resolve_device(settings.device, settings.precision)
-        self.dataset = functools.lru_cache(maxsize=1)(self._load)
+        loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
+        self.dataset = functools.lru_cache(maxsize=1)(loading)
 
     def _load(self, seed: int) -> Dataset:
         from graphkit.data import load

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from graphkit.data.interactions import Interactions
 from graphkit.data.own.graph import number
-from graphkit.data.readers.rows import malformed, node_id, read_rows
+from graphkit.data.readers.rows import malformed, node_id, read_rows, repeated_header
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
-from graphkit.errors import DataError
+from graphkit.errors import DataError, shown
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,13 @@ def _read(path: Path, columns: Columns) -> _Table:
     wanted |= {"time": columns.time} if columns.time else {}
     for meaning, name in wanted.items():
         if header.count(name) != 1:
-            found = f"its header is {', '.join(header)}" if header else "it is empty"
-            raise DataError(f"{path} needs one column {name!r}, {found}: name the right one by data.{meaning}_column=")
+            found = f"its header is {shown(', '.join(header))}" if header else "it is empty"
+            raise DataError(f"{path} needs one column '{shown(name)}', {found}: name the right one by data.{meaning}_column=")
     place = {meaning: header.index(name) for meaning, name in wanted.items()}
     table = _Table({}, {}, array("q"), array("q"), array("d"))
     for line, fields in rows:
+        if fields == header:
+            raise repeated_header(path, line)
         if len(fields) != len(header):
             column = min(len(fields), len(header)) + 1
             raise malformed(path, line, column, f"expected {len(header)} columns as in the header, found {len(fields)}")
@@ -134,7 +136,7 @@ def _renumber(found: dict[str, int], appeared: array[int]) -> tuple[np.ndarray, 
 def _rating(path: Path, line: int, column: int, field: str) -> float:
     value = _number(field)
     if value is None:
-        raise malformed(path, line, column, f"expected a rating, a finite number, found {field!r}")
+        raise malformed(path, line, column, f"expected a rating, a finite number, found '{shown(field)}'")
     return value
 
 
@@ -145,7 +147,9 @@ def _time(path: Path, line: int, column: int, field: str) -> float:
     try:
         moment = datetime.fromisoformat(field)
     except ValueError:
-        raise malformed(path, line, column, f"expected a number or a date as 2024-05-31T12:00:00, found {field!r}") from None
+        raise malformed(
+            path, line, column, f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(field)}'"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
