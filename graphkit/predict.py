@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphkit
+from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import split
-from graphkit.conf.listing import render, say
-from graphkit.conf.paths import expanded
-from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page
-from graphkit.errors import GraphkitError, Interrupted, RequestError
+from graphkit.conf.listing import render
+from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
+from graphkit.errors import RequestError, shown
+from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.experiment import stored_request
+
+_LONGEST_NAME = 1_000
 
 if TYPE_CHECKING:
     from graphkit.serving.served import Ranked, Served
@@ -83,28 +86,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 success, 1 the answer failed, 2 the request is wrong, 130 interrupted.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # for the compiled kernels' sake, as in graphkit.run
-    try:
-        say(_answer(sys.argv[1:] if argv is None else argv))
-    except GraphkitError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return Interrupted.exit_code
-    return 0
+    return door(lambda arguments: Answer(_answer(arguments)), argv, "interrupted")
 
 
 def _answer(argv: Sequence[str]) -> str:
     """What a command line gets on stdout."""
-    command = split(argv, FLAGS)
+    command = split(argv, FLAGS, prediction_settings())
     if "--help" in command.flags:
         return help_page()
     if "--version" in command.flags:
         return f"graphkit {graphkit.__version__}\n"
     request = check_prediction(command.assignments, command.mistakes)
-    with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the answer alone
+    require_working_folder()
+    from graphkit.training.runtime import torch_errors
+
+    with contextlib.redirect_stdout(sys.stderr), torch_errors():  # whatever a library prints, stdout carries the answer alone
         served = load(
             str(request.run),
             seed=request.seed,
@@ -206,7 +202,7 @@ def _text(lists: Lists, facts: dict[str, Any]) -> str:
 
     parts: list[RenderableType] = []
     for user, ranked in lists:
-        parts.append(Text("new user" if user is None else f"user {user}", style="bold"))
+        parts.append(Text("new user" if user is None else f"user {shown(user)}", style="bold"))
         if not ranked:
             parts.append(Text("no item is left: seen=show ranks those that the user has\n"))
             continue
@@ -215,7 +211,7 @@ def _text(lists: Lists, facts: dict[str, Any]) -> str:
         table.add_column("item", overflow="fold")
         table.add_column("score", justify="right")
         for rank, (item, score) in enumerate(ranked, start=1):
-            table.add_row(str(rank), Text(item), f"{score:.6g}")
+            table.add_row(str(rank), Text(shown(item, _LONGEST_NAME)), f"{score:.6g}")
         parts.append(table)
     return render(*parts, *_recall_line(facts))
 
@@ -227,7 +223,7 @@ def _json(lists: Lists, facts: dict[str, Any]) -> str:
 
 def _csv(lists: Lists, facts: dict[str, Any]) -> str:
     for line in _recall_line(facts):
-        print(line, file=sys.stderr)
+        tell(line)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("user", "rank", "item", "score"))

@@ -9,23 +9,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 import graphkit
+from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.compose import Resolved, compose
-from graphkit.conf.listing import help_page, list_page, render, say
-from graphkit.conf.paths import expanded
+from graphkit.conf.listing import help_page, list_page, render, topic_mistakes
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.errors import GraphkitError, Interrupted
+from graphkit.errors import shown
+from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.experiment import Experiment, stored_request
+
+_LONGEST_PATH = 10_000
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,7 +47,7 @@ def run(
 
     Args:
         task: Name of the task, or its settings, e.g. `{"name": "link", "drop_last": False}`. Default: link.
-        dataset: Name of the data set. Default: digits.
+        dataset: Name of the data set. Default: the task's own.
         model: Name of the model, or its settings, e.g. `{"name": "ncn", "hidden_channels": 64}`. Default: the task's own.
         overrides: Settings as on the command line, e.g. `["train.lr=0.1"]`.
         **settings: All other settings, as config.yaml has them, e.g. `train={"epochs": 5}, seeds=3, device="cpu"`.
@@ -109,44 +111,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 success, 1 the run failed, 2 the request is wrong, 130 interrupted.
     """
-    # Idle workers of torch's OpenMP pool would spin on the cores that the compiled kernels between two of its calls run on.
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is imported, which has not happened yet
-    try:
-        say(_answer(sys.argv[1:] if argv is None else argv))
-    except GraphkitError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted before training began", file=sys.stderr)
-        return Interrupted.exit_code
-    return 0
+    return door(_answer, argv, "interrupted before training began")
 
 
-def _answer(argv: Sequence[str]) -> str:
+def _answer(argv: Sequence[str]) -> Answer:
     """What a command line gets on stdout."""
     command = split(argv)
     if "--help" in command.flags:
-        return help_page(DATASETS)
+        return Answer(help_page(DATASETS))
     if "--version" in command.flags:
-        return f"graphkit {graphkit.__version__}\n"
+        return Answer(f"graphkit {graphkit.__version__}\n")
     if "--list" in command.flags:
         needless = [f"{given.key}=: --list takes no key=value, leave it out" for given in command.assignments]
-        check(command.assignments, DATASETS, [*command.mistakes, *needless])
-        return list_page(command.topic, DATASETS)
+        check(command.assignments, DATASETS, [*command.mistakes, *topic_mistakes(command.topic, DATASETS), *needless])
+        return Answer(list_page(command.topic, DATASETS))
     resolved = _resolve(command.assignments, command.mistakes)
     _note(*resolved.notes)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the result alone
         if "--dry-run" in command.flags:
-            return _dry_run(resolved)
+            return Answer(_dry_run(resolved))
         result = _execute(resolved, _note)
     if resolved.run.format == "json":
-        return (result.folder / "result.json").read_text(encoding="utf-8")
-    return _result_page(result)
+        return Answer((result.folder / "result.json").read_text(encoding="utf-8"), str(result.folder))
+    return Answer(_result_page(result), str(result.folder))
 
 
 def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Resolved:
     request = check(assignments, DATASETS, mistakes)
+    require_working_folder()
     if request.values.get("resume") is None:
         return compose(request)
     before = stored_request(expanded(request.values["resume"], "resume"))
@@ -154,8 +146,7 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
 
 
 def _note(*notes: str) -> None:
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+    tell(*(f"note: {note}" for note in notes))
 
 
 def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
@@ -166,15 +157,26 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
     folder = Path(settings.resume) if settings.resume else None
     experiment = Experiment(settings)
     protocol, notes = "", resolved.notes
-    if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
-        task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
-        protocol, notes = task.protocol, (*notes, *task.notes)
-        if tell is not None:
-            for note in task.notes:
-                tell(note)
-        del task  # the one that is trained has indices of its own
-    paper = resolved.recipe.figures() if resolved.recipe else None
-    return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
+    with _process(experiment):
+        if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
+            task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
+            protocol, notes = task.protocol, (*notes, *task.notes)
+            if tell is not None:
+                for note in task.notes:
+                    tell(note)
+            del task  # the one that is trained has indices of its own
+        paper = resolved.recipe.figures() if resolved.recipe else None
+        return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
+
+
+@contextlib.contextmanager
+def _process(experiment: Experiment) -> Iterator[None]:
+    """What a run needs of its process, from reading the data on: its own state, signals, and memory errors in a sentence."""
+    from graphkit.training.runtime import interruptible, process_state, torch_errors
+
+    settings = experiment.settings
+    with interruptible(), process_state(settings.threads, settings.deterministic, experiment.device), torch_errors():
+        yield
 
 
 def _dry_run(resolved: Resolved) -> str:
@@ -193,17 +195,19 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
 
     settings = resolved.run
     experiment = Experiment(settings)
-    task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
+    with _process(experiment):
+        task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
+        parameters = sum(parameter.numel() for parameter in task.build_model().parameters())
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
     return {
         "recipe": resolved.recipe.name if resolved.recipe else None,
         "paper": resolved.recipe.figures() if resolved.recipe else None,
-        "parameters": sum(parameter.numel() for parameter in task.build_model().parameters()),
+        "parameters": parameters,
         "device": str(experiment.device),
         "metric": task.metric,
         "metrics": list(task.metrics),
-        "nodes": int(dataset.data.num_nodes),
-        "message_passing_edges": int(dataset.data.edge_index.size(1)),
+        "nodes": int(dataset.graph.num_nodes),
+        "message_passing_edges": int(dataset.graph.edge_index.size(1)),
         "splits": {name: _size(part) for name, part in dataset.splits.items()},
         **(node_facts(dataset) if settings.task.name == "node" else {}),
         "batches_per_epoch": task.num_batches,
@@ -250,7 +254,7 @@ def _result_page(result: RunResult) -> str:
         lines.append(f"protocol: {result.protocol}")
     if published and result.paper:
         lines.append(f"paper: {result.paper['source']}")
-    return render(*lines) + f"report: {result.folder / 'report.html'}\n"
+    return render(*lines) + f"report: {shown(str(result.folder / 'report.html'), _LONGEST_PATH)}\n"
 
 
 if __name__ == "__main__":

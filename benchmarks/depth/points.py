@@ -16,7 +16,7 @@ from graphkit.errors import RequestError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from graphkit.training.loop import Trainer
+    from graphkit.training.restore import Restored
 
 LAYERS = (2, 4, 8, 16, 32, 64)
 MODELS: dict[str, dict[str, Any]] = {
@@ -107,7 +107,7 @@ def measure(row: Row, runs: Path) -> dict[str, Any]:
     return {**metrics, **together, **{key: stored[key] for key in kept}, "command": command(row)}
 
 
-def _energies(trainer: Trainer, edge_index: Tensor) -> dict[str, float | None]:
+def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
     """Dirichlet energy of what the head is given, and its energy under the sheaf that the last layer learns from it."""
     from graphkit.layers import SheafDiffusion
     from graphkit.sparse import CSR
@@ -124,7 +124,7 @@ def _energies(trainer: Trainer, edge_index: Tensor) -> dict[str, float | None]:
     return found
 
 
-def _last_hidden(trainer: Trainer) -> Tensor:
+def _last_hidden(trainer: Restored) -> Tensor:
     """The node representations that the model's head is given: of one layer alone, the features, which may be sparse."""
     from graphkit.sparse import CSR
 

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.nearest import did_you_mean
-from graphkit.conf.settings import SECTIONS, Setting
+from graphkit.conf.nearest import did_you_mean, nearest_key, similarity
+from graphkit.conf.settings import CHOICES, SECTIONS, Setting, run_settings
 from graphkit.errors import shown
 
 FLAGS = {
     "--help": "this page",
-    "--list [WHAT]": "what there is, with papers and settings; WHAT: tasks, datasets, models",
+    "--list [WHAT]": "what there is, with papers and settings; WHAT: tasks, datasets, models, or the name of one",
     "--dry-run": "the resolved settings, parameter count, splits, metric and output folder; trains and writes nothing",
     "--version": "the version",
 }
-TOPICS = ("tasks", "datasets", "models")
-_QUOTES = ("'", '"')
+
+_SURE = 0.8
+"""How alike an unknown flag and a setting are where the setting was meant."""
 _LONGEST = 1_000
 """Characters of a number, a truth value or a list of numbers; no such value is longer, and parsing would take its time."""
 
@@ -41,18 +42,20 @@ class Command:
     mistakes: list[str] = field(default_factory=list)
 
 
-def split(argv: Sequence[str], flags: Iterable[str] = FLAGS) -> Command:
+def split(argv: Sequence[str], flags: Iterable[str] = FLAGS, settings: Mapping[str, Setting] | None = None) -> Command:
     """Sort arguments into flags and assignments.
 
     Args:
         argv: The arguments after the program's name.
         flags: The flags that the program knows.
+        settings: Its settings by key, for the hint to a setting that was given as a flag; default: those of every run.
 
     Returns:
         The command; arguments that are neither are in its mistakes.
     """
     command = Command()
     known = [flag.split()[0] for flag in flags]
+    settings = {**CHOICES, **run_settings()} if settings is None else settings
     position = 0
     while position < len(argv):
         argument = argv[position]
@@ -63,12 +66,13 @@ def split(argv: Sequence[str], flags: Iterable[str] = FLAGS) -> Command:
             if argument == "--list" and following and not following.startswith("-") and "=" not in following:
                 position += 1
                 command.topic = following
-                if following not in TOPICS:
-                    hint = did_you_mean(following, TOPICS) or f": expected one of {', '.join(TOPICS)}"
-                    command.mistakes.append(f"--list {shown(following)}{hint}")
         elif argument.startswith("-"):
-            hint = did_you_mean(argument, known) or f": expected one of {', '.join(known)}, or key=value"
-            command.mistakes.append(f"unknown flag '{shown(argument)}'{hint}")
+            used, mistake = _unknown_flag(argument, argv[position : position + 1], known, settings)
+            position += used
+            command.mistakes.append(mistake)
+        elif (spaced := _spaced(argv[position - 1 : position + 2])) is not None:
+            position += len(spaced) - 1
+            command.mistakes.append(f"{shown(' '.join(spaced))}: write it without spaces, {shown(''.join(spaced))}")
         elif argument.partition("=")[0].strip() and "=" in argument:
             key, _, text = argument.partition("=")
             command.assignments.append(Assignment(key.strip(), text, typed=True))
@@ -76,6 +80,32 @@ def split(argv: Sequence[str], flags: Iterable[str] = FLAGS) -> Command:
             typed = shown(argument) if argument.strip() else f"'{shown(argument)}'"
             command.mistakes.append(f"{typed}: expected key=value")
     return command
+
+
+def _unknown_flag(
+    argument: str, following: Sequence[str], flags: Sequence[str], settings: Mapping[str, Setting]
+) -> tuple[int, str]:
+    """How many of the `following` arguments belong to a flag that there is not, and what is said of it."""
+    name, equals, value = argument.lstrip("-").replace("-", "_").partition("=")
+    close = did_you_mean(argument, flags)
+    key = name if name in settings else nearest_key(name, settings)
+    if key is None or (key != name and (close or similarity(name, settings[key].leaf) < _SURE)):
+        return 0, f"unknown flag '{shown(argument)}'" + (close or f": expected one of {', '.join(flags)}, or key=value")
+    taken = [word for word in following if not equals and not word.startswith("-") and "=" not in word]
+    meant = value or "".join(taken) or "VALUE"
+    return len(taken), f"'{shown(' '.join([argument, *taken]))}': settings take no dashes, give {key}={shown(meant)}"
+
+
+def _spaced(words: Sequence[str]) -> Sequence[str] | None:
+    """The words of a `key = value` with spaces that these begin with, None where they begin with none."""
+    key, then, last = (*words, "", "")[:3]
+    if "=" not in key and then == "=" and last and "=" not in last:
+        return [key, then, last]
+    if ("=" not in key and len(then) > 1 and then[0] == "=") or (
+        key[:1] != "=" and key[-1:] == "=" and then and "=" not in then
+    ):
+        return [key, then]
+    return None
 
 
 def flatten(settings: Mapping[str, Any]) -> list[Assignment]:
@@ -98,8 +128,7 @@ def flatten(settings: Mapping[str, Any]) -> list[Assignment]:
 def read(assignment: Assignment, setting: Setting) -> Any:
     """The checked value of an assignment.
 
-    Text settings take what was typed as it stands, so that any file name passes, also one that begins with a quote; a pair of
-    quotes around the whole is removed.
+    Text settings take what was typed as it stands, quotes too, so that any name passes.
 
     Raises:
         ValueError: If it is no value of that setting; the message is what was expected.
@@ -108,39 +137,16 @@ def read(assignment: Assignment, setting: Setting) -> Any:
         return setting.check(assignment.value)
     text = assignment.value.strip()
     if setting.kind is str:
-        return setting.check(None if text == "null" else _unquoted(text))
+        return setting.check(None if text == "null" else text)
     if len(text) > _LONGEST or "(" in text:  # the grammar has functions, as int(3.7) and range(1,9)
         raise ValueError(f"expected {setting.expectation()}")
-    try:
-        value, sweep = _parsed(text)
-    except _NotInGrammar:
-        raise ValueError(f"expected {setting.expectation()}") from None
-    if sweep:
-        raise ValueError(f"expected {setting.expectation()}, one value and no sweep")
-    return setting.check(value)
-
-
-class _NotInGrammar(Exception):
-    """The text is no value of Hydra's grammar."""
-
-
-def _unquoted(text: str) -> str:
-    if len(text) < 2 or text[0] not in _QUOTES or text[-1] != text[0]:
-        return text
-    try:
-        value, sweep = _parsed(text)
-    except _NotInGrammar:
-        return text
-    return text if sweep else str(value)  # a sweep: 'a','b'
-
-
-def _parsed(text: str) -> tuple[Any, bool]:
-    """The value by Hydra's grammar, and whether it is a sweep."""
     from hydra.core.override_parser.overrides_parser import OverridesParser  # 0.4 s that --help need not pay
     from hydra.errors import HydraException
 
     try:
         override = OverridesParser.create().parse_override(f"value={text}")
-    except (HydraException, RecursionError) as error:
-        raise _NotInGrammar from error
-    return override.value(), override.is_sweep_override()
+    except (HydraException, RecursionError):
+        raise ValueError(f"expected {setting.expectation()}") from None
+    if override.is_sweep_override():
+        raise ValueError(f"expected {setting.expectation()}, one value and no sweep")
+    return setting.check(override.value())

@@ -11,10 +11,14 @@ from graphkit.conf.entries import ModelEntry, TaskEntry
 from graphkit.conf.models import link, node, recommend
 
 TASKS: dict[str, TaskEntry] = {
-    "link": TaskEntry(schema.LinkTask, "graphkit.tasks.link:LinkPrediction", "ncn", "link prediction"),
-    "node": TaskEntry(schema.NodeTask, "graphkit.tasks.node:NodeClassification", "gcn", "node classification"),
+    "link": TaskEntry(schema.LinkTask, "graphkit.tasks.link:LinkPrediction", "ncn", "digits", "link prediction"),
+    "node": TaskEntry(schema.NodeTask, "graphkit.tasks.node:NodeClassification", "gcn", "digits", "node classification"),
     "recommend": TaskEntry(
-        schema.RecommendTask, "graphkit.tasks.recommend:Recommendation", "lightgcn", "recommendation of items to users"
+        schema.RecommendTask,
+        "graphkit.tasks.recommend:Recommendation",
+        "lightgcn",
+        "planted-interactions",
+        "recommendation of items to users",
     ),
 }
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, cast
 
 from graphkit.conf import schema
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.paths import expanded
 from graphkit.conf.recipes import Recipe, find_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.settings import show
+from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
+_HYDRA = threading.Lock()
+"""Hydra's state is one for the whole process."""
 _PATHS = ("out", "resume", "data.root", "data.edges", "data.features", "data.labels", "data.interactions")
 
 
@@ -70,14 +73,16 @@ def _defaults(task: str, model: str) -> Any:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    _fill_store()
-    callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
-    GlobalHydra.instance().clear()
-    try:
-        with hydra.initialize_config_module("graphkit.conf", version_base="1.3"):
-            return hydra.compose(_ROOT, overrides=[f"+graphkit/task@task={task}", f"+graphkit/model/{task}@model={model}"])
-    finally:
-        GlobalHydra.instance().hydra = callers
+    with _HYDRA:
+        _fill_store()
+        callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
+        GlobalHydra.instance().clear()
+        try:
+            with hydra.initialize_config_module("graphkit.conf", version_base="1.3"):
+                chosen = [f"+graphkit/task@task={task}", f"+graphkit/model/{task}@model={model}"]
+                return hydra.compose(_ROOT, overrides=chosen)
+        finally:
+            GlobalHydra.instance().hydra = callers
 
 
 def _fill_store() -> None:

@@ -21,6 +21,7 @@ class TaskEntry:
     settings: type
     target: str  # "module:class", imported only when a run starts
     default_model: str
+    default_dataset: str
     summary: str
 
 

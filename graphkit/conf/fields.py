@@ -1,4 +1,4 @@
-"""How a setting is declared: default, meaning, allowed range or choices."""
+"""How a setting is declared: default, meaning, allowed range or choices. Every number has a least and a greatest value."""
 
 from __future__ import annotations
 
@@ -19,3 +19,23 @@ def setting(
 def probability(default: float, help: str) -> Any:
     """Declare a probability in [0, 1)."""
     return setting(default, help, low=0.0, high=0.999)
+
+
+def width(default: int, help: str) -> Any:
+    """Declare a number of channels, from 1 to 2^20."""
+    return setting(default, help, low=1, high=2**20)
+
+
+def depth(default: int, help: str, *, low: int = 1) -> Any:
+    """Declare a number of layers or rounds, at most 10,000."""
+    return setting(default, help, low=low, high=10_000)
+
+
+def count(default: int, help: str, *, low: int = 0, high: int = 10**9) -> Any:
+    """Declare a number of things, at most 10^9 unless said otherwise."""
+    return setting(default, help, low=low, high=high)
+
+
+def weight(default: float | None, help: str, *, low: float = 0.0) -> Any:
+    """Declare a number that something is multiplied with or limited by, at most 10^9."""
+    return setting(default, help, low=low, high=1e9)

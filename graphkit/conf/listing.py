@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -14,10 +14,12 @@ from rich.text import Text
 
 from graphkit.conf.arguments import FLAGS
 from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.nearest import did_you_mean
 from graphkit.conf.recipes import recipe_names
 from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
 
 _INDENT = (0, 0, 0, 2)
+_TOPICS = ("tasks", "datasets", "models")
 
 
 class _Protocol(Protocol):
@@ -45,20 +47,12 @@ class DatasetPage(Protocol):
 
 def render(*parts: RenderableType) -> str:
     """Text for stdout: as wide as the terminal, styled only there."""
-    console = Console(markup=False, highlight=False)
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
-
-
-def say(text: str) -> None:
-    """Write to stdout; a reader that has gone (`| head`) is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    text = io.StringIO()  # a console on stdout itself would write to it, which may be closed or full
+    console = Console(file=text, force_terminal=on_terminal or None, markup=False, highlight=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def aligned(rows: Iterable[tuple[str, ...]]) -> Table:
@@ -76,7 +70,7 @@ def help_page(datasets: Iterable[str]) -> str:
     """What `--help` prints."""
     names = [
         ("task", ", ".join(TASKS), CHOICES["task"].default),
-        ("dataset", ", ".join(datasets), CHOICES["dataset"].default),
+        ("dataset", ", ".join(datasets), ", ".join(f"{entry.default_dataset} (task={task})" for task, entry in TASKS.items())),
         *(("model", f"{', '.join(models)} (task={task})", TASKS[task].default_model) for task, models in MODELS.items()),
     ]
     examples = [
@@ -85,7 +79,7 @@ def help_page(datasets: Iterable[str]) -> str:
         ("python -m graphkit.run task=node train.lr=0.02", "another task and setting"),
         ("python -m graphkit.run dataset=cora --dry-run", "look before running"),
         ("python -m graphkit.run resume=runs/FOLDER", "go on with a run"),
-        ("python -m graphkit.run --list models", "models, papers, settings"),
+        ("python -m graphkit.run --list models", "models, papers, settings; --list ncn: of one"),
     ]
     return render(
         "usage: python -m graphkit.run [KEY=VALUE ...] [--FLAG]\n",
@@ -103,40 +97,62 @@ def list_page(topic: str | None, datasets: Mapping[str, DatasetPage]) -> str:
     """What `--list` prints.
 
     Args:
-        topic: `tasks`, `datasets`, `models`; None: everything.
+        topic: `tasks`, `datasets`, `models`, or the name of one of them; None: everything.
         datasets: The data sets by name.
     """
-    pages = {"tasks": _tasks, "datasets": lambda: _datasets(datasets), "models": _models}
-    if topic is not None:
+    pages = {"tasks": _tasks, "datasets": lambda only=None: _datasets(datasets, only), "models": _models}
+    if topic in pages:
         return render(*pages[topic]())
+    if topic is not None:
+        return render(*(part for page in pages.values() for part in page(topic)))
     parts: list[RenderableType] = []
     for name, page in pages.items():
         parts += [Text(f"{name.upper()}\n", style="bold"), *page()]
     return render(*parts, Text("EVERY RUN\n", style="bold"), settings_rows(run_settings()))
 
 
-def _tasks() -> list[RenderableType]:
-    return [
-        section(
-            f"task={name}", Text(f"{entry.summary}; default model {entry.default_model}"), settings_rows(task_settings(name))
-        )
-        for name, entry in TASKS.items()
-    ]
+def topic_mistakes(topic: str | None, datasets: Iterable[str]) -> list[str]:
+    """What is wrong with the WHAT of `--list`: nothing, or a line."""
+    names = [*_TOPICS, *TASKS, *datasets, *(model for models in MODELS.values() for model in models)]
+    if topic is None or topic in names:
+        return []
+    hint = did_you_mean(topic, names) or f": expected one of {', '.join(_TOPICS)}, or the name of a task, data set or model"
+    return [f"--list {topic}{hint}"]
 
 
-def _datasets(datasets: Mapping[str, DatasetPage]) -> list[RenderableType]:
+def _tasks(only: str | None = None) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for name, entry in datasets.items():
-        rows = [(f"task={task}", f"{row.metric}. {row.statement}") for task, row in entry.protocols.items()]
-        parts.append(section(f"dataset={name}", Text(entry.summary), aligned([*rows, ("source", entry.source)])))
+    for name, entry in TASKS.items():
+        if only in (None, name):
+            about = Text(f"{entry.summary}; default model {entry.default_model}, default data set {entry.default_dataset}")
+            models = [("models", ", ".join(MODELS[name]))] if only else []
+            body: list[RenderableType] = [about, *([aligned(models)] if models else []), settings_rows(task_settings(name))]
+            parts.append(section(f"task={name}", *body))
     return parts
 
 
-def _models() -> list[RenderableType]:
+def _datasets(datasets: Mapping[str, DatasetPage], only: str | None = None) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    recipes = recipe_names()
+    for name, entry in datasets.items():
+        if only not in (None, name):
+            continue
+        rows = [(f"task={task}", f"{row.metric}. {row.statement}") for task, row in entry.protocols.items()]
+        rows.append(("source", entry.source))
+        if only:
+            tuned = [recipe for task in entry.protocols for recipe in recipes if recipe.startswith(f"{task}-{name}-")]
+            rows += [("recipes", ", ".join(tuned))] if tuned else []
+        parts.append(section(f"dataset={name}", Text(entry.summary), aligned(rows)))
+    return parts
+
+
+def _models(only: str | None = None) -> list[RenderableType]:
     parts: list[RenderableType] = []
     recipes = recipe_names()
     for task, models in MODELS.items():
         for name, entry in models.items():
+            if only not in (None, name):
+                continue
             about: list[tuple[str, str]] = []
             if entry.paper:
                 about.append(("paper", f"{entry.paper.title}, {entry.paper.venue}, {entry.paper.url}".removesuffix(", ")))
@@ -163,8 +179,6 @@ def _allowed(setting: Setting) -> str:
     name = {int: "integer", float: "number", bool: "true|false", str: "text", list: "numbers"}[setting.kind]
     if setting.high is not None and setting.low is not None:
         name += f" {show(setting.low)}..{show(setting.high)}"
-    elif setting.low is not None:
-        name += f" >= {show(setting.low)}"
     return name + (" or null" if setting.optional else "")
 
 

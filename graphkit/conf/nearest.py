@@ -12,6 +12,8 @@ _CLOSE = 0.6
 _CUT_SHORT = 0.8
 _LEAST_LETTERS = 3
 _MANY = 2_000
+_MEANT = {"gpu": "cuda", "nvidia": "cuda"}
+"""Words that mean a name which is spelled in another way."""
 
 
 def similarity(typed: str, name: str) -> float:
@@ -26,6 +28,9 @@ def similarity(typed: str, name: str) -> float:
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The most similar name, None where nothing is close; ties: the first."""
+    names = list(names)
+    if (meant := _MEANT.get(word.lower())) in names:
+        return meant
     best = max(names, key=lambda name: similarity(word, name), default=None)
     return best if best is not None and similarity(word, best) >= _CLOSE else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphkit.conf.arguments import Assignment
-from graphkit.conf.fields import setting
+from graphkit.conf.fields import count, setting
 from graphkit.conf.listing import aligned, render, section, settings_rows
 from graphkit.conf.nearest import nearest_key
 from graphkit.conf.request import read_values
@@ -34,14 +34,14 @@ class Prediction:
         None, "embeddings: those of all users and items with their names, written to out=", choices=("embeddings",)
     )
     out: str | None = setting(None, "file to write: .csv or .parquet with users=, .npz or .parquet with export=")
-    top: int = setting(20, "items in a list", low=1)
+    top: int = count(20, "items in a list", low=1)
     seen: str = setting(
         "hide",
         "items that the user has in the run's training graph: hide leaves them out, show ranks them like all others; held-out "
         "validation and test items are in no training graph and are ranked",
         choices=("hide", "show"),
     )
-    seed: int | None = setting(None, "the seed whose weights answer; default: the best by validation", low=0)
+    seed: int | None = setting(None, "the seed whose weights answer; default: the best by validation", low=0, high=2**33)
     index: str = setting(
         "exact",
         "exact: all items are scored; faiss: an approximate index of inner products, whose recall against exact is reported",
@@ -49,9 +49,12 @@ class Prediction:
     )
     index_kind: str = setting("hnsw", "with index=faiss: a graph of items, or lists of similar items", choices=("hnsw", "ivf"))
     index_effort: int = setting(
-        64, "with index=faiss: candidates kept during a search (hnsw) or lists visited (ivf); more finds more, slower", low=1
+        64,
+        "with index=faiss: candidates kept during a search (hnsw) or lists visited (ivf); more finds more, slower",
+        low=1,
+        high=2**20,
     )
-    index_sample: int = setting(1000, "with index=faiss: users on whom its recall is measured", low=1)
+    index_sample: int = count(1000, "with index=faiss: users on whom its recall is measured", low=1)
     root: str | None = setting(None, "data folder, where it is not the one the run was trained with")
     interactions: str | None = setting(None, "the run's own interactions file, where it lies elsewhere now")
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))

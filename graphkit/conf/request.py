@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,13 +57,20 @@ class Request:
     values: dict[str, Any]
 
 
-def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow], mistakes: Iterable[str] = ()) -> Request:
+def check(
+    assignments: Sequence[Assignment],
+    datasets: Mapping[str, DatasetRow],
+    mistakes: Iterable[str] = (),
+    *,
+    stored: bool = False,
+) -> Request:
     """Check a request as a whole.
 
     Args:
         assignments: What was given, in order.
         datasets: The data sets by name.
         mistakes: Mistakes found before, reported with the others.
+        stored: The settings come from a run folder, and perhaps from another machine, which may have more processors.
 
     Returns:
         The request.
@@ -84,6 +92,8 @@ def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow],
     values = read_values([given for given in rest if given.key in known], known, found)
     if dataset:
         found += _data_mistakes(dataset, task, values, datasets)
+    if not stored and values.get("threads", 0) > (cores := os.cpu_count() or 1):
+        found.append(f"threads={values['threads']}: this machine has {cores} CPU cores; threads=0 takes all")
     if values.get("resume"):
         found += _resume_mistakes([given.key for given in assignments if given.key in CHOICES or given.key in known])
     if found or not (task and dataset and model):
@@ -130,7 +140,7 @@ def _task(name: str | None, found: list[str]) -> str | None:
 
 
 def _dataset(name: str | None, task: str | None, datasets: Mapping[str, DatasetRow], found: list[str]) -> str | None:
-    name = name or CHOICES["dataset"].default
+    name = name or TASKS[task or CHOICES["task"].default].default_dataset
     if name not in datasets:
         found.append(
             f"dataset={shown(name)}" + (did_you_mean(name, datasets) or f": unknown; choose one of {', '.join(datasets)}")

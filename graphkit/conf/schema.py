@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.fields import setting
+from graphkit.conf.fields import count, setting, weight
 
 # --------------------------------------------------------------------------------------------------------------- tasks
 
@@ -30,7 +30,10 @@ class LinkTask:
         choices=("train", "all"),
     )
     micro_batch: int = setting(
-        4096, "pairs scored at a time inside a training batch; the gradient is that of the whole batch; 0: all at once", low=0
+        4096,
+        "pairs scored at a time inside a training batch; the gradient is that of the whole batch; 0: all at once",
+        low=0,
+        high=10**9,
     )
 
 
@@ -64,7 +67,7 @@ class RecommendTask:
         "triples of an epoch: a uniform user, then one of the user's items (LightGCN's code), or every interaction once",
         choices=("user-uniform", "interaction-uniform"),
     )
-    num_negatives: int = setting(1, "negative items a triple, drawn from those the user has not taken", low=1)
+    num_negatives: int = count(1, "negative items per triple, drawn from those the user has not taken", low=1, high=100_000)
 
 
 # ------------------------------------------------------------------------------------------------------------- the run
@@ -87,27 +90,31 @@ class Data:
     user_column: str | None = setting(None, "header of the users in data.interactions; default: user")
     item_column: str | None = setting(None, "header of the items; default: item")
     rating_column: str | None = setting(None, "header of the ratings, read with data.min_rating; default: rating")
-    min_rating: float | None = setting(None, "leave out interactions that are rated lower; default: all count")
+    min_rating: float | None = setting(
+        None, "leave out interactions that are rated lower; default: all count", low=-1e15, high=1e15
+    )
     time_column: str | None = setting(
         None, "header of the times, numbers or ISO dates: hold out each user's latest items; default: a random split"
     )
-    split: list[float] = setting([0.7, 0.1, 0.2], "shares of training, validation and test for own files and planted graphs")
+    split: list[float] = setting(
+        [0.7, 0.1, 0.2], "shares of training, validation and test for own files and planted graphs", low=0.0, high=1.0
+    )
 
 
 @dataclass
 class Train:
     """The training loop."""
 
-    epochs: int = setting(100, "passes over the training data; 0: evaluate only", low=0)
-    batch_size: int = setting(0, "training examples a step; 0: all", low=0)
-    eval_batch_size: int = setting(65536, "examples a block in evaluation; no effect on results", low=1)
-    lr: float = setting(0.01, "learning rate (Adam)", low=0.0)
-    head_lr: float | None = setting(None, "learning rate of the head; default: lr", low=0.0)
-    weight_decay: float = setting(0.0, "L2 penalty of Adam", low=0.0)
-    clip_norm: float = setting(0.0, "clip the gradient's norm to this; 0: never", low=0.0)
-    eval_every: int = setting(1, "epochs between two evaluations", low=1)
-    patience: int = setting(0, "stop after this many evaluations without a better validation metric; 0: never", low=0)
-    checkpoint_every: int = setting(1, "epochs between two checkpoints; short epochs share one (at most one every 5 s)", low=1)
+    epochs: int = count(100, "passes over the training data; 0: evaluate only")
+    batch_size: int = count(0, "training examples a step; 0: all")
+    eval_batch_size: int = count(65536, "examples a block in evaluation; no effect on results", low=1)
+    lr: float = weight(0.01, "learning rate (Adam)")
+    head_lr: float | None = weight(None, "learning rate of the head; default: lr")
+    weight_decay: float = weight(0.0, "L2 penalty of Adam")
+    clip_norm: float = weight(0.0, "clip the gradient's norm to this; 0: never")
+    eval_every: int = count(1, "epochs between two evaluations", low=1)
+    patience: int = count(0, "stop after this many evaluations without a better validation metric; 0: never")
+    checkpoint_every: int = count(1, "epochs between two checkpoints; short epochs share one (at most one every 5 s)", low=1)
 
 
 @dataclass
@@ -115,17 +122,17 @@ class Run:
     """A whole run: what is asked on the command line as key=value."""
 
     task: Any = None
-    dataset: str = setting("digits", "data set; --list datasets")
+    dataset: str = setting("digits", "data set; default: the task's own; --list datasets")
     model: Any = None
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     recipe: str = setting("auto", "tuned settings: auto (used where they exist), none", choices=("auto", "none"))
     seed: int = setting(0, "first seed", low=0, high=2**32 - 1)
-    seeds: int = setting(1, "number of seeds, from `seed` on", low=1)
+    seeds: int = count(1, "number of seeds, from `seed` on", low=1, high=100_000)
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))
     precision: str = setting("32-true", "Fabric's precision", choices=("32-true", "64-true", "bf16-mixed", "16-mixed"))
     deterministic: bool = setting(True, "refuse operations whose result depends on timing (GPU); CPU runs always repeat")
-    threads: int = setting(0, "CPU threads; 0: all cores", low=0)
+    threads: int = setting(0, "CPU threads; 0: all cores", low=0, high=4096)
     out: str = setting("runs", "folder that receives the run's own folder")
     resume: str | None = setting(None, "run folder to continue; every other setting is read from it")
     progress: bool = setting(True, "progress bars on stderr (only on a terminal)")

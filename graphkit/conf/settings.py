@@ -30,7 +30,7 @@ class Setting:
         optional: Whether null is allowed.
         default: Its default.
         help: Its meaning.
-        low: Least value, inclusive.
+        low: Least value of a number, inclusive; of numbers, that of each. Every number has both.
         high: Greatest value, inclusive.
         choices: The allowed values of a text setting; empty: any text.
     """
@@ -61,9 +61,7 @@ class Setting:
 
     def range(self) -> str:
         """The allowed range in words, empty where there is none."""
-        if self.low is not None and self.high is not None:
-            return f" from {show(self.low)} to {show(self.high)}"
-        return f" of at least {show(self.low)}" if self.low is not None else ""
+        return "" if self.low is None or self.high is None else f" from {show(self.low)} to {show(self.high)}"
 
     def check(self, value: Any) -> Any:
         """The value in the setting's own type.
@@ -79,7 +77,7 @@ class Setting:
         converted = _convert(self.kind, value)
         if converted is None or (self.choices and converted not in self.choices):
             raise ValueError(f"expected {self.expectation()}")
-        if self.kind in (int, float) and not self._in_range(converted):
+        if not all(map(self._in_range, converted if self.kind is list else [converted])):
             raise ValueError(f"expected {self.expectation()}{self.range()}")
         if self.kind is int and abs(converted) > _LARGEST:
             raise ValueError(f"expected {self.expectation()} of at most {_LARGEST}")
@@ -89,8 +87,8 @@ class Setting:
             raise ValueError("expected text without the character NUL")
         return converted
 
-    def _in_range(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+    def _in_range(self, value: Any) -> bool:
+        return self.low is None or self.high is None or self.low <= value <= self.high
 
 
 def _convert(kind: type, value: Any) -> Any:
@@ -145,7 +143,7 @@ def settings_table(settings: type, prefix: str = "") -> dict[str, Setting]:
 
 CHOICES = {
     "task": Setting("task", str, False, "link", "what is predicted; --list tasks"),
-    "dataset": Setting("dataset", str, False, schema.Run.dataset, "the data set, with its split and protocol; --list datasets"),
+    "dataset": Setting("dataset", str, False, "auto", "the data set, with its split; default: the task's own; --list datasets"),
     "model": Setting("model", str, False, "auto", "the model; default: the task's own; --list models"),
 }
 """The three names that say what a run is."""

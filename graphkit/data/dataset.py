@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torch_geometric.data import Data
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+
+@dataclass
+class Graph:
+    """The tensors of a graph; `Dataset.data` gives them as PyG's `Data`, which takes seconds to import.
+
+    Attributes:
+        edge_index: The message passing graph [2, E] (source, target).
+        num_nodes: Number of nodes N.
+        x: Features [N, F], None where there are none.
+        y: Labels [N], None where there are none.
+        num_users: Of a bipartite graph: the first nodes are users; else 0.
+        num_items: Of a bipartite graph: the nodes after the users; else 0.
+    """
+
+    edge_index: Tensor
+    num_nodes: int
+    x: Tensor | None = None
+    y: Tensor | None = None
+    num_users: int = 0
+    num_items: int = 0
+
+    def to_pyg(self) -> Data:
+        """The same tensors, not copied, as PyG's `Data`."""
+        from torch_geometric.data import Data
+
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Data(**{name: value for name, value in values.items() if isinstance(value, Tensor) or value})
+
+
+def required(part: Tensor | None) -> Tensor:
+    """Features or labels that are known to be there; ValueError where they are not."""
+    if part is None:
+        raise ValueError("the graph has no such part.")
+    return part
 
 
 @dataclass(frozen=True)
@@ -23,7 +62,7 @@ class Dataset:
     Attributes:
         name: The name it was asked for by.
         task: `link`, `node` or `recommend`.
-        data: PyG `Data` with `edge_index` [2, E] (the message passing graph, sorted, no duplicates; undirected graphs hold both
+        graph: The graph: `edge_index` [2, E] (the message passing graph, sorted, no duplicates; undirected graphs hold both
             directions and no self-loops, directed ones may hold self-loops), `num_nodes`, and where they exist `x` [N, F]
             float32 and `y` [N] int64. Recommendation: users are the first `num_users` nodes, the `num_items` items follow.
         splits: `train`, `valid`, `test`. Link: `Pairs`; each undirected pair once. Node: int64 node ids. Recommendation:
@@ -41,7 +80,7 @@ class Dataset:
 
     name: str
     task: str
-    data: Data
+    graph: Graph | Data
     splits: dict[str, Pairs] | dict[str, Tensor]
     metric: str
     metrics: tuple[str, ...]
@@ -51,3 +90,8 @@ class Dataset:
     class_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
     directed: bool = False
+
+    @cached_property
+    def data(self) -> Data:
+        """The graph as PyG's `Data`, made on first use."""
+        return self.graph.to_pyg() if isinstance(self.graph, Graph) else self.graph

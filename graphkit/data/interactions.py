@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.splits.edges import both_directions
 
 
@@ -30,7 +30,7 @@ class Interactions:
     item_names: tuple[str, ...] = ()
 
 
-def bipartite(interactions: Interactions) -> Data:
+def bipartite(interactions: Interactions) -> Graph:
     """The message passing graph of the P training interactions: U users first, then I items, both directions.
 
     Returns:
@@ -39,7 +39,7 @@ def bipartite(interactions: Interactions) -> Data:
     num_users, num_items = interactions.num_users, interactions.num_items
     users, items = interactions.splits["train"]
     edge_index = both_directions(torch.stack([users, items + num_users]), num_users + num_items)
-    return Data(edge_index=edge_index, num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
+    return Graph(edge_index=edge_index, num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
 
 
 def notes(interactions: Interactions) -> list[str]:

@@ -6,28 +6,30 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.catalog.own import DIRECTED
-from graphkit.data.dataset import Dataset, Pairs
-from graphkit.data.download import ensure
+from graphkit.data.dataset import Dataset, Graph, Pairs, required
 from graphkit.data.generated import embedded, planted
 from graphkit.data.generated.interactions import GENERATORS as PLANTED_INTERACTIONS
 from graphkit.data.interactions import Interactions, bipartite
 from graphkit.data.interactions import notes as unseen
 from graphkit.data.own.graph import OwnGraph, OwnNames, read_own
 from graphkit.data.own.interactions import Columns, read_interactions
-from graphkit.data.published import Loaded, read_published
 from graphkit.data.readers.interactions import read_published as read_interaction_files
 from graphkit.data.splits.edges import split_edges
 from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.splits.shares import Shares
 from graphkit.data.validate import check_dataset
 from graphkit.errors import RequestError
+from graphkit.paths import expanded
+
+if TYPE_CHECKING:
+    from graphkit.data.published import Loaded
 
 DEFAULT_SPLIT: Shares = (0.7, 0.1, 0.2)
 
@@ -37,7 +39,7 @@ PathLike = str | os.PathLike[str]
 def data_root(root: PathLike | None = None) -> Path:
     """The data folder: the argument, else $GRAPHKIT_DATA, else ~/.cache/graphkit."""
     chosen = root or os.environ.get("GRAPHKIT_DATA") or "~/.cache/graphkit"
-    return Path(chosen).expanduser().absolute()
+    return expanded(chosen, "data.root").absolute()
 
 
 def load(
@@ -99,7 +101,7 @@ def load(
     notes = [(DIRECTED if directed else entry.protocols[task]).statement]
     names = OwnNames()
     items: tuple[str, ...] = ()
-    data: Data
+    data: Graph
     splits: dict[str, Pairs] | dict[str, Tensor]
     if entry.takes_split:
         notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
@@ -120,6 +122,9 @@ def load(
     elif name in planted.GENERATORS:
         data, splits = _split(planted.GENERATORS[name](generator), task, shares, generator)
     elif entry.files:
+        from graphkit.data.download import ensure  # these two take half a second, and only published graphs need them
+        from graphkit.data.published import read_published
+
         folder = data_root(root)
         ensure(entry, folder)
         data, splits = read_published(entry, task, folder, seed)
@@ -128,7 +133,7 @@ def load(
     dataset = Dataset(
         name=name,
         task=task,
-        data=data,
+        graph=data,
         splits=splits,
         metric=entry.protocols[task].metric,
         metrics=entry.protocols[task].metrics,
@@ -190,14 +195,16 @@ def _own_interactions(
 def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> Interactions:
     if not entry.files:
         return PLANTED_INTERACTIONS[entry.name](shares, generator)
+    from graphkit.data.download import ensure  # only published data need it
+
     ensure(entry, root)
     return read_interaction_files(root / Path(entry.files[0].path).parent, generator)
 
 
-def _split(data: Data, task: str, shares: Shares, generator: torch.Generator) -> Loaded:
+def _split(data: Graph, task: str, shares: Shares, generator: torch.Generator) -> Loaded:
     """Random splits by shares; for links the data's graph shrinks to the training edges."""
     if task == "node":
-        return data, split_nodes(data.y, shares, generator)
+        return data, split_nodes(required(data.y), shares, generator)
     data.edge_index, splits = split_edges(data.edge_index, data.num_nodes, shares, generator)
     return data, splits
 
@@ -206,5 +213,5 @@ def _embedded(name: str, task: str, generator: torch.Generator) -> Loaded:
     data, fixed_split = embedded.LOADERS[name]
     graph = data()
     if task == "node":
-        return graph, fixed_split(graph.y)
+        return graph, fixed_split(required(graph.y))
     return _split(graph, task, DEFAULT_SPLIT, generator)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from graphkit.data.catalog import DatasetEntry
-from graphkit.data.dataset import Pairs
+from graphkit.data.dataset import Graph, Pairs, required
 from graphkit.data.readers.citations import read_citations
 from graphkit.data.readers.heterophily import read_heterophilous
 from graphkit.data.readers.ogb import read_ddi
@@ -17,7 +16,7 @@ from graphkit.data.readers.planetoid import read_geom_gcn, read_planetoid
 from graphkit.data.splits.edges import split_edges_as_ncn
 from graphkit.data.splits.nodes import split_nodes_by_count
 
-Loaded = tuple[Data, dict[str, Pairs] | dict[str, Tensor]]
+Loaded = tuple[Graph, dict[str, Pairs] | dict[str, Tensor]]
 
 SPLITS = 10
 """Published splits of a data set that has several: seed s takes split s mod 10."""
@@ -47,7 +46,7 @@ def read_published(entry: DatasetEntry, task: str, root: Path, seed: int) -> Loa
         return _planetoid(entry.name, task, first.parent, generator)
     data, splits = _nodes(family, entry, root, seed, generator)
     if entry.row_normalized:
-        data.x = row_normalized(data.x)
+        data.x = row_normalized(required(data.x))
     return data, splits
 
 
@@ -67,7 +66,7 @@ def _planetoid(name: str, task: str, folder: Path, generator: torch.Generator) -
 
 def _nodes(
     family: str, entry: DatasetEntry, root: Path, seed: int, generator: torch.Generator
-) -> tuple[Data, dict[str, Tensor]]:
+) -> tuple[Graph, dict[str, Tensor]]:
     if family == "geom_gcn_splits":
         graph = next(root / file.path for file in entry.files if file.path.startswith("Planetoid/"))
         return read_geom_gcn(graph.parent, entry.name.removesuffix("-geom"), root / entry.files[seed % SPLITS].path)
@@ -75,4 +74,4 @@ def _nodes(
     if family in ("heterophilous_npz", "HeterophilousGraphDataset"):
         return read_heterophilous(path, seed % SPLITS, directed=entry.directed)
     data = read_citations(path, directed=entry.directed)
-    return data, split_nodes_by_count(data.y, per_class=20, num_valid=500, generator=generator)
+    return data, split_nodes_by_count(required(data.y), per_class=20, num_valid=500, generator=generator)

@@ -19,7 +19,7 @@ def check_dataset(dataset: Dataset) -> None:
         DataError: If the graph is empty, a node id is out of range, a feature is not finite, the features or labels do not fit
             the nodes, the training labels are of a single class, or a split is empty.
     """
-    data = dataset.data
+    data = dataset.graph
     num_nodes = data.num_nodes
     if not num_nodes or data.edge_index.size(1) == 0:
         raise _error(dataset, "its graph is empty: there must be at least one edge between two different nodes")
@@ -43,9 +43,9 @@ def _check_ids(dataset: Dataset, where: str, ids: Tensor) -> None:
     if ids.numel() == 0:
         return
     low, high = (int(bound) for bound in torch.aminmax(ids))
-    if low < 0 or high >= dataset.data.num_nodes:
+    if low < 0 or high >= dataset.graph.num_nodes:
         wrong = low if low < 0 else high
-        raise _error(dataset, f"{where} names node {wrong}, but node ids go from 0 to {dataset.data.num_nodes - 1}")
+        raise _error(dataset, f"{where} names node {wrong}, but node ids go from 0 to {dataset.graph.num_nodes - 1}")
 
 
 def _check_features(dataset: Dataset, x: Tensor, num_nodes: int) -> None:
@@ -59,12 +59,12 @@ def _check_features(dataset: Dataset, x: Tensor, num_nodes: int) -> None:
 
 
 def _check_labels(dataset: Dataset) -> None:
-    if dataset.data.y is None:
+    if dataset.graph.y is None:
         raise _error(dataset, "it has no labels, which task=node needs")
     train = dataset.splits["train"]
     if isinstance(train, Pairs):
         raise _error(dataset, "task=node needs node splits, not pairs")
-    classes = torch.unique(dataset.data.y[train])
+    classes = torch.unique(dataset.graph.y[train])
     if classes.numel() < 2:
         raise _error(dataset, "all training labels are of one class; label nodes of at least two classes")
 

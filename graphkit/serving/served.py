@@ -25,8 +25,7 @@ from graphkit.sparse import CSR
 from graphkit.tasks.experiment import Experiment
 from graphkit.tasks.ranking import rank_items
 from graphkit.training.artifacts import weights_path
-from graphkit.training.loop import Trainer
-from graphkit.training.restore import restore
+from graphkit.training.restore import Restored, restore
 
 BLOCK = 4096
 """Users whose lists are in memory at a time."""
@@ -68,7 +67,7 @@ class Served:
         index: The approximate index that lists are taken from; None: exact search.
     """
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, seed: int) -> None:
+    def __init__(self, trainer: Restored, dataset: Dataset, seed: int) -> None:
         self._trainer, self.seed = trainer, seed
         self._model = cast(Recommender, trainer.model)
         self.users = Names("user", self._model.num_users, dataset.node_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from functools import cached_property, wraps
@@ -28,9 +29,22 @@ def lasting(build: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def untraced(call: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Leave `call` out of `torch.compile`, which traces neither sparse CSR tensors nor caches: its graph breaks here."""
-    disabled: Callable[_P, _R] = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
-    return disabled
+    """Leave `call` out of `torch.compile`, which traces neither sparse CSR tensors nor caches: its graph breaks here.
+
+    The tracer takes seconds to import: where nothing has imported it, nothing is traced and `call` is made directly.
+    """
+    disabled: Callable[_P, _R] | None = None
+
+    @wraps(call)
+    def outside(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        nonlocal disabled
+        if disabled is None:
+            if "torch._dynamo" not in sys.modules:
+                return call(*args, **kwargs)
+            disabled = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
+        return disabled(*args, **kwargs)
+
+    return outside
 
 
 class Structure:

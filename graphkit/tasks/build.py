@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.schema import Train
 from graphkit.data.dataset import Dataset
+from graphkit.tasks.memory import require_memory_for
 from graphkit.training.protocol import Task
 
 
@@ -60,8 +62,13 @@ def construct(target: str, settings: Any, **dims: Any) -> Any:
 
     Returns:
         The new object.
+
+    Raises:
+        RequestError: If its parameters would not fit in memory.
     """
-    return resolve(target)(**dims, **arguments(settings))
+    build = functools.partial(resolve(target), **dims, **arguments(settings))
+    require_memory_for(build)
+    return build()
 
 
 def build_task(

@@ -31,7 +31,7 @@ def stored_request(folder: Path, key: str = "resume") -> Request:
 
     stored = read_config(folder, key)
     try:
-        return check(flatten(stored), DATASETS)
+        return check(flatten(stored), DATASETS, stored=True)
     except RequestError as error:
         lines = [f"{folder / 'config.yaml'}: {line}" for line in str(error).splitlines()]
         raise CheckpointError("\n".join(lines)) from error

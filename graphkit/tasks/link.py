@@ -63,14 +63,14 @@ class LinkPrediction:
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         for metric in self.metrics:
             check_metric(metric)
-        num_nodes = int(dataset.data.num_nodes)
-        self._x = None if dataset.data.x is None else sparse_features(dataset.data.x.to(device))
-        self._adj = CSR.from_edge_index(dataset.data.edge_index.to(device), num_nodes)
+        num_nodes = int(dataset.graph.num_nodes)
+        self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
+        self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
         self._sets = NeighborSets(self._adj)
         self._positive = splits["train"].positive.to(device)
         self._evaluated = {name: (splits[name].positive.to(device), _negatives(dataset, name).to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
-        known = [dataset.data.edge_index] + [splits[name].positive for name in EVALUATED if settings.reject_negatives == "all"]
+        known = [dataset.graph.edge_index] + [splits[name].positive for name in EVALUATED if settings.reject_negatives == "all"]
         try:
             self._non_edges = NonEdges(num_nodes, torch.unique(pair_keys(torch.cat(known, dim=1), num_nodes)))
         except ValueError as error:

@@ -63,7 +63,7 @@ class NodeClassification:
         self._y = y.to(device)
         self._device = device
         self._x = sparse_features(x.to(device))
-        edge_index = dataset.data.edge_index.to(device)
+        edge_index = dataset.graph.edge_index.to(device)
         self._adj = CSR.from_edge_index(edge_index, x.size(0))
         batch = train.batch_size or self._splits["train"].numel()
         self.num_batches = -(-self._splits["train"].numel() // batch)
@@ -161,7 +161,7 @@ class NodeClassification:
 
 
 def _features(dataset: Dataset) -> Tensor:
-    x: Tensor | None = dataset.data.x
+    x: Tensor | None = dataset.graph.x
     if x is None:
         raise RequestError(
             f"data set {dataset.name!r} has no node features, which task=node needs; "
@@ -171,7 +171,7 @@ def _features(dataset: Dataset) -> Tensor:
 
 
 def _labels(dataset: Dataset) -> Tensor:
-    y: Tensor | None = dataset.data.y
+    y: Tensor | None = dataset.graph.y
     if y is None or not bool((y >= 0).any()):
         raise RequestError(
             f"data set {dataset.name!r} has no node labels, which task=node needs; "
@@ -182,8 +182,8 @@ def _labels(dataset: Dataset) -> Tensor:
 
 def _made_undirected(dataset: Dataset, model: str) -> str:
     """What a model for undirected graphs makes of directed edges."""
-    source, target = dataset.data.edge_index
-    n = int(dataset.data.num_nodes)
+    source, target = dataset.graph.edge_index
+    n = int(dataset.graph.num_nodes)
     one_way = ~torch.isin(source * n + target, target * n + source)
     loops = int((source == target).sum())
     return (

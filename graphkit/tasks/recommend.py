@@ -19,6 +19,7 @@ from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
+from graphkit.tasks.memory import require_memory
 from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
 from graphkit.training.protocol import Backward, Stage, one_stage
 
@@ -53,8 +54,8 @@ class Recommendation:
         device: Where to compute.
 
     Raises:
-        RequestError: If the data set is not one of interactions, a metric is unknown, or a user to train on has interacted
-            with every item.
+        RequestError: If the data set is not one of interactions, a metric is unknown, a user to train on has interacted with
+            every item, or a batch would not fit in memory.
     """
 
     def __init__(self, dataset: Dataset, settings: RecommendTask, model: Any, train: Train, device: torch.device) -> None:
@@ -64,7 +65,7 @@ class Recommendation:
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         self._k = max(check_metric(metric) for metric in self.metrics)
-        self._shape = int(dataset.data.num_users), int(dataset.data.num_items)
+        self._shape = int(dataset.graph.num_users), int(dataset.graph.num_items)
         pairs = {name: part for name, part in dataset.splits.items() if isinstance(part, Tensor)}
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
@@ -78,6 +79,11 @@ class Recommendation:
         self._sampler = self._make_sampler(dataset.name, interactions, settings)
         batch_size = train.batch_size or interactions.nnz
         self.num_batches = -(-interactions.nnz // batch_size) if self._sampler else 0
+        if self._sampler:
+            ids, width = min(batch_size, interactions.nnz) * (2 + settings.num_negatives), int(model.hidden_channels)
+            require_memory(  # ids, embeddings and their gradients
+                ids * (8 + 2 * 4 * width), "a batch of triples", "lower train.batch_size or task.num_negatives"
+            )
 
     def build_model(self) -> nn.Module:
         """A freshly initialized model on the task's device, fitted; consumes torch's global random state.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -88,8 +87,12 @@ def record_environment(path: Path, now: dict[str, Any]) -> None:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory in MiB: allocated on the GPU for CUDA, else resident memory of this process since it started."""
+    """Peak memory in MiB: allocated on the GPU for CUDA, else resident memory of this process since it started; 0: unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

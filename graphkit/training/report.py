@@ -123,8 +123,19 @@ def _chart(title: str, column: str, result: RunResult, rows: Sequence[Row]) -> C
 
     curves = []
     for seed, best_epoch in zip(result.seeds, result.best_epochs, strict=True):
-        stride = math.ceil(len(lines[seed]) / _MOST_POINTS) or 1
-        drawn = [*lines[seed][:-1:stride], *lines[seed][-1:]]
+        drawn = _thinned(lines[seed], best_epoch)
         best = next((place(epoch, value) for epoch, value in lines[seed] if epoch == best_epoch), None)
         curves.append(Curve(seed, " ".join(f"{x},{y}" for x, y in (place(*point) for point in drawn)), best))
     return Chart(title, curves, first, last, f"{low:.4g}", f"{high:.4g}")
+
+
+def _thinned(line: list[tuple[int, float]], best_epoch: int) -> list[tuple[int, float]]:
+    """Points that draw the same line at the page's size: of every few its lowest and highest, both ends, the selected epoch."""
+    size = math.ceil(2 * len(line) / _MOST_POINTS)
+    if size <= 2:
+        return line
+    kept = {line[0], line[-1], *(point for point in line if point[0] == best_epoch)}
+    for start in range(0, len(line), size):
+        part = line[start : start + size]
+        kept |= {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
+    return sorted(kept)

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from graphkit.errors import CheckpointError
 from graphkit.training.artifacts import config_digest, read_config, weights_path
 from graphkit.training.checkpoint import load_weights
-from graphkit.training.loop import Trainer
-from graphkit.training.protocol import LoopSettings, Task
-from graphkit.training.runtime import make_fabric, process_state, resolve_precision, seed_everything
+from graphkit.training.protocol import Task
+from graphkit.training.runtime import own_modes, process_state, seed_everything
 
 
-def restore(folder: Path, config: dict[str, Any], make_task: Callable[[int], Task], seed: int, device: torch.device) -> Trainer:
+class Restored:
+    """A seed's task, and its model with the selected weights, to ask and not to train. Needs no Fabric, which imports slowly.
+
+    Args:
+        task: The task.
+        model: Its model.
+        dtype: What the run computed in, outside mixed precision.
+    """
+
+    def __init__(self, task: Task, model: nn.Module, dtype: torch.dtype) -> None:
+        self.task, self.model, self._dtype = task, model, dtype
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within: eval mode, no gradients, the run's own full precision, as `Trainer.evaluating` has it."""
+        self.model.eval()
+        with own_modes(self._dtype), torch.no_grad():
+            yield
+
+
+def restore(
+    folder: Path, config: dict[str, Any], make_task: Callable[[int], Task], seed: int, device: torch.device
+) -> Restored:
     """Build a seed's task and model as its run did, and put the selected weights in.
 
     A model that learns while it is fitted learns again, from the same data and the same random state, which gives the same
@@ -30,21 +53,21 @@ def restore(folder: Path, config: dict[str, Any], make_task: Callable[[int], Tas
         device: Where to compute.
 
     Returns:
-        A trainer that will not train: its `task` and `model`, and `evaluating()` to ask the model in. Global random states,
-        threads and determinism are as before.
+        The task and model, with `evaluating()` to ask the model in. Global random states, threads and determinism are as
+        before.
 
     Raises:
         CheckpointError: If the weights are missing, damaged, or of other settings or data.
     """
     with process_state(config["threads"], config["deterministic"], device):
-        precision, _ = resolve_precision(config["precision"], device)
         seed_everything(seed)
         task = make_task(seed)
         seed_everything(seed)
-        train, fabric = LoopSettings.of(config["train"]), make_fabric(device, precision)
-        trainer = Trainer(task, train, fabric, seed, lambda epoch, done: None, trains=False)
+        dtype = torch.float64 if config["precision"] == "64-true" else torch.float32
+        model = task.build_model()
+        model = model.double() if dtype == torch.float64 else model
         path = weights_path(folder, seed)
-        note = load_weights(path, trainer.model)
+        note = load_weights(path, model)
     if note.get("config") != config_digest(read_config(folder)):
         raise CheckpointError(f"{path} belongs to other settings than {folder / 'config.yaml'}: put the run's own files back")
-    return trainer
+    return Restored(task, model, dtype)

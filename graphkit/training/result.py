@@ -53,7 +53,7 @@ class RunResult:
         seconds: Wall time of all seeds, interruptions not counted.
         epoch_seconds: Median training time of an epoch, without evaluation; None if nothing was trained.
         steps_per_second: Training steps a second at that median; None if nothing was trained.
-        peak_memory_mb: Peak memory in MiB: of the GPU on CUDA, else resident memory of the process.
+        peak_memory_mb: Peak memory in MiB: of the GPU on CUDA, else resident memory of the process; 0 where unknown.
         folder: The run folder.
         protocol: One or two sentences: what was trained on, what was held out.
         notes: Further plain sentences about the run, e.g. the recipe used.

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from graphkit.errors import CheckpointError, Interrupted, RunError
+from graphkit.errors import CheckpointError, Interrupted
 from graphkit.training.artifacts import config_digest, create_folder, read_config, read_result, write_result
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from graphkit.training.environment import environment, peak_memory_mb, record_environment
@@ -30,6 +30,7 @@ from graphkit.training.runtime import (
     resolve_device,
     resolve_precision,
     seed_everything,
+    torch_errors,
 )
 from graphkit.training.tensorboard import EventWriter, require_tensorboard
 
@@ -66,7 +67,7 @@ def train_run(
         RequestError: If the device, the output folder or TensorBoard is not to be had.
         CheckpointError: If the folder cannot be resumed.
         RunError: If a loss is not finite, memory or disk runs out.
-        Interrupted: After SIGINT or SIGTERM; the last checkpoint is whole.
+        Interrupted: After SIGINT, SIGTERM or SIGHUP; the last checkpoint is whole.
     """
     if folder is not None:
         folder = Path(folder)
@@ -82,7 +83,7 @@ def train_run(
         folder = create_folder(config)
     with exclusive(folder), storage_errors(folder):
         try:
-            with interruptible(), process_state(config["threads"], config["deterministic"], device), _torch_errors():
+            with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
                 run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes))
                 return run.complete()
         except KeyboardInterrupt:
@@ -248,20 +249,3 @@ class _Run:
             yield events
         finally:
             events.close()
-
-
-@contextlib.contextmanager
-def _torch_errors() -> Iterator[None]:
-    """Say in one sentence what torch says in many: memory that ran out, an operation that cannot repeat."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-            raise RunError("out of memory: lower train.batch_size, train.eval_batch_size or task.micro_batch") from error
-        if "does not have a deterministic implementation" in text:
-            operation = text.split(" does not have", 1)[0]
-            raise RunError(
-                f"{operation} gives results that depend on timing on this device: set deterministic=false"
-            ) from error
-        raise

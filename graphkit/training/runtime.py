@@ -1,4 +1,4 @@
-"""The process around a run: device, threads, determinism, random states, signals; all put back when the run is over."""
+"""The process around a run: device, threads, torch's modes, random states, signals; all put back when the run is over."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import ctypes
 import os
 import random
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, RunError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ALONE = threading.RLock()
+"""Held by the thread that runs: random states and thread counts belong to the whole process."""
 
 
 def resolve_device(name: str, precision: str = "32-true") -> torch.device:
@@ -55,6 +60,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> tuple[Preci
 
 def make_fabric(device: torch.device, precision: Precision) -> Fabric:
     """Fabric on one device."""
+    from lightning_fabric import Fabric  # brings torch's tracer along, which takes seconds and which predictions do without
+
     return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index], precision=precision)
 
 
@@ -105,6 +112,8 @@ def keep_freed_memory() -> None:
     By default every tensor above 32 MB is mapped afresh and each of its pages faults on first touch, in every step again: a
     tenth of a training step on ogbl-ddi. Where the C library is another one nothing changes.
     """
+    if sys.platform != "linux":
+        return
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return
@@ -114,51 +123,128 @@ def keep_freed_memory() -> None:
 
 
 @contextlib.contextmanager
+def own_modes(dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Within, torch's modes are those of a new process, whatever the caller has set; afterwards they are the caller's again.
+
+    Gradients are recorded; there is no autocast; tensors are made on the CPU and in `dtype`; products of float32 matrices are
+    computed in float32.
+    """
+    before_dtype, before_products = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    with contextlib.ExitStack() as modes:
+        modes.enter_context(torch.inference_mode(False))
+        modes.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                modes.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            modes.enter_context(
+                torch.device("cpu")
+            )  # a mode that every call of torch passes through, so only where it is needed
+        try:
+            torch.set_default_dtype(dtype)
+            torch.set_float32_matmul_precision("highest")
+            yield
+        finally:
+            torch.set_default_dtype(before_dtype)
+            torch.set_float32_matmul_precision(before_products)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    if not _ALONE.acquire(blocking=False):
+        raise RequestError(
+            "another thread of this process is in a run, and both would share one random state: start each run in a process of "
+            "its own"
+        )
+    try:
+        yield
+    finally:
+        _ALONE.release()
+
+
+@contextlib.contextmanager
 def process_state(threads: int, deterministic: bool, device: torch.device) -> Iterator[None]:
-    """Set threads and determinism for a run; afterwards both, and the global random states, are as before.
+    """Set threads, determinism and torch's modes for a run; afterwards they, and the global random states, are as before.
+
+    A thread may enter again what it has entered; any other is refused, since all threads share one random state.
 
     Args:
         threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS).
         deterministic: On CUDA, refuse operations whose result depends on timing. CPU operations always repeat, and asking
             torch there would only slow them down.
         device: Where the run computes.
+
+    Raises:
+        RequestError: If another thread of this process is inside.
     """
-    before_threads = torch.get_num_threads()
-    before_mode = torch.get_deterministic_debug_mode()
-    before_random = random_states(device)
-    try:
-        if device.type == "cpu":
-            keep_freed_memory()
-        if threads > 0:
-            torch.set_num_threads(threads)
-        if deterministic and device.type == "cuda":
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
-            torch.use_deterministic_algorithms(True)
-        yield
-    finally:
-        torch.set_num_threads(before_threads)
-        torch.set_deterministic_debug_mode(before_mode)
-        restore_random_states(before_random, device)
+    with _alone():
+        before_threads = torch.get_num_threads()
+        before_mode = torch.get_deterministic_debug_mode()
+        before_random = random_states(device)
+        try:
+            if device.type == "cpu":
+                keep_freed_memory()
+            if threads > 0:
+                torch.set_num_threads(threads)
+            refuse = deterministic and device.type == "cuda"
+            if refuse:
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
+            torch.use_deterministic_algorithms(refuse)
+            with own_modes():
+                yield
+        finally:
+            torch.set_num_threads(before_threads)
+            torch.set_deterministic_debug_mode(before_mode)
+            restore_random_states(before_random, device)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, the first SIGINT or SIGTERM raises KeyboardInterrupt and a second one ends the process at once.
+    """Within, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt and a second one ends the process at once.
 
-    Outside the main thread Python handles no signals; nothing changes there.
+    SIGHUP, of a terminal that was closed, stays ignored where it is: `nohup` runs on. Outside the main thread Python handles
+    no signals; nothing changes there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    handled = [*_SIGNALS]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handled.append(signal.SIGHUP)
+
     def first(signum: int, frame: FrameType | None) -> None:
-        for number in _SIGNALS:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, first) for number in _SIGNALS}
+    before = {number: signal.signal(number, first) for number in handled}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def torch_errors() -> Iterator[None]:
+    """Say in one sentence what torch says in many: memory that ran out, an operation that cannot repeat.
+
+    Raises:
+        RunError: With what to do.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+            raise RunError(
+                "out of memory: lower train.batch_size, train.eval_batch_size, task.micro_batch or the width of the model, or "
+                "take a smaller data set"
+            ) from error
+        if "does not have a deterministic implementation" in text:
+            operation = text.split(" does not have", 1)[0]
+            raise RunError(
+                f"{operation} gives results that depend on timing on this device: set deterministic=false"
+            ) from error
+        raise

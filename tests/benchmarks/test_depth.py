@@ -116,7 +116,7 @@ def test_the_default_plan():
     [
         (["--dataset", "squirrel-directed"], "squirrel-directed is directed: the energy is that of an undirected graph"),
         (["--dataset", "carate"], "karate"),
-        (["--layers", "0"], "model.num_layers=0: expected an integer of at least 1"),
+        (["--layers", "0"], "model.num_layers=0: expected an integer from 1 to 10000"),
         (["--seeds", "0"], "seeds=0"),
     ],
 )

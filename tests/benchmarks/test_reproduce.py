@@ -266,7 +266,7 @@ def test_results_of_other_settings_than_the_row_s_are_not_passed_off(places: Pla
         ),
         (["tiny", "--set", "out=x", "foo"], ["foo: expected key=value", "--set out=: it is the table's to say"]),
         (["tiny", "--set", "train.epoch=3"], ["karate/ncn: unknown key 'train.epoch': did you mean train.epochs?"]),
-        (["tiny", "--seeds", "0"], ["karate/ncn: seeds=0: expected an integer of at least 1"]),
+        (["tiny", "--seeds", "0"], ["karate/ncn: seeds=0: expected an integer from 1 to 100000"]),
         (["tiny", "--tolerance-std", "-1"], ["--tolerance-std -1: expected a number of at least 0"]),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.listing import help_page, list_page
+from graphkit.conf.listing import help_page, list_page, topic_mistakes
 from graphkit.conf.recipes import recipe_names
 from graphkit.conf.settings import model_settings, run_settings, show, task_settings
 from graphkit.data.catalog import DATASETS
@@ -37,7 +37,7 @@ def test_list_shows_every_setting_with_default_and_meaning(monkeypatch: pytest.M
     tables += [model_settings(task, model) for task, models in MODELS.items() for model in models]
     for setting in (setting for table in tables for setting in table.values()):
         assert f"{setting.key}={show(setting.default)} {words(setting.help)} [" in text
-    assert "train.epochs=100 passes over the training data; 0: evaluate only [integer >= 0]" in text
+    assert "train.epochs=100 passes over the training data; 0: evaluate only [integer 0..1000000000]" in text
     assert "[number 0..0.999]" in text and "[text or null]" in text and "[auto|cpu|cuda]" in text
 
 
@@ -58,6 +58,31 @@ def test_topics_are_apart():
     assert "dataset=" not in list_page("tasks", DATASETS)
     assert "model.beta" not in list_page("datasets", DATASETS)
     assert "model.beta=1" in list_page("models", DATASETS)
+
+
+@pytest.mark.parametrize("name", [*TASKS, *DATASETS, *(model for models in MODELS.values() for model in models)])
+def test_a_page_of_one(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "2000")
+    assert topic_mistakes(name, DATASETS) == []
+    page = list_page(name, DATASETS)
+    titles = [line for line in page.splitlines() if line and not line.startswith(" ")]
+    wanted = [f"task={name}"] * (name in TASKS) + [f"dataset={name}"] * (name in DATASETS)
+    assert titles == wanted + [f"task={task} model={name}" for task in TASKS if name in MODELS[task]]
+    parts = [(task, name) for task in TASKS if name in MODELS[task]]
+    settings = [model_settings(*part) for part in parts] + [task_settings(task) for task in TASKS if task == name]
+    assert all(f"{key}=" in page for table in settings for key in table)
+    tuned = [recipe for recipe in recipe_names() if any(recipe.startswith(f"{t}-{name}-") for t in TASKS) and name in DATASETS]
+    tuned += [recipe for recipe in recipe_names() if any(recipe.startswith(t) and recipe.endswith(f"-{m}") for t, m in parts)]
+    assert all(recipe in page for recipe in tuned)
+
+
+def test_what_there_is_no_page_of():
+    assert topic_mistakes(None, DATASETS) == topic_mistakes("models", DATASETS) == []
+    assert topic_mistakes("modles", DATASETS) == ["--list modles: did you mean models?"]
+    assert topic_mistakes("cora-gom", DATASETS) == ["--list cora-gom: did you mean cora-geom?"]
+    assert topic_mistakes("zzzzz", DATASETS) == [
+        "--list zzzzz: expected one of tasks, datasets, models, or the name of a task, data set or model"
+    ]
 
 
 def test_help_names_everything_to_choose_from(width: int):

@@ -29,7 +29,7 @@ def test_all_mistakes_at_once():
         "unknown key 'usr': did you mean user?",
         "node=: predict serves task=recommend so far; scores of the nodes of other runs are in the run's "
         "seed-K/predictions.npz",
-        "top=0: expected an integer of at least 1",
+        "top=0: expected an integer from 1 to 1000000000",
         "seen=hid: expected one of hide, show: did you mean hide?",
     ]
 

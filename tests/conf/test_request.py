@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +73,19 @@ WRONG = [
     (["out=${oc.env:HOME}"], "out=${oc.env:HOME}: expected the text itself, not ${...}"),
     (["data.split=0.5"], "data.split=0.5: expected numbers such as [0.7,0.1,0.2]"),
     # out of range
-    (["train.epochs=-1"], "train.epochs=-1: expected an integer of at least 0"),
-    (["seeds=0"], "seeds=0: expected an integer of at least 1"),
+    (["train.epochs=-1"], "train.epochs=-1: expected an integer from 0 to 1000000000"),
+    (["seeds=0"], "seeds=0: expected an integer from 1 to 100000"),
     (["seed=4294967296"], "seed=4294967296: expected an integer from 0 to 4294967295"),
-    (["train.lr=-0.1"], "train.lr=-0.1: expected a number of at least 0"),
+    (["train.lr=-0.1"], "train.lr=-0.1: expected a number from 0 to 1e+09"),
+    (["threads=2147483647"], "threads=2147483647: expected an integer from 0 to 4096"),
+    (["threads=4096"], f"threads=4096: this machine has {os.cpu_count()} CPU cores; threads=0 takes all"),
+    (["model.hidden_channels=9223372036854775807"],
+     "model.hidden_channels=9223372036854775807: expected an integer from 1 to 1048576"),
+    (["model.num_layers=10000000000"], "model.num_layers=10000000000: expected an integer from 0 to 10000"),
+    (["task=recommend", "dataset=lastfm", "task.num_negatives=900000000"],
+     "task.num_negatives=900000000: expected an integer from 1 to 100000"),
+    (["task=recommend", "dataset=lastfm", "model=lightgcl", "model.positive_limit=1e200"],
+     "model.positive_limit=1e200: expected a number from 1e-06 to 1e+09"),
     (["model.dropout=1"], "model.dropout=1: expected a number from 0 to 0.999"),
     # malformed arguments and flags
     (["foo"], "foo: expected key=value"),
@@ -83,8 +93,15 @@ WRONG = [
     ([""], "'': expected key=value"),
     (["--lst"], "unknown flag '--lst': did you mean --list?"),
     (["--zzzzz"], "unknown flag '--zzzzz': expected one of --help, --list, --dry-run, --version, or key=value"),
-    (["--list", "modles"], "--list modles: did you mean models?"),
-    (["--list", "zzzzz"], "--list zzzzz: expected one of tasks, datasets, models"),
+    (["--seed", "3"], "'--seed 3': settings take no dashes, give seed=3"),
+    (["--train.epochs=5"], "'--train.epochs=5': settings take no dashes, give train.epochs=5"),
+    (["--batch-size", "8"], "'--batch-size 8': settings take no dashes, give train.batch_size=8"),
+    (["--device", "--dry-run"], "'--device': settings take no dashes, give device=VALUE"),
+    (["--dry_run"], "unknown flag '--dry_run': did you mean --dry-run?"),
+    (["seed", "=", "3"], "seed = 3: write it without spaces, seed=3"),
+    (["seed=", "3"], "seed= 3: write it without spaces, seed=3"),
+    (["seed", "=3"], "seed =3: write it without spaces, seed=3"),
+    (["device=gpu"], "device=gpu: expected one of auto, cpu, cuda: did you mean cuda?"),
     # things that do not go together
     (["task=node", "dataset=ogbl-ddi"],
      "dataset=ogbl-ddi: it serves task=link, not task=node, which has "
@@ -142,13 +159,25 @@ def test_a_settings_section_lists_what_it_holds():
 def test_defaults():
     bare = request()
     assert (bare.task, bare.dataset, bare.model, bare.values) == ("link", "digits", "ncn", {})
-    assert request("task=node").model == "gcn"
+    assert (request("task=node").dataset, request("task=node").model) == ("digits", "gcn")
+    recommend = request("task=recommend")
+    assert (recommend.dataset, recommend.model) == ("planted-interactions", "lightgcn")
+
+
+def test_settings_of_a_run_made_on_a_larger_machine():
+    stored = check(split(["threads=4096"]).assignments, DATASETS, stored=True)
+    assert stored.values == {"threads": 4096}
+
+
+@pytest.mark.parametrize("name", ["'tis", '"Heat"', "'a', 'b'", "don't", "[x", "a, b", "$HOME", "~nobody-of-that-name/x", "-1"])
+def test_text_is_taken_as_it_was_typed(name: str):
+    assert request(f"out={name}", f"data.root={name}").values == {"out": name, "data.root": name}
 
 
 def test_values_have_their_setting_s_type():
     values = request(
         "train.epochs=5", "train.lr=1", "train.head_lr=null", "deterministic=False", "data.root=/a b/größe (1).csv",
-        "out='runs, mine'", "resume=null", "seed=7",
+        "out=runs, mine", "resume=null", "seed=7",
     ).values  # fmt: skip
     assert values == {
         "train.epochs": 5, "train.lr": 1.0, "train.head_lr": None, "deterministic": False, "data.root": "/a b/größe (1).csv",

@@ -1,10 +1,12 @@
 import dataclasses
+import re
 
 import pytest
 
 from graphkit.conf import schema
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.settings import CHOICES, SECTIONS, all_settings, model_settings, run_settings, task_settings
+from graphkit.conf.predict import prediction_settings
+from graphkit.conf.settings import CHOICES, SECTIONS, all_settings, model_settings, run_settings, show, task_settings
 
 EVERY = all_settings(TASKS, [(task, model) for task, models in MODELS.items() for model in models])
 
@@ -45,3 +47,18 @@ def test_kinds():
     }  # fmt: skip
     assert {key: EVERY[key].kind for key in expected} == expected
     assert EVERY["train.head_lr"].optional and not EVERY["train.lr"].optional
+
+
+NUMBERS = {key: one for key, one in (EVERY | prediction_settings()).items() if one.kind in (int, float, list)}
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_every_number_has_bounds_and_is_refused_outside(key: str):
+    setting = NUMBERS[key]
+    assert setting.low is not None and setting.high is not None
+    assert setting.low < setting.high <= 1e15
+    for bound, outside in ((setting.low, setting.low - 1), (setting.high, setting.high * 2)):
+        given, wrong = ([bound], [outside]) if setting.kind is list else (bound, outside)
+        assert setting.check(given) == given
+        with pytest.raises(ValueError, match=re.escape(f" from {show(setting.low)} to {show(setting.high)}")):
+            setting.check(wrong)

@@ -30,7 +30,7 @@ def planted(features: int = 0, seed: int = 0, **changes: Any) -> Dataset:
     fields: dict[str, Any] = {
         "name": "planted",
         "task": "link",
-        "data": Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=NODES),
+        "graph": Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=NODES),
         "splits": {
             "train": Pairs(train),
             "valid": Pairs(edges[:, :12], others[:, :40]),
@@ -41,7 +41,7 @@ def planted(features: int = 0, seed: int = 0, **changes: Any) -> Dataset:
         "protocol": "planted communities",
     }
     if features:
-        fields["data"].x = torch.randn(NODES, features, generator=generator)
+        fields["graph"].x = torch.randn(NODES, features, generator=generator)
     return Dataset(**(fields | changes))
 
 

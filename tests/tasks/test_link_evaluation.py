@@ -65,7 +65,7 @@ def test_negatives_are_no_known_positives(reject: str) -> None:
     every = every[:, torch.randperm(every.size(1), generator=torch.Generator().manual_seed(0))]
     free, valid, test, train = every[:, :4], every[:, 4:9], every[:, 9:14], every[:, 14:]
     dataset = planted(
-        data=Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=14),
+        graph=Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=14),
         splits={"train": Pairs(train), "valid": Pairs(valid, free), "test": Pairs(test, free)},
     )
     task = make_task(dataset, settings=LinkTask(reject_negatives=reject))
@@ -172,7 +172,7 @@ def _complete() -> Dataset:
     every = torch.triu_indices(4, 4, offset=1)
     pairs = Pairs(every, every)
     data = Data(edge_index=torch.cat([every, every.flip(0)], dim=1), num_nodes=4)
-    return planted(data=data, splits={"train": pairs, "valid": pairs, "test": pairs})
+    return planted(graph=data, splits={"train": pairs, "valid": pairs, "test": pairs})
 
 
 def _of_nodes() -> Dataset:

@@ -42,7 +42,7 @@ def planted(num_classes: int = 3, size: int = 30, seed: int = 0, **changes: Any)
     fields: dict[str, Any] = {
         "name": "planted",
         "task": "node",
-        "data": Data(x=x, y=y, edge_index=edge_index, num_nodes=n),
+        "graph": Data(x=x, y=y, edge_index=edge_index, num_nodes=n),
         "splits": splits,
         "metric": "accuracy",
         "metrics": ("accuracy",),
@@ -281,13 +281,13 @@ def test_same_seed_gives_the_same_model() -> None:
 def _without(dataset: Dataset, key: str) -> Dataset:
     data = dataset.data.clone()
     del data[key]
-    return replace(dataset, data=data)
+    return replace(dataset, graph=data)
 
 
 def _relabeled(dataset: Dataset, split: str, label: int) -> Dataset:
     data = dataset.data.clone()
     data.y[dataset.splits[split]] = label
-    return replace(dataset, data=data)
+    return replace(dataset, graph=data)
 
 
 @pytest.mark.parametrize(
@@ -345,16 +345,16 @@ def test_isolated_nodes_and_zero_features_give_finite_scores(model: Any) -> None
     x[10:20] = 0.0
     for features in (x, torch.zeros_like(x)):
         data = Data(x=features, y=dataset.data.y, edge_index=edge_index, num_nodes=90)
-        task = make_task(replace(dataset, data=data), replace(model, norm="layer"))
+        task = make_task(replace(dataset, graph=data), replace(model, norm="layer"))
         trained = train_epochs(task, 5)
         assert np.isfinite(task.predictions(trained)["logits"]).all()
     assert not bool((edge_index == 0).any())  # node 0 is alone
-    task = make_task(replace(dataset, data=Data(x=x, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
+    task = make_task(replace(dataset, graph=Data(x=x, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
     trained = train_epochs(task, 1)
     alone = task.predictions(trained)["logits"][0]
     other = x + 1.0
     other[0] = x[0]
-    task = make_task(replace(dataset, data=Data(x=other, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
+    task = make_task(replace(dataset, graph=Data(x=other, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
     np.testing.assert_allclose(task.predictions(trained)["logits"][0], alone, rtol=1e-5, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ from tests.tasks.test_node import make_task, planted
 def with_edges(edge_index: torch.Tensor, directed: bool) -> Dataset:
     dataset = planted()
     data = Data(x=dataset.data.x, y=dataset.data.y, edge_index=edge_index, num_nodes=dataset.data.num_nodes)
-    return replace(dataset, data=data, directed=directed)
+    return replace(dataset, graph=data, directed=directed)
 
 
 DIRECTED = torch.tensor([[0, 1, 1, 2, 3, 5], [1, 0, 2, 3, 3, 4]])  # 0 <-> 1 -> 2 -> 3, 5 -> 4, a loop at 3

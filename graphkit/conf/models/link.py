@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.fields import probability, setting
+from graphkit.conf.fields import depth, probability, setting, width
 
 
 @dataclass
 class _EncodedPairs:
     """What models share that embed the nodes by `LinkEncoder`; names in brackets are those of NCN's code."""
 
-    hidden_channels: int = setting(256, "width d of embeddings and head", low=1)
-    num_layers: int = setting(1, "message passing layers", low=0)
+    hidden_channels: int = width(256, "width d of embeddings and head")
+    num_layers: int = depth(1, "message passing layers", low=0)
     conv: str = setting(
         "puregcn",
         "message passing: pure* have no weights; puregcn is D^-1/2 (A+I) D^-1/2 x, puresum A x, puremean D^-1 A x",
@@ -39,7 +39,7 @@ class NCNModel(_EncodedPairs):
     tail_activation: bool = setting(True, "end the two streams on their activation instead of a further linear map (tailact)")
     two_layer_head: bool = setting(False, "two hidden layers in the final head instead of one (twolayerlin)")
     common_neighbor_dropout: float = probability(0.0, "dropout of directed adjacency entries before the intersection (preedp)")
-    beta: float = setting(1.0, "initial weight of the common-neighbor stream")
+    beta: float = setting(1.0, "initial weight of the common-neighbor stream", low=-1e9, high=1e9)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class GAEModel(_EncodedPairs):
     """Graph autoencoder: the same encoder as NCN, a head on the Hadamard product alone."""
 
     name: str = "gae"
-    head_layers: int = setting(3, "linear layers of the head", low=1)
+    head_layers: int = depth(3, "linear layers of the head")
 
 
 @dataclass

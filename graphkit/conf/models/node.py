@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.fields import probability, setting
+from graphkit.conf.fields import count, depth, probability, setting, width
 
 
 @dataclass
 class _NodeNetwork:
-    hidden_channels: int = setting(64, "width of the hidden layers", low=1)
-    num_layers: int = setting(2, "layers", low=1)
+    hidden_channels: int = width(64, "width of the hidden layers")
+    num_layers: int = depth(2, "layers")
     dropout: float = probability(0.5, "dropout before every layer")
     input_dropout: float | None = setting(None, "dropout of the features; default: dropout", low=0.0, high=0.999)
     norm: str = setting("none", "normalization in every hidden layer", choices=("none", "layer", "batch"))
@@ -47,8 +47,10 @@ class GATModel(_GraphNetwork):
     """Graph attention network."""
 
     name: str = "gat"
-    heads: int = setting(8, "attention heads of a hidden layer, side by side; they share hidden_channels out evenly", low=1)
-    output_heads: int = setting(1, "attention heads of the last layer, whose mean is taken", low=1)
+    heads: int = count(
+        8, "attention heads of a hidden layer, side by side; they share hidden_channels out evenly", low=1, high=1024
+    )
+    output_heads: int = count(1, "attention heads of the last layer, whose mean is taken", low=1, high=1024)
     attention_dropout: float = probability(0.0, "dropout of the attention of a node to a neighbor")
 
 
@@ -64,9 +66,9 @@ class LINKXModel(_NodeNetwork):
     """Perceptrons on a node's row of the adjacency matrix and on its features, and one on both."""
 
     name: str = "linkx"
-    num_layers: int = setting(2, "layers of the perceptron on both", low=1)
-    num_edge_layers: int = setting(1, "layers of the perceptron on the adjacency matrix", low=1)
-    num_node_layers: int = setting(1, "layers of the perceptron on the features", low=1)
+    num_layers: int = depth(2, "layers of the perceptron on both")
+    num_edge_layers: int = depth(1, "layers of the perceptron on the adjacency matrix")
+    num_node_layers: int = depth(1, "layers of the perceptron on the features")
 
 
 @dataclass
@@ -75,8 +77,8 @@ class DirGNNModel:
 
     name: str = "dir-gnn"
     conv: str = setting("gcn", "aggregation in each direction", choices=("gcn", "sage", "gat"))
-    hidden_channels: int = setting(64, "width of the layers", low=1)
-    num_layers: int = setting(2, "layers", low=1)
+    hidden_channels: int = width(64, "width of the layers")
+    num_layers: int = depth(2, "layers")
     alpha: float = setting(0.5, "weight of the out-neighbors; the in-neighbors get the rest", low=0.0, high=1.0)
     learn_alpha: bool = setting(False, "learn alpha, in each layer its own")
     bound_alpha: bool = setting(False, "keep a learned alpha between 0 and 1")
@@ -90,9 +92,9 @@ class ADPAModel:
     """Adaptive directed pattern aggregation."""
 
     name: str = "adpa"
-    hidden_channels: int = setting(32, "width of every pattern's branch", low=1)
-    num_hops: int = setting(2, "propagations of every pattern, made once", low=1)
-    num_layers: int = setting(1, "layers of every branch", low=1)
+    hidden_channels: int = width(32, "width of every pattern's branch")
+    num_hops: int = depth(2, "propagations of every pattern, made once")
+    num_layers: int = depth(1, "layers of every branch")
     exponent: float = setting(0.5, "r in D^(r-1) P D^-r: 0.5 symmetric, 0 rows that sum to one", low=0.0, high=1.0)
     decay: bool = setting(True, "scale hop k by ln(1/k) + 1, as the authors' code does")
     pattern_attention: str = setting(
@@ -109,9 +111,9 @@ class _SheafSettings:
         "how orthogonal maps are made; rotation needs stalk_dim=2",
         choices=("householder", "cayley", "exp", "rotation"),
     )
-    stalk_dim: int = setting(3, "learned dimensions of a stalk; orthogonal maps need 2", low=1)
-    hidden_channels: int = setting(16, "channels of each dimension of a stalk", low=1)
-    num_layers: int = setting(2, "diffusion steps", low=1)
+    stalk_dim: int = count(3, "learned dimensions of a stalk; orthogonal maps need 2", low=1, high=256)
+    hidden_channels: int = width(16, "channels of each dimension of a stalk")
+    num_layers: int = depth(2, "diffusion steps")
     low_pass: bool = setting(False, "add a stalk dimension with the fixed operator D + A")
     high_pass: bool = setting(False, "add a stalk dimension with the fixed operator D - A")
     left_weights: bool = setting(True, "mix the dimensions of a stalk before each step")
@@ -137,7 +139,7 @@ class PolyNSDModel(_SheafSettings):
     """Polynomial neural sheaf diffusion."""
 
     name: str = "polynsd"
-    degree: int = setting(3, "degree of the polynomial of the sheaf Laplacian", low=1)
+    degree: int = depth(3, "degree of the polynomial of the sheaf Laplacian")
 
 
 _GCN = Paper(

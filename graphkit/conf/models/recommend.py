@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.fields import setting
+from graphkit.conf.fields import count, depth, setting, weight, width
 
 
 @dataclass
 class _PairwiseModel:
-    hidden_channels: int = setting(64, "width of the embeddings", low=1)
+    hidden_channels: int = width(64, "width of the embeddings")
     init: str = setting(
         "normal", "embeddings start from N(0, init_std^2), or uniform as Xavier has it", choices=("normal", "xavier")
     )
-    init_std: float = setting(0.1, "standard deviation of init=normal", low=0.0)
-    embedding_penalty: float = setting(1e-4, "weight of the penalty on the batch's trained embeddings", low=0.0)
+    init_std: float = weight(0.1, "standard deviation of init=normal")
+    embedding_penalty: float = weight(1e-4, "weight of the penalty on the batch's trained embeddings")
     penalty: str = setting(
         "half-squared",
         "half-squared: half the squared norms over the batch size (LightGCN's code); unique-squared: squared norms of distinct "
@@ -29,7 +29,7 @@ class LightGCNModel(_PairwiseModel):
     """LightGCN: embeddings smoothed over the graph of interactions."""
 
     name: str = "lightgcn"
-    num_layers: int = setting(3, "rounds of propagation", low=1)
+    num_layers: int = depth(3, "rounds of propagation")
     layer_weights: str = setting("mean", "weights of the rounds: all 1 / (layers + 1), or learned", choices=("mean", "learned"))
 
 
@@ -38,19 +38,19 @@ class UltraGCNModel:
     """UltraGCN: no propagation, weighted cross entropy on many negatives and on neighbors of items."""
 
     name: str = "ultragcn"
-    hidden_channels: int = setting(64, "width of the embeddings", low=1)
-    init_std: float = setting(1e-4, "standard deviation of the initialization", low=0.0)
-    w1: float = setting(1e-6, "weight of every positive", low=0.0)
-    w2: float = setting(1.0, "weight of a positive's degree factor", low=0.0)
-    w3: float = setting(1e-6, "weight of every negative", low=0.0)
-    w4: float = setting(1.0, "weight of a negative's degree factor", low=0.0)
-    negative_weight: float = setting(300.0, "weight of the mean over negatives", low=0.0)
-    item_weight: float = setting(5e-4, "weight of the item graph (lambda)", low=0.0)
-    num_neighbors: int = setting(10, "neighbors of an item in the item graph", low=1)
+    hidden_channels: int = width(64, "width of the embeddings")
+    init_std: float = weight(1e-4, "standard deviation of the initialization")
+    w1: float = weight(1e-6, "weight of every positive")
+    w2: float = weight(1.0, "weight of a positive's degree factor")
+    w3: float = weight(1e-6, "weight of every negative")
+    w4: float = weight(1.0, "weight of a negative's degree factor")
+    negative_weight: float = weight(300.0, "weight of the mean over negatives")
+    item_weight: float = weight(5e-4, "weight of the item graph (lambda)")
+    num_neighbors: int = count(10, "neighbors of an item in the item graph", low=1)
     item_graph: str = setting(
         "paper", "weights of the item graph: as in the paper, or as in its code", choices=("paper", "code")
     )
-    decay: float = setting(1e-4, "weight of the penalty on all embeddings (gamma)", low=0.0)
+    decay: float = weight(1e-4, "weight of the penalty on all embeddings (gamma)")
 
 
 @dataclass
@@ -58,13 +58,13 @@ class LightGCLModel:
     """LightGCL: propagation held against propagation over a low-rank view of the graph."""
 
     name: str = "lightgcl"
-    hidden_channels: int = setting(64, "width of the embeddings", low=1)
-    num_layers: int = setting(2, "rounds of propagation", low=1)
-    rank: int = setting(5, "rank of the low-rank view (q)", low=1)
-    temperature: float = setting(0.2, "temperature of the contrast (tau)", low=1e-6)
-    contrast_weight: float = setting(0.2, "weight of the contrast (lambda 1)", low=0.0)
-    positive_limit: float = setting(5.0, "limit of a node's agreement with itself", low=1e-6)
-    decay: float = setting(1e-7, "weight of the penalty on all embeddings (lambda 2)", low=0.0)
+    hidden_channels: int = width(64, "width of the embeddings")
+    num_layers: int = depth(2, "rounds of propagation")
+    rank: int = width(5, "rank of the low-rank view (q)")
+    temperature: float = weight(0.2, "temperature of the contrast (tau)", low=1e-6)
+    contrast_weight: float = weight(0.2, "weight of the contrast (lambda 1)")
+    positive_limit: float = weight(5.0, "limit of a node's agreement with itself", low=1e-6)
+    decay: float = weight(1e-7, "weight of the penalty on all embeddings (lambda 2)")
 
 
 @dataclass
@@ -72,13 +72,13 @@ class SheafModel(_PairwiseModel):
     """Sheaf4Rec: embeddings diffused over a sheaf that is learned from them."""
 
     name: str = "sheaf"
-    num_layers: int = setting(3, "steps of diffusion, each with a sheaf of its own", low=1)
+    num_layers: int = depth(3, "steps of diffusion, each with a sheaf of its own")
     maps: str = setting(
         "orthogonal",
         "restriction maps; diagonal and general ones start near zero and take longer to train",
         choices=("identity", "diagonal", "orthogonal", "general"),
     )
-    stalk_dim: int = setting(2, "dimension of the stalks; divides the width of the embeddings", low=1)
+    stalk_dim: int = count(2, "dimension of the stalks; divides the width of the embeddings", low=1, high=256)
     activation: str = setting("elu", "sigma of a step; none: as in the authors' code", choices=("elu", "tanh", "none"))
     combine: str = setting(
         "mean",
@@ -103,8 +103,8 @@ class MostPopModel:
 
 @dataclass
 class _NeighborModel:
-    num_neighbors: int = setting(100, "nearest neighbors that are added up", low=1)
-    shrinkage: float = setting(0.0, "added to the cosine's denominator: similarities of few interactions count less", low=0.0)
+    num_neighbors: int = count(100, "nearest neighbors that are added up", low=1)
+    shrinkage: float = weight(0.0, "added to the cosine's denominator: similarities of few interactions count less")
 
 
 @dataclass
@@ -126,8 +126,8 @@ class EASEModel:
     """EASE^R: the best linear autoencoder, by a dense inverse of items x items."""
 
     name: str = "ease"
-    regularization: float = setting(500.0, "lambda, added to the diagonal of the items' co-occurrences", low=1e-9)
-    max_memory_gb: float = setting(4.0, "refuse to start when the dense matrix needs more than this, in GB", low=0.0)
+    regularization: float = weight(500.0, "lambda, added to the diagonal of the items' co-occurrences", low=1e-9)
+    max_memory_gb: float = weight(4.0, "refuse to start when the dense matrix needs more than this, in GB")
 
 
 @dataclass
@@ -135,8 +135,8 @@ class GFCFModel:
     """GF-CF: a linear and an ideal low-pass filter of the user's interactions."""
 
     name: str = "gf-cf"
-    alpha: float = setting(0.3, "weight of the ideal filter; 0: none (the paper's code on Amazon-Book)", low=0.0)
-    rank: int = setting(256, "singular vectors of the ideal filter", low=1)
+    alpha: float = weight(0.3, "weight of the ideal filter; 0: none (the paper's code on Amazon-Book)")
+    rank: int = width(256, "singular vectors of the ideal filter")
 
 
 @dataclass
@@ -151,10 +151,10 @@ class IALSModel:
     """iALS: matrix factorization by alternating least squares (extra `als`)."""
 
     name: str = "ials"
-    factors: int = setting(64, "width of the embeddings", low=1)
-    regularization: float = setting(0.01, "weight of the squared norm of all embeddings", low=0.0)
-    confidence: float = setting(1.0, "weight of an interaction's error against 1 of everything else", low=1e-9)
-    iterations: int = setting(15, "sweeps over users and items", low=1)
+    factors: int = width(64, "width of the embeddings")
+    regularization: float = weight(0.01, "weight of the squared norm of all embeddings")
+    confidence: float = weight(1.0, "weight of an interaction's error against 1 of everything else", low=1e-9)
+    iterations: int = depth(15, "sweeps over users and items")
 
 
 _LIGHTGCN = Paper(

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import networkx
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.splits.edges import both_directions, undirected_pairs
 from graphkit.data.splits.nodes import split_nodes_by_count
 
 _FIXED = 0  # seed of the splits that do not depend on a run's seed
 
 
-def karate() -> Data:
+def karate() -> Graph:
     """Zachary's karate club: 34 members, 78 ties, the faction of each as its class, one-hot ids as features."""
+    import networkx  # takes half a second, and nothing else here needs it
+
     graph = networkx.karate_club_graph()
     num_nodes = graph.number_of_nodes()
     pairs = undirected_pairs(torch.tensor(list(graph.edges())).T, num_nodes)
     factions = [0 if graph.nodes[node]["club"] == "Mr. Hi" else 1 for node in range(num_nodes)]
     edge_index = both_directions(pairs, num_nodes)
-    return Data(x=torch.eye(num_nodes), edge_index=edge_index, y=torch.tensor(factions), num_nodes=num_nodes)
+    return Graph(x=torch.eye(num_nodes), edge_index=edge_index, y=torch.tensor(factions), num_nodes=num_nodes)
 
 
 def karate_split(labels: Tensor) -> dict[str, Tensor]:
@@ -32,7 +33,7 @@ def karate_split(labels: Tensor) -> dict[str, Tensor]:
     return split_nodes_by_count(labels, per_class=4, num_valid=10, generator=generator, always=(0, 33))
 
 
-def digits(num_neighbors: int = 10) -> Data:
+def digits(num_neighbors: int = 10) -> Graph:
     """Scikit-learn's 1,797 handwritten digits, each tied to the images nearest to it by cosine similarity.
 
     Args:
@@ -52,7 +53,7 @@ def digits(num_neighbors: int = 10) -> Data:
     source = np.repeat(np.arange(num_nodes), num_neighbors)
     pairs = undirected_pairs(torch.from_numpy(np.stack([source, nearest.ravel()])), num_nodes)
     x = torch.from_numpy(pixels / 16.0).float()
-    return Data(x=x, edge_index=both_directions(pairs, num_nodes), y=torch.from_numpy(labels).long(), num_nodes=num_nodes)
+    return Graph(x=x, edge_index=both_directions(pairs, num_nodes), y=torch.from_numpy(labels).long(), num_nodes=num_nodes)
 
 
 def digits_split(labels: Tensor) -> dict[str, Tensor]:
@@ -61,7 +62,7 @@ def digits_split(labels: Tensor) -> dict[str, Tensor]:
     return split_nodes_by_count(labels, per_class=20, num_valid=500, generator=generator)
 
 
-LOADERS: dict[str, tuple[Callable[[], Data], Callable[[Tensor], dict[str, Tensor]]]] = {
+LOADERS: dict[str, tuple[Callable[[], Graph], Callable[[Tensor], dict[str, Tensor]]]] = {
     "digits": (digits, digits_split),
     "karate": (karate, karate_split),
 }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.splits.edges import both_directions
 
 CLASSES = 4
@@ -22,7 +22,7 @@ TIE_PROBABILITY = 0.7
 STRAY_EDGES = 350
 
 
-def planted_partition(generator: torch.Generator) -> Data:
+def planted_partition(generator: torch.Generator) -> Graph:
     r"""Stochastic block model: classes that show in the edges, and weakly in the features.
 
     Edges join two nodes of one class with probability DEGREE_INSIDE / CLASS_SIZE, of two classes with probability
@@ -44,10 +44,10 @@ def planted_partition(generator: torch.Generator) -> Data:
     probability = torch.where(inside, DEGREE_INSIDE / CLASS_SIZE, DEGREE_ACROSS / (num_nodes - CLASS_SIZE))
     edges = pairs[:, torch.rand(pairs.size(1), generator=generator) < probability]
     x = SIGNAL * torch.eye(CLASSES)[y] + torch.randn(num_nodes, CLASSES, generator=generator)
-    return Data(x=x, edge_index=both_directions(edges, num_nodes), y=y, num_nodes=num_nodes)
+    return Graph(x=x, edge_index=both_directions(edges, num_nodes), y=y, num_nodes=num_nodes)
 
 
-def planted_communities(generator: torch.Generator) -> Data:
+def planted_communities(generator: torch.Generator) -> Graph:
     """Disjoint dense communities and a few stray edges: common neighbors tell which held-out pairs are edges.
 
     Within a community of 20 each pair is tied with probability 0.7, so that a held-out tie has about four common neighbors in
@@ -66,14 +66,14 @@ def planted_communities(generator: torch.Generator) -> Data:
     inside = y[pairs[0]] == y[pairs[1]]
     tied = inside & (torch.rand(pairs.size(1), generator=generator) < TIE_PROBABILITY)
     edges = torch.cat([pairs[:, tied], _strays(pairs[:, ~inside], generator)], dim=1)
-    return Data(edge_index=both_directions(edges, num_nodes), y=y, num_nodes=num_nodes)
+    return Graph(edge_index=both_directions(edges, num_nodes), y=y, num_nodes=num_nodes)
 
 
 def _strays(pairs: Tensor, generator: torch.Generator) -> Tensor:
     return pairs[:, torch.randperm(pairs.size(1), generator=generator)[:STRAY_EDGES]]
 
 
-GENERATORS: dict[str, Callable[[torch.Generator], Data]] = {
+GENERATORS: dict[str, Callable[[torch.Generator], Graph]] = {
     "planted-partition": planted_partition,
     "planted-communities": planted_communities,
 }

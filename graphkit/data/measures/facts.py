@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import Dataset, required
 from graphkit.data.measures import homophily
 
 _MEASURES = {
@@ -31,7 +31,7 @@ def node_facts(dataset: Dataset) -> dict[str, Any]:
         `class_sizes` (nodes of each class in all and in each split) and `homophily`
         (`graphkit.data.measures.homophily`, to four digits, None where undefined; the two-step measures for directed graphs).
     """
-    data, y = dataset.data, dataset.data.y
+    data, y = dataset.graph, required(dataset.graph.y)
     source, target = data.edge_index
     tied = torch.zeros(data.num_nodes, dtype=torch.bool)
     tied[data.edge_index[:, source != target].flatten()] = True
@@ -68,14 +68,14 @@ def class_warnings(dataset: Dataset) -> tuple[str, ...]:
 
 def _class_sizes(dataset: Dataset) -> tuple[tuple[str, ...], dict[str, list[int]]]:
     """Names of the classes, and of all nodes and of each split the number in each class."""
-    y = dataset.data.y
+    y = required(dataset.graph.y)
     names = dataset.class_names or tuple(str(label) for label in range(int(y.max()) + 1))
     parts = {"nodes": y, **{split: y[nodes] for split, nodes in dataset.splits.items() if isinstance(nodes, Tensor)}}
     return names, {part: torch.bincount(labels[labels >= 0], minlength=len(names)).tolist() for part, labels in parts.items()}
 
 
 def _homophily(dataset: Dataset) -> dict[str, Any]:
-    edge_index, y = dataset.data.edge_index, dataset.data.y
+    edge_index, y = dataset.graph.edge_index, required(dataset.graph.y)
     measures: dict[str, Any] = {name: _digits(measure(edge_index, y)) for name, measure in _MEASURES.items()}
     if dataset.directed:
         steps = homophily.two_step_homophily(edge_index, y)

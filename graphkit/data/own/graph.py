@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.readers.rows import check_width, malformed, name, node_id, read_rows
 from graphkit.data.splits.edges import message_graph
 from graphkit.errors import DataError, shown
@@ -50,7 +50,7 @@ class OwnNames:
 class OwnGraph:
     """A graph from own files, and sentences on what was dropped or kept while reading it."""
 
-    data: Data
+    data: Graph
     names: OwnNames
     notes: tuple[str, ...]
 
@@ -93,7 +93,7 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
     index = number(table.ids if table else [*ends.ids, *(given.ids if given else ())])
     num_nodes = len(index)
     edge_index = torch.from_numpy(_indices(ends, index, table).reshape(-1, 2).T.copy())
-    data = Data(edge_index=message_graph(edge_index, num_nodes, directed=directed), num_nodes=num_nodes)
+    data = Graph(edge_index=message_graph(edge_index, num_nodes, directed=directed), num_nodes=num_nodes)
     if table:
         x = np.empty_like(table.values)
         x[_indices(table, index, table)] = table.values

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.splits.edges import message_graph
 
 
-def read_citations(path: Path, *, directed: bool) -> Data:
+def read_citations(path: Path, *, directed: bool) -> Graph:
     """Read a citation graph.
 
     Args:
@@ -35,7 +35,7 @@ def read_citations(path: Path, *, directed: bool) -> Data:
         raise damaged(path, ValueError("citations, features and labels of as many papers were expected"))
     entries = adjacency.tocoo()
     edge_index = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
-    return Data(
+    return Graph(
         x=torch.from_numpy(features.toarray().astype(np.float32)),
         edge_index=message_graph(edge_index, num_nodes, directed=directed),
         y=torch.from_numpy(labels.astype(np.int64)),

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.splits.edges import message_graph
@@ -16,7 +16,7 @@ from graphkit.data.splits.edges import message_graph
 _MASKS = ("train_masks", "val_masks", "test_masks")
 
 
-def read_heterophilous(path: Path, split: int, *, directed: bool) -> tuple[Data, dict[str, Tensor]]:
+def read_heterophilous(path: Path, split: int, *, directed: bool) -> tuple[Graph, dict[str, Tensor]]:
     """Read a graph and one of its splits.
 
     A class of which no node is in any split is no class of the task: its nodes are unlabeled, -1, and the other classes are
@@ -45,7 +45,7 @@ def read_heterophilous(path: Path, split: int, *, directed: bool) -> tuple[Data,
     if edges.size and (edges.min() < 0 or edges.max() >= num_nodes):
         raise damaged(path, ValueError(f"edges between nodes 0 to {num_nodes - 1} were expected"))
     edge_index = torch.from_numpy(edges.astype(np.int64)).T
-    data = Data(
+    data = Graph(
         x=torch.from_numpy(x.astype(np.float32)),
         edge_index=message_graph(edge_index, num_nodes, directed=directed),
         y=torch.from_numpy(_classes(y, np.logical_or.reduce(np.concatenate(parts), axis=0))),

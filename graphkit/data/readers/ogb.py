@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
-from graphkit.data.dataset import Pairs
+from graphkit.data.dataset import Graph, Pairs
 from graphkit.data.readers.rows import damaged
 from graphkit.data.splits.edges import both_directions
 from graphkit.data.splits.negatives import pair_keys
@@ -35,7 +34,7 @@ _RECONSTRUCT = (np._core.multiarray._reconstruct, "numpy.core.multiarray._recons
 _SPLIT_GLOBALS: list[Any] = [_RECONSTRUCT, np.ndarray, np.dtype, np.dtypes.Int64DType]
 
 
-def read_ddi(folder: Path) -> tuple[Data, dict[str, Pairs]]:
+def read_ddi(folder: Path) -> tuple[Graph, dict[str, Pairs]]:
     """Read ogbl-ddi from its raw files.
 
     Args:
@@ -62,7 +61,7 @@ def read_ddi(folder: Path) -> tuple[Data, dict[str, Pairs]]:
     if not torch.equal(torch.from_numpy(edges).T, train):
         raise _unexpected(folder / "raw/edge.csv.gz", "the graph must be the training edges")
     _check_disjoint(folder, splits)
-    data = Data(edge_index=both_directions(train, _DDI_NODES), num_nodes=_DDI_NODES)
+    data = Graph(edge_index=both_directions(train, _DDI_NODES), num_nodes=_DDI_NODES)
     return data, splits
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph, required
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.splits.edges import both_directions, undirected_pairs
@@ -22,7 +22,7 @@ from graphkit.errors import DataError
 _VALID = 500
 
 
-def read_planetoid(folder: Path, name: str) -> tuple[Data, dict[str, Tensor]]:
+def read_planetoid(folder: Path, name: str) -> tuple[Graph, dict[str, Tensor]]:
     """Read a citation graph and its public split.
 
     Features are those of the files, not row-normalized. Edges are undirected, without duplicates and self-loops. CiteSeer's
@@ -45,7 +45,7 @@ def read_planetoid(folder: Path, name: str) -> tuple[Data, dict[str, Tensor]]:
     return data, splits
 
 
-def read_geom_gcn(folder: Path, name: str, masks: Path) -> tuple[Data, dict[str, Tensor]]:
+def read_geom_gcn(folder: Path, name: str, masks: Path) -> tuple[Graph, dict[str, Tensor]]:
     """Read a citation graph and a split of Geom-GCN.
 
     The graph is that of `read_planetoid`. CiteSeer's 15 nodes without features or label are unlabeled, -1, and in no split;
@@ -70,13 +70,13 @@ def read_geom_gcn(folder: Path, name: str, masks: Path) -> tuple[Data, dict[str,
     parts = read_arrays(masks, ("train_mask", "val_mask", "test_mask"))
     if any(part.shape != (data.num_nodes,) for part in parts):
         raise damaged(masks, ValueError(f"masks of {data.num_nodes} nodes were expected"))
-    data.y[~labeled] = -1
+    required(data.y)[~labeled] = -1
     names = ("train", "valid", "test")
     kept = {split: labeled & torch.from_numpy(part.astype(bool)) for split, part in zip(names, parts, strict=True)}
     return data, {split: mask.nonzero().view(-1) for split, mask in kept.items()}
 
 
-def _read(folder: Path, name: str) -> tuple[Data, Tensor, dict[str, Tensor]]:
+def _read(folder: Path, name: str) -> tuple[Graph, Tensor, dict[str, Tensor]]:
     """The graph, which nodes have a label, and the public split."""
     paths = {part: folder / f"ind.{name}.{part}" for part in ("allx", "tx", "ally", "ty", "y", "graph", "test.index")}
     allx, tx = _dense(paths["allx"]), _dense(paths["tx"])
@@ -90,7 +90,7 @@ def _read(folder: Path, name: str) -> tuple[Data, Tensor, dict[str, Tensor]]:
     features[: len(allx)], classes[: len(ally)] = allx, ally
     features[test], classes[test] = tx, ty
     edges = undirected_pairs(_edges(paths["graph"], num_nodes), num_nodes)
-    data = Data(
+    data = Graph(
         x=torch.from_numpy(features),
         edge_index=both_directions(edges, num_nodes),
         y=torch.from_numpy(classes.argmax(axis=1)),

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS, LOCAL, Pool, aggregate, messages
 from graphkit.sparse.egonets import Bags
 
@@ -67,7 +67,7 @@ class SubgraphConv(nn.Module):
         activation: bool = True,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         _check_choice("self_term", self_term, ("all", "local", "none"))
         _check_choice("root", root, ("shared", "extra", "separate"))
         _check_choice("pool", pool, ("sum", "mean"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least
 
 BASIS = {(2, 2): 15, (2, 1): 5, (1, 2): 5, (1, 1): 2, (2, 0): 2, (1, 0): 1}
 """Number of maps from order k to order l: the partitions of k + l things, Bell number B(k + l)."""
@@ -48,7 +48,7 @@ class EquivariantLinear(nn.Module):
 
     def __init__(self, in_order: int, out_order: int, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         if (in_order, out_order) not in BASIS:
             raise ValueError(f"maps go from order 1 or 2 to order 0, 1 or 2, got {in_order} to {out_order}.")
         self.in_order, self.out_order, self.in_channels, self.out_channels = in_order, out_order, in_channels, out_channels

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least
 from graphkit.sparse.egonets import Bags
 
 Labels = Literal["none", "mark", "distance"]
@@ -37,7 +37,7 @@ class BagFeatures(nn.Module):
 
     def __init__(self, channels: int, labels: Labels = "mark", *, max_distance: int = 5, num_roots: int = 1) -> None:
         super().__init__()
-        check_widths(channels, channels)
+        check_at_least(1, channels=channels)
         if labels not in ("none", "mark", "distance"):
             raise ValueError(f"labels must be none, mark or distance, got {labels!r}.")
         if max_distance < 1 or num_roots < 1:

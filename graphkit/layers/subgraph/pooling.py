@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least
 from graphkit.layers.subgraph.aggregations import Pool, pool_bags, pool_nodes
 from graphkit.sparse import segment_mean, segment_sum
 from graphkit.sparse.egonets import Bags
@@ -49,7 +49,7 @@ class SubgraphPooling(nn.Module):
         level: Literal["graph", "node"] = "graph",
     ) -> None:
         super().__init__()
-        check_widths(channels, channels)
+        check_at_least(1, channels=channels)
         choices = (order, ("VS", "SV")), (inner, ("sum", "mean", "root")), (outer, ("sum", "mean")), (level, ("graph", "node"))
         for given, allowed in choices:
             if given not in allowed:

@@ -56,7 +56,7 @@ def test_rows_in_any_order_give_the_same_graph(files):
     )
     assert turned.names == own.names
     for key in ("edge_index", "x", "y"):
-        assert turned.data[key].equal(own.data[key])
+        assert getattr(turned.data, key).equal(getattr(own.data, key))
 
 
 def test_integer_ids_are_ordered_as_numbers(files):

@@ -1,0 +1,77 @@
+"""What would not fit in memory says so before it is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphkit.errors import RequestError
+
+_TRAINED = 4
+"""A trained parameter has a weight, a gradient and two moments of Adam."""
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still take: free on the machine, and left to its container; None where nothing tells."""
+    known = [_free_on_machine(), _left_to_container()]
+    return min((size for size in known if size is not None), default=None)
+
+
+def _free_on_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # not Linux: what the machine has in all
+        names = getattr(os, "sysconf_names", {})
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if "SC_PHYS_PAGES" in names else None
+
+
+def _left_to_container() -> int | None:
+    try:
+        limit, used = ((_GROUP / f"memory.{name}").read_text(encoding="ascii").strip() for name in ("max", "current"))
+    except OSError:  # no container, or one of another kind
+        return None
+    return None if limit == "max" else max(int(limit) - int(used), 0)
+
+
+def require_memory(needed: int, what: str, advice: str) -> None:
+    """Refuse what cannot fit.
+
+    Args:
+        needed: Bytes, at least.
+        what: What needs them.
+        advice: What to do.
+
+    Raises:
+        RequestError: If that is more than is available.
+    """
+    available = available_memory()
+    if available is not None and needed > available:
+        raise RequestError(f"{what} needs {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free: {advice}")
+
+
+def require_memory_for(build: Callable[[], Any]) -> None:
+    """Refuse a model whose parameters would not fit with their gradients and Adam's moments.
+
+    The model is first built on torch's `meta` device, where parameters have shapes and take neither memory nor random numbers.
+
+    Args:
+        build: Builds the model; errors of its arguments are its own.
+
+    Raises:
+        RequestError: If that is more than is available.
+    """
+    with torch.device("meta"):
+        model = build()
+    if not isinstance(model, nn.Module):
+        return
+    parameters = list(model.parameters())
+    count = sum(parameter.numel() for parameter in parameters)
+    needed = _TRAINED * sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    require_memory(needed, f"training the model's {count:,} parameters", "lower its width or its number of layers")
