@@ -1,10 +1,11 @@
-"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, fused row kernels, ranking.
+"""The engine: CSR operators with cached adjoints, gathers, row intersection, segment reductions, row kernels, ranking.
 
 Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need; the files behind may move.
 """
 
 from graphkit.sparse.convert import Adjacency, as_csr, sparse_features
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.gather import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
@@ -27,10 +28,14 @@ __all__ = [
     "Triples",
     "UnrankedScore",
     "as_csr",
+    "at_cols",
+    "at_rows",
     "check_ids",
     "degree_order",
     "dense_product",
     "dropout",
+    "gather",
+    "incidence_of",
     "lasting",
     "norm_dropout_relu",
     "pair_product",

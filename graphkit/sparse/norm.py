@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from graphkit.sparse.gather import at_cols, at_rows
+
 if TYPE_CHECKING:
     from graphkit.sparse.csr import CSR
 
@@ -20,13 +22,13 @@ def gcn_norm(csr: CSR, self_loops: bool, dtype: torch.dtype | None) -> CSR:
     base = csr.with_self_loops() if self_loops else csr
     inverse = _inverse_root(base.row_sum(dtype or csr.dtype or torch.float64))
     # (d_i d_j) first: the product is then the same bits in both directions.
-    return _scaled(base, inverse[base.row] * inverse[base.col], symmetric)
+    return _scaled(base, at_rows(inverse, base.structure) * at_cols(inverse, base.structure), symmetric)
 
 
 def mean_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
     """D^-1 A; see `CSR.mean_norm`."""
     total = csr.row_sum(dtype or csr.dtype or torch.float64)
-    return _scaled(csr, torch.where(total != 0, total, 1.0).reciprocal()[csr.row], symmetric=False)
+    return _scaled(csr, at_rows(torch.where(total != 0, total, 1.0).reciprocal(), csr.structure), symmetric=False)
 
 
 def directed_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
@@ -37,7 +39,7 @@ def directed_norm(csr: CSR, dtype: torch.dtype | None) -> CSR:
     symmetric = csr.symmetric
     arriving = _inverse_root(csr.row_sum(dtype))
     leaving = arriving if symmetric else _inverse_root(csr.t().row_sum(dtype))
-    return _scaled(csr, arriving[csr.row] * leaving[csr.col], symmetric)
+    return _scaled(csr, at_rows(arriving, csr.structure) * at_cols(leaving, csr.structure), symmetric)
 
 
 def _inverse_root(total: Tensor) -> Tensor:
