@@ -1,4 +1,4 @@
-"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, fused row kernels, ranking.
+"""The engine: CSR operators with cached adjoints, gathers, row intersection, segment reductions, row kernels, ranking.
 
 Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need; the files behind may move.
 """
@@ -6,6 +6,7 @@ Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
+from graphkit.sparse.gather import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.memo import remember
 from graphkit.sparse.norm import NORMS, normalize
 from graphkit.sparse.order import Relabeling, degree_order
@@ -33,10 +34,14 @@ __all__ = [
     "UnrankedScore",
     "as_csr",
     "as_entries",
+    "at_cols",
+    "at_rows",
     "check_ids",
     "degree_order",
     "dense_product",
     "dropout",
+    "gather",
+    "incidence_of",
     "lasting",
     "norm_dropout_relu",
     "normalize",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.gather import at_cols, at_rows
 from graphkit.sparse.memo import remember
 from graphkit.sparse.structure import untraced
 
@@ -54,19 +55,19 @@ def _gcn(csr: CSR, self_loops: bool, dtype: torch.dtype) -> CSR:
     base = csr.with_self_loops() if self_loops else csr
     inverse = _inverse_root(base.row_sum(dtype))
     # (d_i d_j) first: the product is then the same bits in both directions.
-    return _scaled(base, inverse[base.row] * inverse[base.col], symmetric)
+    return _scaled(base, at_rows(inverse, base.structure) * at_cols(inverse, base.structure), symmetric)
 
 
 def _mean(csr: CSR, dtype: torch.dtype) -> CSR:
     total = csr.row_sum(dtype)
-    return _scaled(csr, torch.where(total != 0, total, 1.0).reciprocal()[csr.row], symmetric=False)
+    return _scaled(csr, at_rows(torch.where(total != 0, total, 1.0).reciprocal(), csr.structure), symmetric=False)
 
 
 def _directed(csr: CSR, dtype: torch.dtype) -> CSR:
     symmetric = csr.symmetric
     arriving = _inverse_root(csr.row_sum(dtype))
     leaving = arriving if symmetric else _inverse_root(csr.t().row_sum(dtype))
-    return _scaled(csr, arriving[csr.row] * leaving[csr.col], symmetric)
+    return _scaled(csr, at_rows(arriving, csr.structure) * at_cols(leaving, csr.structure), symmetric)
 
 
 def _inverse_root(total: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
         # Two to three times as fast as torch's two kernels.
         out = x.new_empty(structure.shape[0], x.size(1))
         given = x.new_zeros(0) if value is None else value
-        small = structure.nnz * x.size(1) < 2**20
+        small = (structure.nnz + structure.shape[0]) * x.size(1) < 2**20
         share(rows_times, structure.row_blocks, structure.rowptr, structure.narrow_col, given, x, out, alone=small)
         return out
     ones = torch.ones(structure.nnz, dtype=x.dtype, device=x.device) if value is None else value

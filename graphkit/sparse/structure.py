@@ -132,6 +132,18 @@ class Structure:
 
     @cached_property
     @lasting
+    def row_incidence(self) -> Structure:
+        """Which entries stand in each row, as a pattern [num_rows, nnz]: what `gather` by `row` adds up its gradients with."""
+        return Structure(self.rowptr, torch.arange(self.nnz, device=self.col.device), (self.shape[0], self.nnz))
+
+    @cached_property
+    @lasting
+    def col_incidence(self) -> Structure:
+        """Which entries stand in each column, as a pattern [num_cols, nnz]; see `row_incidence`."""
+        return Structure(self.t().rowptr, self.perm, (self.shape[1], self.nnz))
+
+    @cached_property
+    @lasting
     def diagonal(self) -> Tensor:
         """Positions of the entries (i, i)."""
         return (self.row == self.col).nonzero().flatten()

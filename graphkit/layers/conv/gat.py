@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_probability
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout, segment_softmax, segment_sum, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, at_cols, at_rows, dropout, segment_softmax, segment_sum, untraced
 
 
 class GATConv(nn.Module):
@@ -103,9 +103,10 @@ class GATConv(nn.Module):
         """Weighted means [N, H, C] from W x [N, H, C] and both halves of the scores [N, H]."""
         csr = as_csr(edge_index, h.size(0), edge_weight)
         csr = csr.with_self_loops() if self.add_self_loops else csr
-        shares = _shares(csr, F.leaky_relu(sends[csr.col] + hears[csr.row], self.negative_slope))
+        pattern = csr.structure
+        shares = _shares(csr, F.leaky_relu(at_cols(sends, pattern) + at_rows(hears, pattern), self.negative_slope))
         shares = dropout(shares, self.dropout, self.training)
-        operators = (CSR(csr.structure, share.contiguous(), symmetric=False) for share in shares.unbind(1))
+        operators = (CSR(pattern, share.contiguous(), symmetric=False) for share in shares.unbind(1))
         return torch.stack([operator.matmul(one) for operator, one in zip(operators, h.unbind(1), strict=True)], dim=1)
 
     def __repr__(self) -> str:
@@ -126,4 +127,4 @@ def _shares(csr: CSR, scores: Tensor) -> Tensor:
         raise ValueError("attention needs edge weights that are not negative")
     shares = shares * weight[:, None]
     total = segment_sum(shares, csr.rowptr, csr.row)
-    return shares / torch.where(total > 0, total, 1.0)[csr.row]
+    return shares / at_rows(torch.where(total > 0, total, 1.0), csr.structure)

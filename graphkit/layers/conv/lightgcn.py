@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
 from graphkit.layers.conv.operators import operator
-from graphkit.sparse import Adjacency, polynomial, polynomial_rows
+from graphkit.sparse import Adjacency, gather, polynomial, polynomial_rows
 
 
 class LightGCNPropagation(nn.Module):
@@ -79,7 +79,7 @@ class LightGCNPropagation(nn.Module):
         if rows is None:
             return polynomial(a_hat, self.coefficients(), x)
         distinct, place = rows.unique(return_inverse=True)
-        return polynomial_rows(a_hat, self.coefficients(), x, distinct)[0][place]
+        return gather(polynomial_rows(a_hat, self.coefficients(), x, distinct)[0], place)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_layers={self.num_layers}, weights={self.weights!r})"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
+from graphkit.sparse import gather
 
 
 class BPRMF(EmbeddingRecommender):
@@ -34,7 +35,7 @@ class BPRMF(EmbeddingRecommender):
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
-        ego = self.embedding[nodes]
+        ego = gather(self.embedding, nodes)
         return pairwise_loss(ego, ego, place, users.numel(), self.embedding_penalty, self.penalty)
 
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graphkit.layers.checks import check_choice
+from graphkit.sparse import gather
 
 INITIALIZATIONS = ("normal", "xavier")
 PENALTIES = ("half-squared", "unique-squared", "norm")
@@ -110,7 +111,7 @@ def pairwise_loss(final: Tensor, ego: Tensor, place: Tensor, batch: int, weight:
         The loss, a scalar.
     """
     # One gather for all: the gradients of repeated nodes are summed in one small table.
-    user, positive, negative = final[place].split([batch, batch, place.numel() - 2 * batch])
+    user, positive, negative = gather(final, place).split([batch, batch, place.numel() - 2 * batch])
     positive_score = (user * positive).sum(1, keepdim=True)
     negative_score = torch.einsum("bd,brd->br", user, negative.view(batch, -1, final.size(1)))
     # softplus would do, but torch's is linear from 20 on.
@@ -118,10 +119,11 @@ def pairwise_loss(final: Tensor, ego: Tensor, place: Tensor, batch: int, weight:
     if weight == 0:
         return loss
     if penalty == "half-squared":
-        size = ego.square().sum(1)[place].sum() / 2
+        times = torch.bincount(place, minlength=ego.size(0))
+        size = (ego.square().sum(1) * times).sum() / 2
     elif penalty == "unique-squared":
         size = ego.square().sum()
     else:
-        parts = ego[place].split([batch, batch, place.numel() - 2 * batch])
+        parts = gather(ego, place).split([batch, batch, place.numel() - 2 * batch])
         size = torch.stack([torch.linalg.vector_norm(part) for part in parts]).sum()
     return loss + weight * size / batch

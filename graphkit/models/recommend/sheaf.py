@@ -14,7 +14,7 @@ from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
-from graphkit.sparse import CSR
+from graphkit.sparse import CSR, gather, incidence_of
 
 COMBINATIONS = ("mean", "concat")
 
@@ -104,7 +104,8 @@ class SheafRecommender(EmbeddingRecommender):
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`; the diffusion covers the whole graph."""
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
-        states = [state[nodes] for state in self._diffuse()]
+        readers = incidence_of(nodes, self.embedding.size(0))
+        states = [gather(state, nodes, readers) for state in self._diffuse()]
         return pairwise_loss(self._combined(states), states[0], place, users.numel(), self.embedding_penalty, self.penalty)
 
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:

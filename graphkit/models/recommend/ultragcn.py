@@ -14,7 +14,7 @@ from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
 from graphkit.models.recommend.history import rows_at_a_time, take_rows
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
-from graphkit.sparse import CSR, dense_product
+from graphkit.sparse import CSR, dense_product, gather
 
 ITEM_GRAPHS = ("paper", "code")
 
@@ -118,7 +118,8 @@ class UltraGCN(EmbeddingRecommender):
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
         graph = self._graph()
-        user, items = self.embedding[users], self.embedding[self.num_users :]
+        of_users, items = torch.split(self.embedding, [self.num_users, self.num_items])
+        user = gather(of_users, users)
         near = graph.items[positives]
         wanted = torch.cat([positives.unsqueeze(1), near, negatives], dim=1)
         positive, neighbor, negative = _item_scores(user, items, wanted).split([1, near.size(1), negatives.size(1)], dim=1)
@@ -157,4 +158,4 @@ def _item_scores(user: Tensor, items: Tensor, wanted: Tensor) -> Tensor:
     """<user_b, items_wanted[b, r]> [B, R]: through all scores where they take less room than the items' gathered rows."""
     if wanted.size(1) * user.size(1) > items.size(0):
         return (user @ items.t()).gather(1, wanted)
-    return torch.einsum("bd,brd->br", user, items[wanted])
+    return torch.einsum("bd,brd->br", user, gather(items, wanted))
