@@ -7,7 +7,6 @@ and a wrong request need no torch.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import sys
@@ -148,8 +147,7 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
     request = check(assignments, DATASETS, mistakes)
     if request.values.get("resume") is None:
         return compose(request)
-    before = stored_request(Path(request.values["resume"]).expanduser())
-    return compose(dataclasses.replace(before, values={**before.values, **request.values}))
+    return compose(stored_request(Path(request.values["resume"]).expanduser(), said=request.values))
 
 
 def _note(*notes: str) -> None:
@@ -159,13 +157,17 @@ def _note(*notes: str) -> None:
 
 def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
     """Run what is asked; `tell` hears what the data has to tell before it begins."""
+    from graphkit.training.digests import age_note
+    from graphkit.training.resume import finished_result
     from graphkit.training.runner import train_run
 
     settings = resolved.run
     folder = Path(settings.resume) if settings.resume else None
-    experiment = Experiment(settings)
+    experiment = Experiment(settings, folder)
     protocol, notes = "", resolved.notes
-    if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
+    if folder is not None and tell is not None and (note := age_note(folder)):
+        tell(note)
+    if folder is None or finished_result(folder, resolved.config) is None:  # a finished run is only reported, without its data
         task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
         protocol, notes = task.protocol, (*notes, *task.notes)
         if tell is not None:
@@ -173,7 +175,17 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
                 tell(note)
         del task  # the one that is trained has indices of its own
     paper = resolved.recipe.figures() if resolved.recipe else None
-    return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
+    kept = experiment.files() if folder is None else None
+    return train_run(
+        resolved.config,
+        experiment,
+        paper=paper,
+        protocol=protocol,
+        folder=folder,
+        notes=notes,
+        files=kept,
+        table=experiment.table,
+    )
 
 
 def _dry_run(resolved: Resolved) -> str:
@@ -191,7 +203,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
     from graphkit.data.measures.facts import node_facts
 
     settings = resolved.run
-    experiment = Experiment(settings)
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
     task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
     return {

@@ -116,6 +116,13 @@ class Digests:
         write_atomic(self._folder / DIGESTS, (json.dumps(record, indent=2) + "\n").encode())
 
 
+def age_note(folder: Path) -> str | None:
+    """A sentence on a run folder that was made before there were digests; None for all others."""
+    if Digests.read(folder) is not None:
+        return None
+    return f"{folder} was made before runs kept digests and what they were made on: its files and the data are not compared"
+
+
 def _is_marked(path: Path) -> bool:
     try:
         return read_whole(path).startswith(MARK)

@@ -6,13 +6,14 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from graphkit.data.readers.inputs import InputFile
 from graphkit.errors import DataError
 
 Row = tuple[int, list[str]]
 """Line number in the file, from 1, and the fields without surrounding blanks."""
 
 
-def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
+def read_rows(path: Path | InputFile, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
     """Read a comma-separated file row by row; blank lines are skipped.
 
     Args:
@@ -52,12 +53,12 @@ def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> 
         raise DataError(f"{path}, line {line + 1} or below: not valid CSV ({error})") from error
 
 
-def malformed(path: Path, line: int, column: int, message: str) -> DataError:
+def malformed(path: Path | InputFile, line: int, column: int, message: str) -> DataError:
     """The error for one field; line and column count from 1."""
     return DataError(f"{path}, line {line}, column {column}: {message}")
 
 
-def node_id(path: Path, line: int, column: int, field: str) -> str:
+def node_id(path: Path | InputFile, line: int, column: int, field: str) -> str:
     """The field as a node id.
 
     Raises:
@@ -68,7 +69,7 @@ def node_id(path: Path, line: int, column: int, field: str) -> str:
     return field
 
 
-def check_width(path: Path, row: Row, width: int, meaning: str) -> None:
+def check_width(path: Path | InputFile, row: Row, width: int, meaning: str) -> None:
     """Refuse a row that has not `width` columns.
 
     Raises:
