@@ -60,12 +60,13 @@ def load(
         The run, see `graphkit.serving.served.Served`.
 
     Raises:
-        RequestError: If the folder is no finished run of task=recommend, or device or data are not to be had.
+        RequestError: If the folder is no finished run of task=recommend, or device or data are not available.
+        CheckpointError: If a file of the run, or its data, is missing or was changed.
     """
     from graphkit.training.artifacts import finished_seed
 
     folder = expanded(run, "run")
-    request = stored_request(folder, "run")
+    request = stored_request(folder, "run", {"data.root": root, "data.interactions": interactions})
     if request.task != "recommend":
         raise RequestError(
             f"{folder} is a run of task={request.task}, and predict serves task=recommend so far: its scores are in "
@@ -74,7 +75,7 @@ def load(
     chosen = finished_seed(folder, seed)
     from graphkit.serving.served import serve
 
-    return serve(folder, request, chosen, device, root=root, interactions=interactions)
+    return serve(folder, request, chosen, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,6 +99,7 @@ def _answer(argv: Sequence[str]) -> str:
         return f"graphkit {graphkit.__version__}\n"
     request = check_prediction(command.assignments, command.mistakes)
     require_working_folder()
+    from graphkit.training.digests import age_note  # NumPy, which --help need not wait for
     from graphkit.training.runtime import torch_errors
 
     with contextlib.redirect_stdout(sys.stderr), torch_errors():  # whatever a library prints, stdout carries the answer alone
@@ -108,6 +110,8 @@ def _answer(argv: Sequence[str]) -> str:
             root=request.root,
             interactions=request.interactions,
         )
+        if note := age_note(Path(str(request.run)).expanduser()):
+            print(f"note: {note}", file=sys.stderr)
         if request.out is not None:
             return _write(served, request, expanded(request.out, "out"))
         lists, facts = _lists(served, request), _facts(served, request)
@@ -130,7 +134,8 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
     """Write what users= or export= asks for, and say what was written."""
     from graphkit.serving.files import check_out, write_embeddings, write_rows
 
-    check_out(path)
+    listed = () if request.users in (None, "all") else (Path(str(request.users)).expanduser(),)
+    check_out(path, Path(str(request.run)).expanduser(), (*served.data_files, *listed))
     facts: dict[str, Any] = {"out": str(path)}
     if request.export is not None:
         vectors = served.embeddings()
@@ -222,13 +227,17 @@ def _json(lists: Lists, facts: dict[str, Any]) -> str:
 
 
 def _csv(lists: Lists, facts: dict[str, Any]) -> str:
+    from graphkit.training.table import as_text, cells
+
     for line in _recall_line(facts):
         tell(line)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("user", "rank", "item", "score"))
     for user, ranked in lists:
-        writer.writerows((user or "", rank, item, score) for rank, (item, score) in enumerate(ranked, start=1))
+        names = cells(as_text([item for item, _ in ranked]))
+        whose = cells(as_text([user or ""]))[0]
+        writer.writerows((whose, rank, name, one.score) for rank, (name, one) in enumerate(zip(names, ranked, strict=True), 1))
     return text.getvalue()
 
 

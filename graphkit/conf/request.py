@@ -14,10 +14,12 @@ from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, mod
 from graphkit.errors import RequestError, shown
 
 CUSTOM = "custom"
-WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root")
-"""What may be said beside `resume=`: where the data lies and how to show, nothing that decides a number."""
-
 _OWN_GRAPH = ("data.edges", "data.features", "data.labels")
+OWN_FILES = (*_OWN_GRAPH, "data.interactions")
+"""Settings that name the user's own files."""
+WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root", *OWN_FILES, "train.epochs")
+"""What may be said beside `resume=`: where the same data lies now, how to show, and more epochs."""
+
 _OWN_INTERACTIONS = (
     "data.interactions",
     "data.user_column",
@@ -90,7 +92,7 @@ def check(
     rest = [given for given in assignments if given.key not in CHOICES]
     found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
     values = read_values([given for given in rest if given.key in known], known, found)
-    if dataset:
+    if dataset and not values.get("resume"):  # what goes with data is the run's, not this request's
         found += _data_mistakes(dataset, task, values, datasets)
     if not stored and values.get("threads", 0) > (cores := os.cpu_count() or 1):
         found.append(f"threads={values['threads']}: this machine has {cores} CPU cores; threads=0 takes all")

@@ -85,10 +85,21 @@ class Setting:
             raise ValueError("expected the text itself, not ${...}")
         if self.kind is str and "\0" in converted:
             raise ValueError("expected text without the character NUL")
+        if self.kind is str and not _is_unicode(converted):
+            raise ValueError("expected text in UTF-8: rename the file or folder")
         return converted
 
     def _in_range(self, value: Any) -> bool:
         return self.low is None or self.high is None or self.low <= value <= self.high
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written; bytes of a file's name that are not UTF-8 come as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _convert(kind: type, value: Any) -> Any:

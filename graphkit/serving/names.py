@@ -10,6 +10,7 @@ import numpy as np
 
 from graphkit.conf.nearest import nearest_names
 from graphkit.errors import RequestError, shown
+from graphkit.training.table import as_text
 
 _FEW = 3
 
@@ -21,11 +22,14 @@ class Names:
         kind: What they name: user or item.
         count: How many there are.
         names: Their names in index order; empty: they have none.
+
+    Attributes:
+        array: The names, NumPy's text of variable width: one long name does not widen the others.
     """
 
     def __init__(self, kind: str, count: int, names: Sequence[str] = ()) -> None:
         self.kind = kind
-        self.array = np.array(names, dtype=np.str_) if names else np.arange(count).astype(np.str_)
+        self.array = as_text(names) if names else np.arange(count).astype(np.dtypes.StringDType())
 
     @cached_property
     def _numbers(self) -> dict[str, int]:

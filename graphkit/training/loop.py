@@ -99,6 +99,16 @@ class Trainer:
             parameter.requires_grad_(stage is None or id(parameter) in moving)
 
     @property
+    def num_stages(self) -> int:
+        """How many stages training has; 0 where nothing is trained."""
+        return len(self._stages)
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of all stages together, at most."""
+        return sum(map(self._length, self._stages))
+
+    @property
     def _stage(self) -> Stage | None:
         """The stage that goes on, or the last one; None without any."""
         return self._stages[self.progress.stage] if self._stages else None

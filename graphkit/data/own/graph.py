@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from graphkit.data.dataset import Graph
+from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import check_width, malformed, name, node_id, read_rows
 from graphkit.data.splits.edges import message_graph
 from graphkit.errors import DataError, shown
@@ -59,13 +60,18 @@ class OwnGraph:
 class _Column:
     """Rows of one file: node ids, their lines, and what stands beside each."""
 
-    path: Path
+    path: Path | InputFile
     ids: list[str]
     lines: list[int]
     values: np.ndarray
 
 
-def read_own(edges: Path, features: Path | None = None, labels: Path | None = None, directed: bool = False) -> OwnGraph:
+def read_own(
+    edges: Path | InputFile,
+    features: Path | InputFile | None = None,
+    labels: Path | InputFile | None = None,
+    directed: bool = False,
+) -> OwnGraph:
     """Read a graph.
 
     Node ids are any text; they are numbered in numerical order where all are integers, else alphabetically. Where there are
@@ -107,7 +113,7 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
     return OwnGraph(data, OwnNames(tuple(index), tuple(classes)), _notes(edge_index, data.edge_index, directed))
 
 
-def _read_edges(path: Path) -> _Column:
+def _read_edges(path: Path | InputFile) -> _Column:
     """Both ends of every row, one after the other."""
     ids: list[str] = []
     lines: list[int] = []
@@ -121,7 +127,7 @@ def _read_edges(path: Path) -> _Column:
     return _Column(path, ids, lines, np.tile([1, 2], len(ids) // 2))
 
 
-def _read_features(path: Path) -> _Column:
+def _read_features(path: Path | InputFile) -> _Column:
     ids: list[str] = []
     lines: list[int] = []
     values: list[np.ndarray] = []
@@ -148,7 +154,7 @@ def _read_features(path: Path) -> _Column:
     return _Column(path, ids, lines, table)
 
 
-def _read_labels(path: Path) -> _Column:
+def _read_labels(path: Path | InputFile) -> _Column:
     ids: list[str] = []
     lines: list[int] = []
     labels: list[str] = []
@@ -166,7 +172,7 @@ def _read_labels(path: Path) -> _Column:
     return _Column(path, ids, lines, np.array(labels, dtype=object))
 
 
-def _number_in(path: Path, line: int, column: int, field: str) -> float:
+def _number_in(path: Path | InputFile, line: int, column: int, field: str) -> float:
     try:
         return float(field)
     except ValueError:
@@ -192,7 +198,7 @@ def number(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(ordered)}
 
 
-def _refuse_repeated(path: Path, ids: list[str], lines: list[int]) -> None:
+def _refuse_repeated(path: Path | InputFile, ids: list[str], lines: list[int]) -> None:
     first: dict[str, int] = {}
     for node, line in zip(ids, lines, strict=True):
         if first.setdefault(node, line) != line:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import errno
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
+from graphkit.data.readers.inputs import InputFile
 from graphkit.errors import DataError, shown
 
 Row = tuple[int, list[str]]
@@ -23,7 +22,7 @@ _MARK = "\ufeff"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")  # control characters, line ends, byte order mark
 
 
-def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
+def read_rows(path: Path | InputFile, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
     """Read a comma-separated file row by row; blank lines are skipped.
 
     Args:
@@ -41,9 +40,6 @@ def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> 
     header: list[str] | None = None
     begun, line = False, 0
     try:
-        if not path.is_file():  # a pipe would never end
-            reason = "it is no regular file" if path.exists() else os.strerror(errno.ENOENT)
-            raise DataError(f"{path} cannot be read ({reason}): name an existing CSV file")
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(_lines(path, file), strict=True)
             for row in reader:
@@ -75,7 +71,7 @@ def read_rows(path: Path, is_header: Callable[[list[str], list[str]], bool]) -> 
         raise DataError(f"{path}, line {line + 1} or below: {_not_csv(error)}") from error
 
 
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
+def _lines(path: Path | InputFile, file: IO[str]) -> Iterator[str]:
     number = 0
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
@@ -90,17 +86,17 @@ def _not_csv(error: csv.Error) -> str:
     return f"not valid CSV ({error}): close every quote, and write a quote inside a quoted field twice"
 
 
-def malformed(path: Path, line: int, column: int, message: str) -> DataError:
+def malformed(path: Path | InputFile, line: int, column: int, message: str) -> DataError:
     """The error for one field; line and column count from 1."""
     return DataError(f"{path}, line {line}, column {column}: {message}")
 
 
-def repeated_header(path: Path, line: int) -> DataError:
+def repeated_header(path: Path | InputFile, line: int) -> DataError:
     """The error for a header further down."""
     return DataError(f"{path}, line {line}: the header comes again, as in files put one below another: remove this line")
 
 
-def node_id(path: Path, line: int, column: int, field: str) -> str:
+def node_id(path: Path | InputFile, line: int, column: int, field: str) -> str:
     """The field as a node id.
 
     Raises:
@@ -111,7 +107,7 @@ def node_id(path: Path, line: int, column: int, field: str) -> str:
     return name(path, line, column, field)
 
 
-def name(path: Path, line: int, column: int, field: str) -> str:
+def name(path: Path | InputFile, line: int, column: int, field: str) -> str:
     """The field as an id or label, which messages, tables and files can show.
 
     Raises:
@@ -123,7 +119,7 @@ def name(path: Path, line: int, column: int, field: str) -> str:
     return field
 
 
-def check_width(path: Path, row: Row, width: int, meaning: str) -> None:
+def check_width(path: Path | InputFile, row: Row, width: int, meaning: str) -> None:
     """Refuse a row that has not `width` columns.
 
     Raises:
