@@ -6,7 +6,7 @@ Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
-from graphkit.sparse.gather import at_cols, at_rows, gather, incidence_of
+from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.memo import remember
 from graphkit.sparse.norm import NORMS, normalize
 from graphkit.sparse.order import Relabeling, degree_order

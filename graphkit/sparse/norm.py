@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.gather import at_cols, at_rows
+from graphkit.sparse.gathering import at_cols, at_rows
 from graphkit.sparse.memo import remember
 from graphkit.sparse.structure import untraced
 

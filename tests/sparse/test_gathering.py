@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphkit.sparse import CSR, at_cols, at_rows, gather, incidence_of
-from graphkit.sparse.gather import sum_rows
+from graphkit.sparse.gathering import sum_rows
 
 IDS = {
     "repeated": [4, 0, 0, 2, 4, 4, 1],
