@@ -11,6 +11,7 @@ from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.nearest import did_you_mean, nearest, nearest_key
 from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, model_settings, run_settings, show, task_settings
 from graphkit.errors import RequestError
+from graphkit.metrics.registry import parse
 
 CUSTOM = "custom"
 WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root")
@@ -82,6 +83,8 @@ def check(assignments: Sequence[Assignment], datasets: Mapping[str, DatasetRow],
     rest = [given for given in assignments if given.key not in CHOICES]
     found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
     values = read_values([given for given in rest if given.key in known], known, found)
+    if task:
+        found += _metric_mistakes(values.get("task.metric"), task)
     if dataset:
         found += _data_mistakes(dataset, task, values, datasets)
     if values.get("resume"):
@@ -170,6 +173,16 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
         return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}"
     close = nearest_key(key, {**CHOICES, **known})
     return f"unknown key '{key}'" + (f": did you mean {close}?" if close else "; see --list")
+
+
+def _metric_mistakes(name: str | None, task: str) -> list[str]:
+    """What is wrong with the name; whether the metric can decide is known only with the data."""
+    try:
+        if name not in (None, "auto"):
+            parse(name, task)
+    except RequestError as error:
+        return [f"task.metric: {error}"]
+    return []
 
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:
