@@ -88,6 +88,10 @@ class History:
         own = "".join(line for line in self._lines if line.startswith(f"{seed},"))
         return hashlib.sha256(own.encode()).hexdigest()
 
+    def values(self, seed: int, column: str) -> list[float]:
+        """What a column holds for a seed, in the order of epochs, empty cells left out."""
+        return [value for row in self.rows() if row["seed"] == seed and (value := row[column]) is not None]
+
     def rows(self) -> list[Row]:
         """All lines as `{column: value}`; None for an empty cell."""
         names = (*_FIXED, *self._columns)

@@ -35,10 +35,14 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """Where training stands; with the weights, the optimizer and the random states it is all that a resume needs."""
+    """Where training stands; with the weights, the optimizer and the random states it is all that a resume needs.
+
+    `best_loss` is what a tie with the best epoch is judged by; None in checkpoints from before it was kept.
+    """
 
     epoch: int = 0
     best_epoch: int | None = None
+    best_loss: float | None = None
     best_metrics: Metrics = field(default_factory=dict)
     evaluations_without_gain: int = 0
     seconds: float = 0.0
@@ -98,7 +102,7 @@ class Trainer:
             loss = self._train_epoch(number)
         trained = time.perf_counter()
         due = number % self._train["eval_every"] == 0 or number >= self._train["epochs"]
-        metrics = self._select(number) if due else None
+        metrics = self._select(number, loss) if due else None
         ended = time.perf_counter()
         self.progress.epoch = number
         self.progress.seconds += ended - began
@@ -136,20 +140,34 @@ class Trainer:
         with torch.autocast(self.fabric.device.type, enabled=False):  # autocast is for the forward pass
             self.fabric.backward(loss)
 
-    def _select(self, epoch: int) -> Metrics:
-        """Evaluate; keep the weights if the validation metric rose. A tie keeps the earlier epoch."""
+    def _select(self, epoch: int, trained: float | None) -> Metrics:
+        """Evaluate; keep the weights if the validation metric rose, or if it is the best so far again at a lower loss.
+
+        The loss of a tie is the task's on validation, or else the mean training loss of the epoch; one that is not finite is
+        the worst, and of equal ones the earlier epoch stays. Patience counts a tie as an evaluation without gain.
+        """
         metrics = self.evaluate()
         value = metrics["valid"][self.task.metric]
         if not math.isfinite(value):
             raise RunError(f"the validation {self.task.metric} is {value} after epoch {epoch}: {_ADVICE}")
         progress = self.progress
-        if progress.best_epoch is None or value > progress.best_metrics["valid"][self.task.metric]:
-            progress.best_epoch, progress.best_metrics = epoch, metrics
-            progress.evaluations_without_gain = 0
+        best = -math.inf if progress.best_epoch is None else progress.best_metrics["valid"][self.task.metric]
+        progress.evaluations_without_gain = 0 if value > best else progress.evaluations_without_gain + 1
+        if value < best:
+            return metrics
+        loss = self._loss_of_tie(trained)
+        if value > best or (progress.best_loss is not None and loss < progress.best_loss):
+            progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, metrics
             self._best_weights = _copy(self.model.state_dict())
-        else:
-            progress.evaluations_without_gain += 1
         return metrics
+
+    def _loss_of_tie(self, trained: float | None) -> float:
+        if trained is None:  # nothing is trained, so no second evaluation can tie with this one
+            return math.inf
+        with self.evaluating():
+            loss = self.task.valid_loss(self.model)
+        loss = trained if loss is None else loss
+        return loss if math.isfinite(loss) else math.inf
 
     def evaluate(self) -> Metrics:
         """Metrics of validation and test with the present weights.
