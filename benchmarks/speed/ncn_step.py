@@ -18,8 +18,8 @@ from graphkit.conf.schema import Run
 from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import Dataset
 from graphkit.data.splits.negatives import pair_keys
+from graphkit.metrics.pairs import link_metric
 from graphkit.tasks.link import EVALUATED, LinkPrediction
-from graphkit.tasks.metrics import link_metric
 from graphkit.training.runtime import resolve_precision
 
 PEER = "paper's way in torch, fp32"

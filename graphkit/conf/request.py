@@ -12,6 +12,7 @@ from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.nearest import did_you_mean, nearest, nearest_key
 from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, model_settings, run_settings, show, task_settings
 from graphkit.errors import RequestError, shown
+from graphkit.metrics.registry import parse
 
 CUSTOM = "custom"
 _OWN_GRAPH = ("data.edges", "data.features", "data.labels")
@@ -92,6 +93,8 @@ def check(
     rest = [given for given in assignments if given.key not in CHOICES]
     found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
     values = read_values([given for given in rest if given.key in known], known, found)
+    if task:
+        found += _metric_mistakes(values.get("task.metric"), task)
     if dataset and not values.get("resume"):  # what goes with data is the run's, not this request's
         found += _data_mistakes(dataset, task, values, datasets)
     if not stored and values.get("threads", 0) > (cores := os.cpu_count() or 1):
@@ -189,6 +192,16 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
         return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}"
     close = nearest_key(key, {**CHOICES, **known})
     return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --list")
+
+
+def _metric_mistakes(name: str | None, task: str) -> list[str]:
+    """What is wrong with the name; whether the metric can decide is known only with the data."""
+    try:
+        if name not in (None, "auto"):
+            parse(name, task)
+    except RequestError as error:
+        return [f"task.metric: {error}"]
+    return []
 
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:

@@ -104,7 +104,7 @@ def _list(names: tuple[str, ...]) -> bytes:
 
 
 def _sizes(dataset: Dataset) -> dict[str, int]:
-    data: Any = dataset.data
+    data: Any = dataset.graph
     if dataset.task == "recommend":
         return {"users": int(data.num_users), "items": int(data.num_items)}
     sizes = {"nodes": int(data.num_nodes)}

@@ -99,6 +99,10 @@ class History:
             self._lines = ordered
             write_atomic(self._path, "".join((self._header, *ordered)).encode())
 
+    def values(self, seed: int, column: str) -> list[float]:
+        """What a column holds for a seed, in the order of epochs, empty cells left out."""
+        return [value for row in self.rows() if row["seed"] == seed and (value := row[column]) is not None]
+
     def rows(self) -> list[Row]:
         """All lines as `{column: value}`; None for an empty cell.
 

@@ -37,11 +37,13 @@ class Epoch:
 class Progress:
     """Where training stands; with the weights, the optimizer and the random states it is all that a resume needs.
 
-    `epoch` counts over all stages, `stage_epoch` within stage number `stage`.
+    `epoch` counts over all stages, `stage_epoch` within stage number `stage`. `best_loss` is what a tie with the best epoch is
+    judged by; None in checkpoints from before it was kept.
     """
 
     epoch: int = 0
     best_epoch: int | None = None
+    best_loss: float | None = None
     best_metrics: Metrics = field(default_factory=dict)
     evaluations_without_gain: int = 0
     seconds: float = 0.0
@@ -157,7 +159,7 @@ class Trainer:
         trained = time.perf_counter()
         metrics = None
         if due:
-            metrics = self.evaluate() if stage is not None and not stage.selects else self._select(number)
+            metrics = self.evaluate() if stage is not None and not stage.selects else self._select(number, loss, stage)
         ended = time.perf_counter()
         progress.epoch = number
         progress.seconds += ended - began
@@ -203,20 +205,32 @@ class Trainer:
         with torch.autocast(self.fabric.device.type, enabled=False):  # autocast is for the forward pass
             self.fabric.backward(loss)
 
-    def _select(self, epoch: int) -> Metrics:
-        """Evaluate; keep the weights if the validation metric rose. A tie keeps the earlier epoch."""
+    def _select(self, epoch: int, trained: float | None, stage: Stage | None) -> Metrics:
+        """Evaluate; keep the weights if the validation metric rose, or if it is the best so far again at a lower loss.
+
+        The loss of a tie is the task's on validation, or else the mean training loss of the epoch; one that is not finite is
+        the worst, and of equal ones the earlier epoch stays. Patience counts a tie as an evaluation without gain.
+        """
         metrics = self.evaluate()
         value = metrics["valid"][self.task.metric]
         if not math.isfinite(value):
             raise RunError(f"the validation {self.task.metric} is {value} after epoch {epoch}: {_ADVICE}")
         progress = self.progress
-        if progress.best_epoch is None or value > progress.best_metrics["valid"][self.task.metric]:
-            progress.best_epoch, progress.best_metrics = epoch, metrics
-            progress.evaluations_without_gain = 0
+        best = -math.inf if progress.best_epoch is None else progress.best_metrics["valid"][self.task.metric]
+        progress.evaluations_without_gain = 0 if value > best else progress.evaluations_without_gain + 1
+        if value < best:
+            return metrics
+        loss = math.inf if stage is None else self._loss_of_tie(trained)  # evaluated once, nothing can tie
+        if value > best or (progress.best_loss is not None and loss < progress.best_loss):
+            progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, metrics
             self._best_weights = _copy(self.model.state_dict())
-        else:
-            progress.evaluations_without_gain += 1
         return metrics
+
+    def _loss_of_tie(self, trained: float | None) -> float:
+        with self.evaluating():
+            loss = self.task.valid_loss(self.model)
+        loss = trained if loss is None else loss
+        return loss if loss is not None and math.isfinite(loss) else math.inf
 
     def evaluate(self) -> Metrics:
         """Metrics of validation and test with the present weights.

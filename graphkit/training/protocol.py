@@ -97,5 +97,11 @@ class Task(Protocol):
     def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
         """Metrics of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`; the model is in eval mode, no grad."""
 
+    def valid_loss(self, model: nn.Module) -> float | None:
+        """The loss on validation, which decides between epochs of equal validation metric; None where there is no such loss.
+
+        The model is in eval mode, no grad. It draws no random number, so that asking for it changes no later epoch.
+        """
+
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphkit.errors import CheckpointError, Interrupted
+from graphkit.errors import CheckpointError, Interrupted, RunError
 from graphkit.training.artifacts import (
     SEED_FILES,
     config_digest,
@@ -33,7 +33,7 @@ from graphkit.training.loop import Trainer
 from graphkit.training.progress import Reporter
 from graphkit.training.protocol import LoopSettings, Task
 from graphkit.training.report import write_report
-from graphkit.training.result import RunResult, summarize
+from graphkit.training.result import RunResult, summarize, undecided
 from graphkit.training.resume import check_given, extend, finished_result, open_digests
 from graphkit.training.runtime import (
     interruptible,
@@ -148,17 +148,23 @@ class _Run:
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
         with self._reporter:
-            states = [self._seed(position, seed) for position, seed in enumerate(self._seeds)]
+            states: list[State] = []
+            for position, seed in enumerate(self._seeds):
+                states.append(self._seed(position, seed, states[0] if states else None))
         history = History(self._folder / "metrics.csv", tuple(states[0]["columns"]))
         history.sort(self._seeds)
         trained = [row["seconds"] for row in history.rows() if row["loss"] is not None]
         epoch_seconds = statistics.median(value for value in trained if value is not None) if trained else None
         outcomes = [state["outcome"] for state in states]
+        metric = states[0]["metric"]
+        note = undecided(metric, {seed: history.values(seed, f"valid/{metric}") for seed in self._seeds})
+        if note is not None and self._config["progress"]:
+            print(f"note: {note}", file=sys.stderr)
         result = RunResult(
             task=self._config["task"]["name"],
             dataset=self._config["dataset"],
             model=self._config["model"]["name"],
-            metric=states[0]["metric"],
+            metric=metric,
             metrics=summarize([outcome["metrics"] for outcome in outcomes]),
             seeds=self._seeds,
             best_epochs=tuple(outcome["best_epoch"] for outcome in outcomes),
@@ -170,14 +176,14 @@ class _Run:
             peak_memory_mb=max(outcome["peak_memory_mb"] for outcome in outcomes),
             folder=self._folder,
             protocol=self._protocol,
-            notes=self._notes,
+            notes=self._notes if note is None else (*self._notes, note),
         )
         write_report(result, self._stored, surroundings, history.rows())
         write_result(result, self._stored, surroundings, self._digests)
         return result
 
-    def _seed(self, position: int, seed: int) -> State:
-        """Bring one seed to its end; its last checkpoint then holds the outcome."""
+    def _seed(self, position: int, seed: int, first: State | None) -> State:
+        """Bring one seed to its end; its last checkpoint then holds the outcome. `first`: that of the first seed."""
         folder = self._folder / f"seed-{seed}"
         folder.mkdir(exist_ok=True)
         path = folder / "last.ckpt"
@@ -193,6 +199,7 @@ class _Run:
         train = LoopSettings.of(self._config["train"])
         trainer = Trainer(task, train, self._fabric, seed, lambda epoch, done: self._reporter.step(position, epoch, done))
         columns = tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
+        _require_same_metrics(seed, (task.metric, list(columns)), state, first)
         history = History(self._folder / "metrics.csv", columns)
         if state is not None and state["progress"]["epoch"] == 0 and trainer.num_stages:
             state = None  # it was evaluated without training, which a run of these epochs does not do
@@ -322,3 +329,18 @@ class _Run:
             yield events
         finally:
             events.close()
+
+
+def _require_same_metrics(seed: int, judged: tuple[str, list[str]], state: State | None, first: State | None) -> None:
+    """A checkpoint goes on with the metric that has selected so far, and one table holds all seeds."""
+    metric = judged[0]
+    if state is not None and (state["metric"], state["columns"]) != judged:
+        raise CheckpointError(
+            f"seed {seed} was selected by {state['metric']} so far, and this version of graphkit selects by {metric} or "
+            "reports other metrics: start the run again"
+        )
+    if first is not None and (first["metric"], first["columns"]) != judged:
+        raise RunError(
+            f"seed {seed} selects by {metric}, seed {first['seed']} by {first['metric']}, or they report other metrics, as "
+            "their data differ in size: run them one by one, with seeds=1"
+        )

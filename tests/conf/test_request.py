@@ -108,6 +108,9 @@ WRONG = [
      + ", ".join(name for name, entry in DATASETS.items() if "node" in entry.tasks)),
     (["train.lr=1", "train.lr=2"], "train.lr is given twice: 1 and 2"),
     (["dataset=cora", "dataset=pubmed"], "dataset is given twice: cora and pubmed"),
+    (["task.metric=recall@20"], "task.metric: unknown metric 'recall@20' for task=link; choose hits@K, mrr or roc-auc, with a "
+     "number K from 1 to 1,000,000,000 as in hits@20"),
+    (["task=node", "task.metric=mrr"], "task.metric: unknown metric 'mrr' for task=node; choose accuracy or roc-auc"),
     (["data.edges=edges.csv"], "data.edges: own files need dataset=custom, not dataset=digits"),
     (["dataset=custom"], "dataset=custom: give data.edges=FILE"),
     (["dataset=custom", "task=node", "data.edges=e.csv"], "dataset=custom: give data.labels=FILE"),

@@ -13,7 +13,7 @@ from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
 from graphkit.tasks.recommend import Recommendation
-from tests.tasks.test_ranking import loop_metric
+from tests.metrics.rankings import loop_metric
 
 CPU = torch.device("cpu")
 

@@ -101,6 +101,9 @@ class Regression:
         errors = {split: float((scores[rows[split]] - self._y[rows[split]]).square().mean()) for split in splits}
         return {split: {"fit": -error, "other": error / 2} for split, error in errors.items()}
 
+    def valid_loss(self, model: nn.Module) -> float | None:
+        return None
+
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         self._hook("predictions")
         return {"scores": model(self._inputs(model)).squeeze(1).cpu().numpy()}
@@ -139,9 +142,15 @@ class Scripted:
     metrics = ("score",)
     num_batches = 1
 
-    def __init__(self, valid: list[float], test: list[float] | None = None, losses: dict[int, float] | None = None) -> None:
+    def __init__(
+        self,
+        valid: list[float],
+        test: list[float] | None = None,
+        losses: dict[int, float] | None = None,
+        valid_losses: list[float] | None = None,
+    ) -> None:
         self._scripts = {"valid": valid, "test": test or valid}
-        self._losses = losses or {}
+        self._losses, self._valid_losses = losses or {}, valid_losses
         self.evaluated: list[int] = []
 
     def build_model(self) -> nn.Module:
@@ -164,6 +173,10 @@ class Scripted:
         epoch = round(float(next(model.parameters()).sum()))
         self.evaluated.append(epoch)
         return {split: {"score": self._scripts[split][epoch - 1]} for split in splits}
+
+    def valid_loss(self, model: nn.Module) -> float | None:
+        epoch = round(float(next(model.parameters()).sum()))
+        return None if self._valid_losses is None else self._valid_losses[epoch - 1]
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         return {"weight": next(model.parameters()).detach().numpy()}
@@ -194,6 +207,9 @@ class Heuristic:
     def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
         self.evaluations += 1
         return {split: {"score": 41.5} for split in splits}
+
+    def valid_loss(self, model: nn.Module) -> float | None:
+        raise AssertionError("a single evaluation has no tie")
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         return {"scores": np.arange(3.0)}
