@@ -7,7 +7,10 @@ from graphkit.layers.conv.gcn import GCNConv
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.layers.conv.propagation import Propagation
 from graphkit.layers.conv.sage import SAGEConv
+from graphkit.layers.dense.adjacency_linear import AdjacencyLinear
+from graphkit.layers.dense.dropout import Dropout
 from graphkit.layers.dense.feature_linear import FeatureLinear
+from graphkit.layers.dense.graph_free_linear import GraphFreeLinear
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
@@ -27,14 +30,17 @@ __all__ = [
     "AGGREGATIONS",
     "POLICIES",
     "PRESETS",
+    "AdjacencyLinear",
     "BagFeatures",
     "CommonNeighborScore",
     "DirectedPatternAggregation",
     "DirectionalConv",
+    "Dropout",
     "EquivariantLinear",
     "FeatureLinear",
     "GATConv",
     "GCNConv",
+    "GraphFreeLinear",
     "HadamardScore",
     "LightGCNPropagation",
     "NormDropoutReLU",

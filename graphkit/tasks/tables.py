@@ -10,7 +10,7 @@ import numpy as np
 from graphkit.training.table import as_text
 
 if TYPE_CHECKING:
-    from graphkit.data.dataset import Dataset, required
+    from graphkit.data.dataset import Dataset
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = dict[str, Array]
@@ -40,7 +40,8 @@ def _node_table(dataset: Dataset, arrays: Arrays) -> Arrays:
     split, label = as_text([""]).repeat(count), as_text([""]).repeat(count)
     for name in ("train", "valid", "test"):
         split[arrays[f"{name}_nodes"]] = name
-    labels = required(dataset.graph.y).numpy()
+    assert dataset.graph.y is not None  # task=node has looked
+    labels = dataset.graph.y.numpy()
     label[labels >= 0] = classes[labels[labels >= 0]]
     shares = {f"probability of {name}": probabilities[:, number] for number, name in enumerate(classes.tolist())}
     return {"node": _named(dataset.node_names, np.arange(count)), "split": split, "label": label,

@@ -25,7 +25,7 @@ class Case:
     """One way to build a layer, and how to call it as `layer(x, adjacency, edge_weight)`."""
 
     layer: type[nn.Module]
-    make: Callable[[], nn.Module]
+    make: Callable[..., nn.Module]
     adapt: Callable[[nn.Module], nn.Module] = lambda layer: layer
     """Wraps a layer that is called in another way."""
     inputs: tuple[str, ...] = ("x", "edge_index", "edge_weight")
@@ -36,10 +36,16 @@ class Case:
     layouts: tuple[str, ...] = testing.LAYOUTS
     parameters: bool = True
     """Whether the layer has parameters."""
+    bound: bool = False
+    """Whether the layer knows each node of one graph, and is made for a number of them: it is neither renamed nor batched."""
 
-    def adapted(self) -> nn.Module:
+    def built(self, num_nodes: int = 12) -> nn.Module:
+        """The layer; one that is bound is made for so many nodes."""
+        return self.make(num_nodes) if self.bound else self.make()
+
+    def adapted(self, num_nodes: int = 12) -> nn.Module:
         """The layer as the assertions call it."""
-        return self.adapt(self.make())
+        return self.adapt(self.built(num_nodes))
 
 
 class RowByRow(nn.Module):
@@ -52,6 +58,13 @@ class RowByRow(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Any) -> Tensor:
         return self.layer(x)
+
+
+class OfTheGraphAlone(RowByRow):
+    """A layer that looks at no features."""
+
+    def forward(self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None) -> Tensor:
+        return self.layer(edge_index, edge_weight)
 
 
 class SumOfPairScores(RowByRow):
@@ -137,6 +150,17 @@ CASES: dict[str, Case] = {
     "NormDropoutReLU": _row_by_row(layers.NormDropoutReLU, dropout=0.5),
     "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
     "FeatureLinear": Case(layers.FeatureLinear, lambda: layers.FeatureLinear(4, 3, dropout=0.5), RowByRow, ("x",), UNWEIGHTED),
+    "GraphFreeLinear": Case(
+        layers.GraphFreeLinear, lambda: layers.GraphFreeLinear(4, 3), inputs=("x", "edge_index"), weighted=UNWEIGHTED
+    ),
+    "AdjacencyLinear": Case(
+        layers.AdjacencyLinear,
+        lambda num_nodes: layers.AdjacencyLinear(num_nodes, 3),
+        OfTheGraphAlone,
+        inputs=("edge_index", "edge_weight"),
+        bound=True,
+    ),
+    "Dropout": Case(layers.Dropout, layers.Dropout, RowByRow, ("x",), UNWEIGHTED, parameters=False),
     "LightGCNPropagation": _light_gcn(),
     "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
     "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),

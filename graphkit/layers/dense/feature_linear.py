@@ -6,14 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_probability
-from graphkit.sparse import CSR, dropout
-
-
-def drop(x: Tensor | CSR, p: float, training: bool) -> Tensor | CSR:
-    """Dropout(X) of features, dense or sparse: entries of a sparse X that are not stored are zero with or without it."""
-    if isinstance(x, Tensor):
-        return dropout(x, p, training)
-    return x.dropout(p) if training else x
+from graphkit.layers.dense.dropout import drop
+from graphkit.sparse import CSR
 
 
 def linear(x: Tensor | CSR, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -6,8 +6,8 @@ from typing import Unpack
 
 from torch import Tensor
 
-from graphkit.layers import GCNConv, SAGEConv
-from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, GraphNetworkOptions, Network, NetworkOptions
+from graphkit.layers import GCNConv, GraphFreeLinear, SAGEConv
+from graphkit.models.node.network import GraphNetwork, GraphNetworkOptions, Network, NetworkOptions
 from graphkit.sparse import CSR, Adjacency
 
 

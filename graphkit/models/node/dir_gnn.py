@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import DirectionalConv
-from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.layers import DirectionalConv, Dropout
+from graphkit.layers.checks import check_at_least, check_choice, check_probability
 from graphkit.layers.conv.directional import DirectionalConvOptions
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 JUMPS = ("none", "max", "cat")
 
@@ -54,6 +54,7 @@ class DirGNN(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, num_layers=num_layers)
+        check_probability(dropout=dropout)
         check_choice(JUMPS, jumping_knowledge=jumping_knowledge)
 
         def make(width: int, out: int) -> DirectionalConv:
@@ -69,7 +70,7 @@ class DirGNN(nn.Module):
             self.head = make(widths[-1], out_channels)
         self.jumping_knowledge = jumping_knowledge
         self.normalize = normalize
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
@@ -84,7 +85,7 @@ class DirGNN(nn.Module):
         csr = as_csr(adj, x.shape[0])
         outputs = []
         for layer in self.layers:
-            h = dropout(F.relu(layer(x, csr)), self.dropout, self.training)
+            h = self.dropout(F.relu(layer(x, csr)))
             x = F.normalize(h, dim=1) if self.normalize else h
             outputs.append(x)
         if self.jumping_knowledge == "none":

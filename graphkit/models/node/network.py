@@ -8,8 +8,8 @@ from typing import TypedDict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_choice
-from graphkit.layers.dense.feature_linear import FeatureLinear, drop
+from graphkit.layers import Dropout, FeatureLinear, GraphFreeLinear
+from graphkit.layers.checks import check_at_least, check_choice, check_probability
 from graphkit.sparse import CSR, Adjacency, as_csr
 
 RESIDUALS = ("none", "identity", "linear")
@@ -24,14 +24,6 @@ def make_norm(norm: str, width: int) -> nn.Module:
     """The normalization of that name: `none`, `layer` or `batch`; ValueError for any other."""
     check_choice(_NORMS, norm=norm)
     return _NORMS[norm](width)
-
-
-class GraphFreeLinear(FeatureLinear):
-    """A linear map with the call of a convolution; it does not look at the graph."""
-
-    def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
-        """Map x [N, in_channels], dense or sparse; `adj` is ignored."""
-        return super().forward(x)
 
 
 class NetworkOptions(TypedDict, total=False):
@@ -72,7 +64,7 @@ class Network(nn.Module):
         make_head: Makes the head without `linear_head`; default: `make_layer`.
 
     Raises:
-        ValueError: If `num_layers` is below 1, or `norm` or `residual` is unknown.
+        ValueError: If `num_layers` is below 1, a dropout is no probability, or `norm` or `residual` is unknown.
 
     Source: `linear` residuals before the normalization, `pre_linear` and `linear_head`: Luo, Shi and Wu, Classic GNNs are
     Strong Baselines, NeurIPS 2024.
@@ -97,6 +89,8 @@ class Network(nn.Module):
         super().__init__()
         check_at_least(1, num_layers=num_layers)
         check_choice(RESIDUALS, residual=residual)
+        input_dropout = dropout if input_dropout is None else input_dropout
+        check_probability(dropout=dropout, input_dropout=input_dropout)
         make_norm(norm, 1)  # an unknown name is refused where there is no hidden layer, too
         self.pre_linear = FeatureLinear(in_channels, hidden_channels) if pre_linear else None
         num_hidden = num_layers if linear_head else num_layers - 1
@@ -107,16 +101,16 @@ class Network(nn.Module):
         # Without a bias: the layer has one.
         self.shortcuts = nn.ModuleList(FeatureLinear(a, b, bias=False) for a, b in pairs) if residual == "linear" else None
         self.head = (GraphFreeLinear if linear_head else make_head or make_layer)(widths[-1], out_channels)
-        self.dropout = dropout
-        self.input_dropout = dropout if input_dropout is None else input_dropout
+        self.dropout = Dropout(dropout)
+        self.input_dropout = Dropout(input_dropout)
         self.residual = residual
 
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Scores [N, C] of features x [N, F], dense or sparse."""
-        h = drop(x, self.input_dropout, self.training)
+        h = self.input_dropout(x)
         if self.pre_linear is not None:
             x = self.pre_linear(h)
-            h = drop(x, self.dropout, self.training)
+            h = self.dropout(x)
         for number, (layer, norm) in enumerate(zip(self.hidden, self.norms, strict=True)):
             out = layer(h, adj)
             if self.shortcuts is not None:
@@ -125,7 +119,7 @@ class Network(nn.Module):
             if self.residual == "identity" and tuple(out.shape) == tuple(x.shape):
                 out = out + (x.to_dense(out.dtype) if isinstance(x, CSR) else x)
             x = out
-            h = drop(x, self.dropout, self.training)
+            h = self.dropout(x)
         scores: Tensor = self.head(h, adj)
         return scores
 

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
+from graphkit.layers import Dropout, FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
 from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
 
@@ -123,7 +123,7 @@ class SheafNetwork(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.head = nn.Linear(width, out_channels)
         self.linear = linear
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.activation = activation
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
@@ -139,7 +139,7 @@ class SheafNetwork(nn.Module):
         csr = as_csr(adj, x.shape[0])
         sigma = _ACTIVATIONS[self.activation]
         h = self.encoder(x)
-        h = dropout(h if sigma is None else sigma(h), self.dropout, self.training)
+        h = self.dropout(h if sigma is None else sigma(h))
         if self.second is not None:
             h = self.second(h)
         sheaf: SheafLaplacian | None = None
