@@ -20,7 +20,9 @@ from graphkit.layers.subgraph.equivariant import EquivariantLinear
 from graphkit.layers.subgraph.features import BagFeatures
 from graphkit.layers.subgraph.permutation import SubgraphPermutationConv, Tensors
 from graphkit.layers.subgraph.policies import POLICIES, Policy, make_bags
+from graphkit.layers.subgraph.polynomials import pair_polynomials
 from graphkit.layers.subgraph.pooling import SubgraphPooling
+from graphkit.layers.subgraph.ppgn import PPGNBlock
 from graphkit.layers.subgraph.presets import PRESETS, Preset
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "HadamardScore",
     "LightGCNPropagation",
     "NormDropoutReLU",
+    "PPGNBlock",
     "Policy",
     "PolynomialSheafDiffusion",
     "Preset",
@@ -50,4 +53,5 @@ __all__ = [
     "SubgraphPooling",
     "Tensors",
     "make_bags",
+    "pair_polynomials",
 ]

@@ -58,8 +58,8 @@ class BagPairs:
         if 16 * count > max_bytes:
             raise RequestError(
                 f"the pairs of nodes in {bags.num_bags:,} bags would take {16e-9 * count:.3g} GB ({count:.3g} pairs, the "
-                f"largest bag has {int(sizes.max())} nodes), more than max_bytes={max_bytes:,}: keep a part of the bags of each graph "
-                "with sample=BagSample(0.1), take smaller bags, or raise max_bytes."
+                f"largest bag has {int(sizes.max())} nodes), more than max_bytes={max_bytes:,}: keep a part of the bags of "
+                "each graph with sample=BagSample(0.1), take smaller bags, or raise max_bytes."
             )
         self.bags = bags
         self.order = torch.argsort(sizes, stable=True)
