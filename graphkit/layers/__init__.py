@@ -23,7 +23,9 @@ from graphkit.layers.subgraph.equivariant import EquivariantLinear
 from graphkit.layers.subgraph.features import BagFeatures
 from graphkit.layers.subgraph.permutation import SubgraphPermutationConv, Tensors
 from graphkit.layers.subgraph.policies import POLICIES, Policy, make_bags
+from graphkit.layers.subgraph.polynomials import pair_polynomials
 from graphkit.layers.subgraph.pooling import SubgraphPooling
+from graphkit.layers.subgraph.ppgn import PPGNBlock
 from graphkit.layers.subgraph.presets import PRESETS, Preset
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "HadamardScore",
     "LightGCNPropagation",
     "NormDropoutReLU",
+    "PPGNBlock",
     "Policy",
     "PolynomialSheafDiffusion",
     "Preset",
@@ -56,4 +59,5 @@ __all__ = [
     "SubgraphPooling",
     "Tensors",
     "make_bags",
+    "pair_polynomials",
 ]

@@ -1,6 +1,7 @@
 """Bags of subgraphs: extraction by policy, rows (bag, node) with their operators, samples, and sizes told before building."""
 
 from graphkit.sparse.egonets.bags import Bags
+from graphkit.sparse.egonets.blocks import Blocks
 from graphkit.sparse.egonets.budget import MAX_BYTES, BagSize, ball_budget
 from graphkit.sparse.egonets.extract import edge_deleted_bags, ego_bags, node_deleted_bags, path_bags, whole_bags
 from graphkit.sparse.egonets.pairs import BagPairs
@@ -12,6 +13,7 @@ __all__ = [
     "BagSample",
     "BagSize",
     "Bags",
+    "Blocks",
     "ball_budget",
     "edge_deleted_bags",
     "ego_bags",

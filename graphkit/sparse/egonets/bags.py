@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.egonets.blocks import Blocks
 from graphkit.sparse.egonets.lift import depths, lifted
 from graphkit.sparse.structure import Structure, lasting
 
@@ -212,6 +213,21 @@ class Bags:
         keys = self.bag * self.num_nodes + self.node
         found = torch.searchsorted(keys, wanted).clamp_(max=self.num_rows - 1)
         return torch.where((bag >= 0) & (keys[found] == wanted), found, -1)
+
+    @cached_property
+    @lasting
+    def square(self) -> bool:
+        """Whether there is one bag per node, and each is the whole graph: h(u, v) is a square matrix per graph."""
+        whole = self.removed is None and self.total is None and self.num_bags == self.num_nodes
+        return whole and self.num_rows == int(self.node_ptr.diff().square().sum())
+
+    @cached_property
+    @lasting
+    def blocks(self) -> Blocks:
+        """The rows as dense blocks; ValueError where the bags are not `square`."""
+        if not self.square:
+            raise ValueError("blocks need one bag per node, each the whole graph: take whole_bags, without a sample.")
+        return Blocks(self.node_ptr, self.adj)
 
     # --------------------------------------------------------------------------------------------------------- sampling
 

@@ -159,6 +159,10 @@ def _pooling(build: Callable[..., Bags], per: str = "graph", **options: Any) -> 
     return Case(layers.SubgraphPooling, make, lambda layer: PooledBags(layer, build), ("h", "bags"), per)
 
 
+def _on_whole_bags(layer: nn.Module) -> nn.Module:
+    return OnBags(layer, whole_bags)
+
+
 def _spen(*grades: int) -> Case:
     make = lambda: layers.SubgraphPermutationConv((2, 2), (2, 3, 2), grades)  # noqa: E731
     return Case(layers.SubgraphPermutationConv, make, OnPairs, ("nodes", "pairs", "index"))
@@ -187,6 +191,8 @@ CASES: dict[str, Case] = {
     "SubgraphPooling-SV-nodes": _pooling(_ego, "node", level="node", order="SV"),
     "SubgraphPermutationConv": _spen(1),
     "SubgraphPermutationConv-graded": _spen(1, 3, 4),
+    "PPGNBlock": Case(layers.PPGNBlock, lambda: layers.PPGNBlock(4, 3), _on_whole_bags, ("h", "bags")),
+    "PPGNBlock-plus": Case(layers.PPGNBlock, lambda: layers.PPGNBlock(4, 3, plus=True), _on_whole_bags, ("h", "bags")),
     **{f"EquivariantLinear-{k}-{order}": _linear(k, order) for k, order in BASIS},
     "Readout-sum": Case(layers.Readout, layers.Readout, ReadOut, ("x", "ptr"), "graph", parameters=False),
     "Readout-all": Case(

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from graphkit import testing
 from graphkit.layers import AGGREGATIONS, PRESETS, SubgraphConv, make_bags
-from graphkit.layers.subgraph.aggregations import aggregate
+from graphkit.layers.subgraph.aggregations import aggregate, dense_is_cheaper
 from graphkit.sparse.egonets import BagSample, edge_deleted_bags, ego_bags, node_deleted_bags, whole_bags
 from tests.layers.subgraph import oracle
 
@@ -187,3 +187,42 @@ def test_wrong_inputs_are_refused():
     sampled = node_deleted_bags(edge_index, ptr, sample=BagSample(2))
     with pytest.raises(ValueError, match="which a sample lacks"):
         SubgraphConv(4, 4)(torch.randn(sampled.num_rows, 4), sampled)
+
+
+@pytest.mark.parametrize("sizes", [(6, 6, 6), (7, 1, 4)])
+@pytest.mark.parametrize("name", ["uL", "vL"])
+def test_dense_blocks_give_what_rows_give(name, sizes):
+    """Padded blocks and ragged rows hold the same tensor."""
+    ptr = torch.tensor([0, *sizes]).cumsum(0)
+    pairs = [
+        (start + i, start + j)
+        for start, n in zip(ptr.tolist(), sizes, strict=False)
+        for i in range(n)
+        for j in range(i)
+        if (i + j) % 3
+    ]
+    edge_index = torch.tensor(pairs).t()
+    bags = whole_bags(torch.cat([edge_index, edge_index[:, :4].flip(0)], dim=1), ptr)
+    h = torch.randn(bags.num_rows, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(bags.num_rows, 3, dtype=torch.float64)
+    results = {}
+    for method in ("sparse", "dense", "auto"):
+        out = aggregate(h, bags, name, method=method)
+        results[method] = out, torch.autograd.grad((out * weight).sum(), h)[0]
+    for method in ("dense", "auto"):
+        for one, two in zip(results[method], results["sparse"], strict=True):
+            torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
+
+
+def test_the_cheaper_product_is_chosen():
+    def bags(n, degree, count=2):
+        ring = [(g * n + i, g * n + (i + k) % n) for g in range(count) for i in range(n) for k in range(1, degree + 1)]
+        return whole_bags(torch.tensor(ring).t(), torch.arange(count + 1) * n)
+
+    assert dense_is_cheaper(bags(10, 6)) and not dense_is_cheaper(bags(10, 3))
+    unequal = whole_bags(torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), torch.tensor([0, 3, 4]))
+    assert not dense_is_cheaper(unequal)
+    _, edge_index, ptr = testing.graph_batch()
+    assert not dense_is_cheaper(ego_bags(edge_index, ptr, 1))
+    with pytest.raises(ValueError, match="take whole_bags"):
+        aggregate(torch.zeros(3, 1), ego_bags(edge_index, ptr, 1), "uL", method="dense")
