@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least
 from graphkit.sparse.egonets import Bags
 
 
@@ -38,7 +38,7 @@ class PPGNBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, num_layers: int = 2, plus: bool = False) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}.")
         self.in_channels, self.out_channels, self.num_layers, self.plus = in_channels, out_channels, num_layers, plus
