@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from graphkit.data import load
 from graphkit.layers import LightGCNPropagation
+from graphkit.metrics.ranking import ranking_metrics
 from graphkit.sparse import CSR, as_csr
-from graphkit.tasks.ranking import rank_items, ranking_metrics
+from graphkit.tasks.ranking import rank_items
 
 
 class SoftmaxRecommender(nn.Module):

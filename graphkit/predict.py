@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -59,12 +60,13 @@ def load(
         The run, see `graphkit.serving.served.Served`.
 
     Raises:
-        RequestError: If the folder is no finished run of task=recommend, or device or data are not to be had.
+        RequestError: If the folder is no finished run of task=recommend, or device or data are not available.
+        CheckpointError: If a file of the run, or its data, is missing or was changed.
     """
     from graphkit.training.artifacts import finished_seed
 
     folder = expanded(run, "run")
-    request = stored_request(folder, "run")
+    request = stored_request(folder, "run", {"data.root": root, "data.interactions": interactions})
     if request.task != "recommend":
         raise RequestError(
             f"{folder} is a run of task={request.task}, and predict serves task=recommend so far: its scores are in "
@@ -75,7 +77,7 @@ def load(
     from graphkit.training.runtime import torch_errors
 
     with torch_errors():
-        return serve(folder, request, chosen, device, root=root, interactions=interactions)
+        return serve(folder, request, chosen, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,6 +101,8 @@ def _answer(argv: Sequence[str]) -> str:
         return f"graphkit {graphkit.__version__}\n"
     request = check_prediction(command.assignments, command.mistakes)
     require_working_folder()
+    from graphkit.training.digests import age_note  # NumPy, which --help need not wait for
+
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the answer alone
         served = load(
             str(request.run),
@@ -107,6 +111,8 @@ def _answer(argv: Sequence[str]) -> str:
             root=request.root,
             interactions=request.interactions,
         )
+        if note := age_note(expanded(str(request.run), "run")):
+            tell(f"note: {note}")
         from graphkit.training.runtime import torch_errors
 
         with torch_errors():
@@ -132,7 +138,8 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
     """Write what users= or export= asks for, and say what was written."""
     from graphkit.serving.files import check_out, write_embeddings, write_rows
 
-    check_out(path)
+    listed = () if request.users in (None, "all") else (expanded(str(request.users), "users"),)
+    check_out(path, expanded(str(request.run), "run"), (*served.data_files, *listed))
     facts: dict[str, Any] = {"out": str(path)}
     if request.export is not None:
         vectors = served.embeddings()
@@ -154,6 +161,8 @@ def _write(served: Served, request: Prediction, path: Path) -> str:
 def _read_users(path: Path, served: Served) -> list[int]:
     """The users of a text file, a name a line."""
     try:
+        if path.exists() and not path.is_file():  # a pipe, or a device without end
+            raise OSError(errno.EINVAL, "it is no regular file")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
@@ -222,13 +231,17 @@ def _json(lists: Lists, facts: dict[str, Any]) -> str:
 
 
 def _csv(lists: Lists, facts: dict[str, Any]) -> str:
+    from graphkit.training.table import as_text, cells
+
     for line in _recall_line(facts):
         tell(line)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("user", "rank", "item", "score"))
     for user, ranked in lists:
-        writer.writerows((user or "", rank, item, score) for rank, (item, score) in enumerate(ranked, start=1))
+        names = cells(as_text([item for item, _ in ranked]))
+        whose = cells(as_text([user or ""]))[0]
+        writer.writerows((whose, rank, name, one.score) for rank, (name, one) in enumerate(zip(names, ranked, strict=True), 1))
     return text.getvalue()
 
 

@@ -7,7 +7,6 @@ and a wrong request need no torch.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -141,8 +140,7 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
     require_working_folder()
     if request.values.get("resume") is None:
         return compose(request)
-    before = stored_request(expanded(request.values["resume"], "resume"))
-    return compose(dataclasses.replace(before, values={**before.values, **request.values}))
+    return compose(stored_request(expanded(request.values["resume"], "resume"), said=request.values))
 
 
 def _note(*notes: str) -> None:
@@ -151,22 +149,34 @@ def _note(*notes: str) -> None:
 
 def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
     """Run what is asked; `tell` hears what the data has to tell before it begins."""
+    from graphkit.training.digests import age_note
+    from graphkit.training.resume import finished_result
     from graphkit.training.runner import train_run
 
     settings = resolved.run
     folder = Path(settings.resume) if settings.resume else None
-    experiment = Experiment(settings)
+    experiment = Experiment(settings, folder)
     protocol, notes = "", resolved.notes
+    if folder is not None and tell is not None and (note := age_note(folder)):
+        tell(note)
     with _process(experiment):
-        if folder is None or not (folder / "result.json").exists():  # a finished run is only reported and needs no data
+        if folder is None or finished_result(folder, resolved.config) is None:  # a finished run needs no data
             task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
             protocol, notes = task.protocol, (*notes, *task.notes)
             if tell is not None:
                 for note in task.notes:
                     tell(note)
             del task  # the one that is trained has indices of its own
-        paper = resolved.recipe.figures() if resolved.recipe else None
-        return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
+        return train_run(
+            resolved.config,
+            experiment,
+            paper=resolved.recipe.figures() if resolved.recipe else None,
+            protocol=protocol,
+            folder=folder,
+            notes=notes,
+            files=experiment.files() if folder is None else None,
+            table=experiment.table,
+        )
 
 
 @contextlib.contextmanager
@@ -194,7 +204,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
     from graphkit.data.measures.facts import node_facts
 
     settings = resolved.run
-    experiment = Experiment(settings)
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
     with _process(experiment):
         task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
         parameters = sum(parameter.numel() for parameter in task.build_model().parameters())

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -245,8 +246,15 @@ def test_lists_of_some_users(named: Path, tmp_path: Path, capsys: pytest.Capture
     assert list(dict.fromkeys(row["user"] for row in rows)) == ["user 5", "user 2"]
     (tmp_path / "some.txt").write_text("user 5\nuser 9\n")
     assert f"users={tmp_path / 'some.txt'}, line 2: no user 'user 9'" in refusal(capsys, *asked)
+    (tmp_path / "some.txt").write_text("user 5\n" + "\x1b[2J" * 100_000 + "\n")
+    message = refusal(capsys, *asked)
+    assert "line 2: no user '\\x1b[2J" in message and "(400,000 characters)" in message and len(message) < 500
+    (tmp_path / "some.txt").write_text("\ufeffuser 5\n")
+    assert json.loads(answer(capsys, *asked, "format=json"))["users"] == 1
     (tmp_path / "some.txt").write_text("\n")
     assert "it is empty" in refusal(capsys, *asked)
+    os.mkfifo(tmp_path / "pipe")
+    assert "cannot read it (it is no regular file)" in refusal(capsys, asked[0], f"users={tmp_path / 'pipe'}", asked[2])
     assert "cannot read it (No such file" in refusal(capsys, asked[0], "users=none.txt", asked[2])
     assert "there is no folder" in refusal(capsys, *asked[:2], f"out={tmp_path / 'no' / 'top.csv'}")
 

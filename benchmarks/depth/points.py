@@ -110,8 +110,8 @@ def measure(row: Row, runs: Path) -> dict[str, Any]:
 def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
     """Dirichlet energy of what the head is given, and its energy under the sheaf that the last layer learns from it."""
     from graphkit.layers import SheafDiffusion
+    from graphkit.metrics.smoothness import dirichlet_energy, rayleigh_quotient
     from graphkit.sparse import CSR
-    from graphkit.tasks.smoothness import dirichlet_energy, rayleigh_quotient
 
     hidden = _last_hidden(trainer)
     adj = CSR.from_edge_index(edge_index, hidden.size(0))

@@ -21,6 +21,7 @@ from graphkit.models.recommend.lightgcn import LightGCN
 from graphkit.sparse import Triples
 from graphkit.tasks.recommend import Recommendation
 from graphkit.training.loop import Trainer
+from graphkit.training.protocol import LoopSettings
 
 _NEVER = 10**9
 
@@ -45,7 +46,7 @@ class Training:
         self.run = compose(check(flatten(request), DATASETS)).run
         torch.manual_seed(0)
         self.task = Recommendation(dataset, self.run.task, self.run.model, self.run.train, torch.device("cpu"))
-        settings = asdict(self.run.train) | {"epochs": _NEVER, "eval_every": _NEVER}
+        settings = LoopSettings.of(asdict(self.run.train) | {"epochs": _NEVER, "eval_every": _NEVER})
         fabric = Fabric(accelerator="cpu", devices=1)
         self.trainer = Trainer(self.task, settings, fabric, seed=0, on_step=lambda epoch, share: None)
         self.model = cast(LightGCN, self.trainer.model)

@@ -18,8 +18,8 @@ from graphkit.conf.schema import Run
 from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import Dataset
 from graphkit.data.splits.negatives import pair_keys
+from graphkit.metrics.pairs import link_metric
 from graphkit.tasks.link import EVALUATED, LinkPrediction
-from graphkit.tasks.metrics import link_metric
 from graphkit.training.runtime import resolve_precision
 
 PEER = "paper's way in torch, fp32"
@@ -77,7 +77,7 @@ def _steps(
             with torch.autocast("cpu", torch.bfloat16, enabled=mixed and native):
                 return task.step(own, batch, _backward)
 
-        adam = torch.optim.Adam(task.param_groups(own), fused=True)
+        adam = torch.optim.Adam(task.stages(own)[0].groups, fused=True)
         name = "graphkit, fp32" if not mixed else "graphkit, bf16-mixed" if native else "graphkit, bf16-mixed in fp32"
         return _step_side(name, own, adam, loss)
 

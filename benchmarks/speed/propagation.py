@@ -11,7 +11,7 @@ from torch_geometric.nn import LGConv
 
 from benchmarks.speed import graphs
 from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
-from graphkit.sparse import CSR, degree_order
+from graphkit.sparse import CSR, degree_order, normalize
 
 CHANNELS = 64
 
@@ -35,7 +35,7 @@ def contests(options: Options) -> Iterator[Contest]:
 
 
 def _contest(label: str, edge_index: Tensor, adjacency: CSR, x: Tensor, weight: Tensor, scatter: Scatter | None) -> Contest:
-    operator = adjacency.gcn_norm(self_loops=False, dtype=torch.float32)
+    operator = normalize(adjacency, "gcn", self_loops=False, dtype=torch.float32)
     assert operator.symmetric  # looked up once, before time is taken
     ours = _side("graphkit CSR", operator.matmul, x, weight)
     peers = [_side(peer, propagate, x, weight) for peer, propagate in _peers(edge_index, operator, scatter).items()]

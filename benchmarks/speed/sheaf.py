@@ -57,7 +57,7 @@ def _contest(maps: str, options: Options) -> Contest:
     name, edge_index, num_nodes = squirrel(options)
     torch.manual_seed(0)
     width = (STALK_DIM + 1) * CHANNELS
-    ours = [SheafDiffusion(width, STALK_DIM, maps, low_pass=True) for _ in range(LAYERS)]
+    ours = [SheafDiffusion(width, STALK_DIM, maps=maps, low_pass=True) for _ in range(LAYERS)]
     x, weight = torch.randn(2, num_nodes, width)
 
     def right() -> Results:

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphkit.conf.nearest import did_you_mean, nearest_key, similarity
 from graphkit.conf.settings import CHOICES, SECTIONS, Setting, run_settings
+from graphkit.errors import shown
 
 FLAGS = {
     "--help": "this page",
@@ -18,6 +19,8 @@ FLAGS = {
 
 _SURE = 0.8
 """How alike an unknown flag and a setting are where the setting was meant."""
+_LONGEST = 1_000
+"""Characters of a number, a truth value or a list of numbers; no such value is longer, and parsing would take its time."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,13 @@ def split(argv: Sequence[str], flags: Iterable[str] = FLAGS, settings: Mapping[s
             command.mistakes.append(mistake)
         elif (spaced := _spaced(argv[position - 1 : position + 2])) is not None:
             position += len(spaced) - 1
-            command.mistakes.append(f"{' '.join(spaced)}: write it without spaces, {''.join(spaced)}")
+            command.mistakes.append(f"{shown(' '.join(spaced))}: write it without spaces, {shown(''.join(spaced))}")
         elif argument.partition("=")[0].strip() and "=" in argument:
             key, _, text = argument.partition("=")
             command.assignments.append(Assignment(key.strip(), text, typed=True))
         else:
-            command.mistakes.append(f"{argument or repr(argument)}: expected key=value")
+            typed = shown(argument) if argument.strip() else f"'{shown(argument)}'"
+            command.mistakes.append(f"{typed}: expected key=value")
     return command
 
 
@@ -86,10 +90,10 @@ def _unknown_flag(
     close = did_you_mean(argument, flags)
     key = name if name in settings else nearest_key(name, settings)
     if key is None or (key != name and (close or similarity(name, settings[key].leaf) < _SURE)):
-        return 0, f"unknown flag '{argument}'" + (close or f": expected one of {', '.join(flags)}, or key=value")
+        return 0, f"unknown flag '{shown(argument)}'" + (close or f": expected one of {', '.join(flags)}, or key=value")
     taken = [word for word in following if not equals and not word.startswith("-") and "=" not in word]
     meant = value or "".join(taken) or "VALUE"
-    return len(taken), f"'{' '.join([argument, *taken])}': settings take no dashes, give {key}={meant}"
+    return len(taken), f"'{shown(' '.join([argument, *taken]))}': settings take no dashes, give {key}={shown(meant)}"
 
 
 def _spaced(words: Sequence[str]) -> Sequence[str] | None:
@@ -134,12 +138,14 @@ def read(assignment: Assignment, setting: Setting) -> Any:
     text = assignment.value.strip()
     if setting.kind is str:
         return setting.check(None if text == "null" else text)
+    if len(text) > _LONGEST or "(" in text:  # the grammar has functions, as int(3.7) and range(1,9)
+        raise ValueError(f"expected {setting.expectation()}")
     from hydra.core.override_parser.overrides_parser import OverridesParser  # 0.4 s that --help need not pay
     from hydra.errors import HydraException
 
     try:
         override = OverridesParser.create().parse_override(f"value={text}")
-    except HydraException:
+    except (HydraException, RecursionError):
         raise ValueError(f"expected {setting.expectation()}") from None
     if override.is_sweep_override():
         raise ValueError(f"expected {setting.expectation()}, one value and no sweep")

@@ -49,6 +49,9 @@ def compose(request: Request) -> Resolved:
 
     Returns:
         The typed settings of the run.
+
+    Raises:
+        RequestError: If a path begins with the home folder of nobody.
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None

@@ -17,9 +17,12 @@ _MEANT = {"gpu": "cuda", "nvidia": "cuda"}
 
 
 def similarity(typed: str, name: str) -> float:
-    """How alike a typed word and a name are; 1: equal but for case, hyphens and underscores."""
+    """How alike a typed word and a name are; 1: equal but for case, hyphens and underscores; 0: of too different lengths."""
     typed, name = (word.lower().replace("-", "_") for word in (typed, name))
-    ratio = SequenceMatcher(None, typed, name).ratio()
+    shorter, longer = sorted((len(typed), len(name)))
+    # A ratio is at most 2 * shorter / (shorter + longer). Where that is too little, comparing would only take time: minutes for
+    # a word of 100,000 letters and many names.
+    ratio = SequenceMatcher(None, typed, name).ratio() if 2 * shorter >= _CLOSE * (shorter + longer) else 0.0
     return max(ratio, _CUT_SHORT) if len(typed) >= _LEAST_LETTERS and name.startswith(typed) else ratio
 
 

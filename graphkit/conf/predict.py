@@ -12,7 +12,7 @@ from graphkit.conf.listing import aligned, render, section, settings_rows
 from graphkit.conf.nearest import nearest_key
 from graphkit.conf.request import read_values
 from graphkit.conf.settings import Setting, settings_table
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
 QUESTIONS = ("user", "items", "users", "export")
@@ -101,7 +101,7 @@ def _unknown(key: str, known: dict[str, Setting]) -> str:
             "seed-K/predictions.npz"
         )
     close = nearest_key(key, known)
-    return f"unknown key '{key}'" + (f": did you mean {close}?" if close else "; see --help")
+    return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help")
 
 
 def _contradictions(request: Prediction, given: set[str]) -> list[str]:
@@ -118,7 +118,7 @@ def _contradictions(request: Prediction, given: set[str]) -> list[str]:
     if not suffixes and request.out is not None:
         found.append("out=: goes with users= or export=, leave it out")
     if suffixes and (request.out is None or Path(request.out).suffix not in suffixes):
-        typed = "" if request.out is None else f", not {request.out}"
+        typed = "" if request.out is None else f", not {shown(request.out)}"
         found.append(f"{question}=: give out=FILE that ends in {' or '.join(suffixes)}{typed}")
     if suffixes and request.format == "csv":
         found.append(f"format=csv: {question}= writes to out= and only reports on stdout, as text or json")

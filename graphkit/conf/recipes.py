@@ -10,7 +10,7 @@ import yaml
 
 from graphkit.conf.arguments import flatten
 
-SECTIONS = ("task", "model", "train")
+SETTINGS = ("task", "model", "train", "precision")
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Recipe:
 
     Attributes:
         name: `<task>-<dataset>-<model>`.
-        sections: Settings by section: `task`, `model`, `train`.
+        sections: Settings by section: `task`, `model`, `train`; `precision` stands alone.
         paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None; with `further: {metric: [mean, std]}`
             where the paper gives other metrics of the test split, too.
     """
 
     name: str
-    sections: dict[str, dict[str, Any]]
+    sections: dict[str, Any]
     paper: dict[str, Any] | None = None
 
     @property
@@ -65,4 +65,4 @@ def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:
     if name not in recipe_names():
         return None
     raw = yaml.safe_load((files("graphkit.conf") / "recipe" / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Recipe(name, {section: raw[section] for section in SECTIONS if section in raw}, raw.get("paper"))
+    return Recipe(name, {section: raw[section] for section in SETTINGS if section in raw}, raw.get("paper"))

@@ -11,13 +11,16 @@ from graphkit.conf.arguments import Assignment, read
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.nearest import did_you_mean, nearest, nearest_key
 from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, model_settings, run_settings, show, task_settings
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
+from graphkit.metrics.registry import parse
 
 CUSTOM = "custom"
-WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root")
-"""What may be said beside `resume=`: where the data lies and how to show, nothing that decides a number."""
-
 _OWN_GRAPH = ("data.edges", "data.features", "data.labels")
+OWN_FILES = (*_OWN_GRAPH, "data.interactions")
+"""Settings that name the user's own files."""
+WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root", *OWN_FILES, "train.epochs")
+"""What may be said beside `resume=`: where the same data lies now, how to show, and more epochs."""
+
 _OWN_INTERACTIONS = (
     "data.interactions",
     "data.user_column",
@@ -90,7 +93,9 @@ def check(
     rest = [given for given in assignments if given.key not in CHOICES]
     found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
     values = read_values([given for given in rest if given.key in known], known, found)
-    if dataset:
+    if task:
+        found += _metric_mistakes(values.get("task.metric"), task)
+    if dataset and not values.get("resume"):  # what goes with data is the run's, not this request's
         found += _data_mistakes(dataset, task, values, datasets)
     if not stored and values.get("threads", 0) > (cores := os.cpu_count() or 1):
         found.append(f"threads={values['threads']}: this machine has {cores} CPU cores; threads=0 takes all")
@@ -114,30 +119,37 @@ def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting],
         try:
             value = read(given, known[given.key])
         except ValueError as error:
-            close = did_you_mean(_shown(given), known[given.key].choices)
-            found.append(f"{given.key}={_shown(given)}: {error}{close}")
+            typed = _as_typed(given)
+            found.append(f"{given.key}={shown(typed)}: {error}{did_you_mean(typed, known[given.key].choices)}")
             continue
         if values.setdefault(given.key, value) != value:
-            found.append(f"{given.key} is given twice: {show(values[given.key])} and {show(value)}")
+            found.append(f"{given.key} is given twice: {shown(show(values[given.key]))} and {shown(show(value))}")
     return values
 
 
-def _shown(given: Assignment) -> str:
-    return given.value.strip() if given.typed else show(given.value)
+def _as_typed(given: Assignment) -> str:
+    if given.typed:
+        return str(given.value.strip())
+    try:
+        return show(given.value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, a list within a thousand lists
+        return f"a very large {type(given.value).__name__}"
 
 
 def _task(name: str | None, found: list[str]) -> str | None:
     name = name or CHOICES["task"].default
     if name in TASKS:
         return name
-    found.append(f"task={name}" + (did_you_mean(name, TASKS) or f": unknown; choose one of {', '.join(TASKS)}"))
+    found.append(f"task={shown(name)}" + (did_you_mean(name, TASKS) or f": unknown; choose one of {', '.join(TASKS)}"))
     return None
 
 
 def _dataset(name: str | None, task: str | None, datasets: Mapping[str, DatasetRow], found: list[str]) -> str | None:
     name = name or TASKS[task or CHOICES["task"].default].default_dataset
     if name not in datasets:
-        found.append(f"dataset={name}" + (did_you_mean(name, datasets) or f": unknown; choose one of {', '.join(datasets)}"))
+        found.append(
+            f"dataset={shown(name)}" + (did_you_mean(name, datasets) or f": unknown; choose one of {', '.join(datasets)}")
+        )
         return None
     if task and task not in datasets[name].tasks:
         serving = ", ".join(other for other, row in datasets.items() if task in row.tasks)
@@ -154,15 +166,15 @@ def _model(name: str | None, task: str | None, found: list[str]) -> str | None:
         return name
     if task is None:
         names = [other for models in MODELS.values() for other in models]
-        found.append(f"model={name}" + (did_you_mean(name, names) or f": unknown; choose one of {', '.join(names)}"))
+        found.append(f"model={shown(name)}" + (did_you_mean(name, names) or f": unknown; choose one of {', '.join(names)}"))
         return None
     own = ", ".join(MODELS[task])
     if having:
         found.append(f"model={name}: task={task} has {own}; {name} is a model of task={having[0]}")
     elif (close := nearest(name, MODELS[task])) is not None:
-        found.append(f"model={name}: did you mean {close}? (models of task={task}: {own})")
+        found.append(f"model={shown(name)}: did you mean {close}? (models of task={task}: {own})")
     else:
-        found.append(f"model={name}: unknown; models of task={task}: {own}")
+        found.append(f"model={shown(name)}: unknown; models of task={task}: {own}")
     return None
 
 
@@ -179,7 +191,17 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
     if having and model:
         return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}"
     close = nearest_key(key, {**CHOICES, **known})
-    return f"unknown key '{key}'" + (f": did you mean {close}?" if close else "; see --list")
+    return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --list")
+
+
+def _metric_mistakes(name: str | None, task: str) -> list[str]:
+    """What is wrong with the name; whether the metric can decide is known only with the data."""
+    try:
+        if name not in (None, "auto"):
+            parse(name, task)
+    except RequestError as error:
+        return [f"task.metric: {error}"]
+    return []
 
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:

@@ -19,7 +19,9 @@ class LinkTask:
     """Link prediction: score pairs of nodes, held-out edges above non-edges."""
 
     name: str = "link"
-    metric: str = setting("auto", "validation metric that selects the epoch; auto: the data set's own (hits@20, hits@100, ...)")
+    metric: str = setting(
+        "auto", "validation metric that selects the epoch; auto: the data set's own where it can decide, else mrr"
+    )
     target_link_removal: bool = setting(
         True, "leave a batch's own edges out of the message passing graph while training on them"
     )
@@ -42,7 +44,9 @@ class NodeTask:
     """Node classification: predict a class for every node from the labels of some."""
 
     name: str = "node"
-    metric: str = setting("auto", "validation metric that selects the epoch; auto: the data set's own (accuracy, roc-auc)")
+    metric: str = setting(
+        "auto", "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy"
+    )
 
 
 @dataclass
@@ -56,7 +60,10 @@ class RecommendTask:
     """
 
     name: str = "recommend"
-    metric: str = setting("auto", "validation metric that selects the epoch; auto: the data set's own (recall@20)")
+    metric: str = setting(
+        "auto",
+        "validation metric that selects the epoch; auto: the data set's own if it can decide, else a smaller K, or ndcg",
+    )
     protocol: str = setting(
         "validation",
         "validation: select on held-out training items; lightgcn: train on all of them and select on test, as its code does",

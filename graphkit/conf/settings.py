@@ -17,6 +17,7 @@ from graphkit.conf.catalog import MODELS, TASKS
 
 SECTIONS = ("task", "model", "data", "train")
 """Settings that hold settings; `task` and `model` are also choices."""
+_LARGEST = 2**63 - 1  # what torch and NumPy hold
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,27 @@ class Setting:
             raise ValueError(f"expected {self.expectation()}")
         if not all(map(self._in_range, converted if self.kind is list else [converted])):
             raise ValueError(f"expected {self.expectation()}{self.range()}")
+        if self.kind is int and abs(converted) > _LARGEST:
+            raise ValueError(f"expected {self.expectation()} of at most {_LARGEST}")
         if self.kind is str and "${" in converted:
             raise ValueError("expected the text itself, not ${...}")
+        if self.kind is str and "\0" in converted:
+            raise ValueError("expected text without the character NUL")
+        if self.kind is str and not _is_unicode(converted):
+            raise ValueError("expected text in UTF-8: rename the file or folder")
         return converted
 
     def _in_range(self, value: Any) -> bool:
         return self.low is None or self.high is None or self.low <= value <= self.high
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written; bytes of a file's name that are not UTF-8 come as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _convert(kind: type, value: Any) -> Any:
@@ -97,9 +113,15 @@ def _convert(kind: type, value: Any) -> Any:
         items = [_convert(float, item) for item in value] if isinstance(value, list | tuple) else [None]
         return items if items and None not in items else None
     wanted = numbers.Integral if kind is int else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, wanted) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, wanted):
         return None
-    return kind(value)
+    if isinstance(value, numbers.Integral) and kind is int:
+        return int(value)
+    try:
+        converted = float(value)
+    except OverflowError:  # an integer beyond all floats
+        return None
+    return converted if math.isfinite(converted) else None
 
 
 def show(value: Any) -> str:

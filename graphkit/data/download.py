@@ -1,4 +1,8 @@
-"""Files of published data sets: found under the data root, else fetched from the publisher's address; always checked."""
+"""Files of published data sets: found under the data root, else fetched from the publisher's address; always checked.
+
+Kept beside libraries such as pooch for what they lack: a time limit on name servers, a least rate, a size limit, git's ids as
+checksums, members of an archive taken by name alone, and advice on how to fetch by hand.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import errno
 import hashlib
 import http.client
 import ipaddress
-import os
 import shutil
+import struct
 import subprocess
 import sys
 import urllib.error
@@ -19,14 +23,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from graphkit.data.catalog import DataFile, DatasetEntry
-from graphkit.errors import DataError
+from graphkit.data.counted_http import GivenUp, Limits, open_url
+from graphkit.errors import DataError, shown
 
 TIMEOUT = 5.0
 """Seconds that a name look-up, a connection or a silent server may take."""
+RATE, RATE_WINDOW = 1_000, 60.0
+"""Bytes per second that a server must send, over as many seconds."""
+LARGEST = 2 << 30
+"""Most bytes of a file, as it is sent or as it is unpacked; no published data set has one of a tenth of that."""
 
 _CHUNK = 1 << 18
 
@@ -61,48 +71,75 @@ def ensure(entry: DatasetEntry, root: Path) -> None:
 
 
 def _provide(url: str, files: list[DataFile], root: Path) -> None:
-    """Fetch one address and put the files it holds into place."""
+    """Fetch one address and put the files it holds into place; of several that ask at once, the first one fetches."""
     with _writing(root):
         root.mkdir(parents=True, exist_ok=True)
-        fetched = root / f".{Path(urlsplit(url).path).name}.{os.getpid()}.part"
-        try:
-            with fetched.open("wb") as sink:
-                for chunk in _stream(url):
-                    sink.write(chunk)
-            if files[0].member:
-                _unpack(fetched, files, root)
-            else:
-                _place(fetched, root / files[0].path, files[0])
-        finally:
-            fetched.unlink(missing_ok=True)
+        name = f"{_name(url)[:40]}.{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        fetched = root / f".{name}.part"
+        with _alone(root / f".{name}.lock", _name(url)):
+            missing = [file for file in files if not (root / file.path).is_file()]
+            if not missing:
+                return
+            try:
+                with fetched.open("wb") as sink:
+                    for chunk in _stream(url):
+                        sink.write(chunk)
+                if missing[0].member:
+                    _unpack(fetched, missing, root)
+                else:
+                    _place(fetched, root / missing[0].path, missing[0])
+            finally:
+                fetched.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path, name: str) -> Iterator[None]:
+    """Hold a lock file, or wait for the process or thread that does; the system lets go of it when its process ends."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        console = Console(stderr=True)
+        if console.is_terminal:
+            console.print(f"waiting for another process that downloads {name}", markup=False)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: whoever waits sees that its file is gone, and asks again
+        lock.release()
 
 
 def _stream(url: str) -> Iterator[bytes]:
     """The body of an address in chunks, with a progress bar on a terminal."""
     _look_up(url)
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            length = response.headers.get("Content-Length")
-            total = int(length) if length else None
+        with open_url(url, Limits(TIMEOUT, RATE_WINDOW, RATE, LARGEST)) as response:
+            total = response.length
+            if total is not None and total > LARGEST:
+                raise _Failed(f"the server announces {total:,} bytes, and {LARGEST:,} are the most that is taken")
             received = 0
             with _progress() as progress:
-                bar = progress.add_task(Path(urlsplit(url).path).name, total=total)
+                bar = progress.add_task(_name(url), total=total)
                 while chunk := response.read(_CHUNK):
                     received += len(chunk)
                     progress.update(bar, completed=received, refresh=True)
                     yield chunk
             if total is not None and received != total:
                 raise _Failed(f"the transfer ended after {received} of {total} bytes")
+    except GivenUp as error:
+        raise _Failed(str(error)) from error
     except urllib.error.HTTPError as error:
         error.close()
-        raise _Failed(f"the server answered {error.code} {error.reason}") from error
+        raise _Failed(f"the server answered {error.code} {shown(str(error.reason))}") from error
     except TimeoutError as error:
         raise _Failed(f"no answer within {TIMEOUT:g} seconds") from error
     except urllib.error.URLError as error:
         late = isinstance(error.reason, TimeoutError)
-        raise _Failed(f"no answer within {TIMEOUT:g} seconds" if late else f"no connection: {error.reason}") from error
-    except (http.client.HTTPException, ConnectionError) as error:
-        raise _Failed(f"the connection broke: {error!r}") from error
+        reason = f"no answer within {TIMEOUT:g} seconds" if late else f"no connection: {shown(str(error.reason))}"
+        raise _Failed(reason) from error
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        raise _Failed(f"the connection broke: {shown(repr(error))}") from error
 
 
 def _look_up(url: str) -> None:
@@ -142,6 +179,7 @@ def _unpack(archive: Path, files: list[DataFile], root: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as source:
             for file in files:
+                _check_member(source.getinfo(file.member))
                 part = archive.with_name(f"{archive.name}.member")
                 try:
                     with source.open(file.member) as content, part.open("wb") as sink:
@@ -151,8 +189,16 @@ def _unpack(archive: Path, files: list[DataFile], root: Path) -> None:
                     part.unlink(missing_ok=True)
     except KeyError as error:
         raise _Failed(f"the archive does not hold {error.args[0]}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise _Failed(f"what came is not a sound zip archive ({error})") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError) as error:
+        raise _Failed(f"what came is not a sound zip archive ({shown(str(error))})") from error
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    """Refuse a member that would fill the disk, or that is packed as no publisher packs."""
+    if member.file_size > LARGEST:
+        raise _Failed(f"{member.filename} in the archive has {member.file_size:,} bytes, more than {LARGEST:,}")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"compression {member.compress_type} of {member.filename}")
 
 
 def _place(fetched: Path, target: Path, file: DataFile) -> None:
@@ -217,7 +263,12 @@ def _by_hand(entry: DatasetEntry, root: Path, missing: list[DataFile], reason: s
     )
 
 
+def _name(url: str) -> str:
+    """The file's name at the publisher's."""
+    return Path(urlsplit(url).path).name
+
+
 def _named(file: DataFile) -> str:
     """A file's name here, and the publisher's where that is another."""
-    name, published = Path(file.path).name, Path(urlsplit(file.url).path).name
+    name, published = Path(file.path).name, _name(file.url)
     return name if file.member or name == published else f"{name}, which is {published} there"

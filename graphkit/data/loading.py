@@ -19,8 +19,9 @@ from graphkit.data.generated import embedded, planted
 from graphkit.data.generated.interactions import GENERATORS as PLANTED_INTERACTIONS
 from graphkit.data.interactions import Interactions, bipartite
 from graphkit.data.interactions import notes as unseen
-from graphkit.data.own.graph import OwnGraph, OwnNames, read_own
-from graphkit.data.own.interactions import Columns, read_interactions
+from graphkit.data.own.files import OwnFiles
+from graphkit.data.own.graph import OwnGraph, OwnNames
+from graphkit.data.own.interactions import Columns, split_table
 from graphkit.data.readers.interactions import read_published as read_interaction_files
 from graphkit.data.splits.edges import split_edges
 from graphkit.data.splits.nodes import split_nodes
@@ -70,6 +71,7 @@ def load(
     rating_column: str | None = None,
     min_rating: float | None = None,
     time_column: str | None = None,
+    own_files: OwnFiles | None = None,
 ) -> Dataset:
     """Load a data set, from its publisher's address the first time, and split it for a task.
 
@@ -90,6 +92,7 @@ def load(
         rating_column: Its column of ratings, read with `min_rating`; default: rating.
         min_rating: Interactions rated lower are left out; default: all count.
         time_column: Its column of times, by which each user's items are then split; default: a random split.
+        own_files: Reads own files, once for all the calls that get the same one; default: they are read by this call.
 
     Returns:
         The graph with its splits; its `protocol` says what was done.
@@ -101,6 +104,7 @@ def load(
     entry = _entry(name, task)
     shares = _shares(entry, split)
     columns = _columns(user_column, item_column, rating_column, min_rating, time_column)
+    own_files = own_files or OwnFiles()
     if name != "custom" and (edges or features or labels or interactions or columns != Columns()):
         raise RequestError(
             "own files (data.edges, data.features, data.labels, data.interactions and its columns) go with dataset=custom, "
@@ -118,7 +122,7 @@ def load(
         notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
     if task == "recommend":
         if name == "custom":
-            taken, remarks = _own_interactions(interactions, columns, shares, generator)
+            taken, remarks = _own_interactions(own_files, interactions, columns, shares, generator)
             notes += remarks
         else:
             taken = _interactions(entry, data_root(root), shares, generator)
@@ -126,7 +130,7 @@ def load(
         data, splits = bipartite(taken), taken.splits
         names, items = OwnNames(taken.user_names), taken.item_names
     elif name == "custom":
-        own = _own(task, edges, features, labels, directed)
+        own = _own(own_files, task, edges, features, labels, directed)
         notes += own.notes
         names = own.names
         data, splits = _split(own.data, task, shares, generator)
@@ -183,12 +187,19 @@ def _shares(entry: DatasetEntry, split: Sequence[float]) -> Shares:
     return shares
 
 
-def _own(task: str, edges: PathLike | None, features: PathLike | None, labels: PathLike | None, directed: bool) -> OwnGraph:
+def _own(
+    files: OwnFiles,
+    task: str,
+    edges: PathLike | None,
+    features: PathLike | None,
+    labels: PathLike | None,
+    directed: bool,
+) -> OwnGraph:
     if not edges:
         raise RequestError("dataset=custom needs data.edges=FILE, a CSV file with one edge a row")
     if task == "node" and not labels:
         raise RequestError("dataset=custom with task=node needs data.labels=FILE, a CSV file with a node id and a label a row")
-    return read_own(Path(edges), Path(features) if features else None, Path(labels) if labels else None, directed)
+    return files.graph(edges, features, labels, directed)
 
 
 def _columns(user: str | None, item: str | None, rating: str | None, low: float | None, time: str | None) -> Columns:
@@ -197,11 +208,11 @@ def _columns(user: str | None, item: str | None, rating: str | None, low: float 
 
 
 def _own_interactions(
-    path: PathLike | None, columns: Columns, shares: Shares, generator: torch.Generator
+    files: OwnFiles, path: PathLike | None, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...]]:
     if not path:
         raise RequestError("dataset=custom with task=recommend needs data.interactions=FILE, a CSV file, one interaction a row")
-    return read_interactions(Path(path), columns, shares, generator)
+    return split_table(files.interactions(path, columns), columns, shares, generator)
 
 
 def _interactions(entry: DatasetEntry, root: Path, shares: Shares, generator: torch.Generator) -> Interactions:

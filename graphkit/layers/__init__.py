@@ -7,25 +7,57 @@ from graphkit.layers.conv.gcn import GCNConv
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.layers.conv.propagation import Propagation
 from graphkit.layers.conv.sage import SAGEConv
+from graphkit.layers.dense.adjacency_linear import AdjacencyLinear
+from graphkit.layers.dense.dropout import Dropout
 from graphkit.layers.dense.feature_linear import FeatureLinear
+from graphkit.layers.dense.graph_free_linear import GraphFreeLinear
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
+from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.hadamard import HadamardScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
+from graphkit.layers.subgraph.aggregations import AGGREGATIONS
+from graphkit.layers.subgraph.conv import SubgraphConv
+from graphkit.layers.subgraph.equivariant import EquivariantLinear
+from graphkit.layers.subgraph.features import BagFeatures
+from graphkit.layers.subgraph.permutation import SubgraphPermutationConv, Tensors
+from graphkit.layers.subgraph.policies import POLICIES, Policy, make_bags
+from graphkit.layers.subgraph.polynomials import pair_polynomials
+from graphkit.layers.subgraph.pooling import SubgraphPooling
+from graphkit.layers.subgraph.ppgn import PPGNBlock
+from graphkit.layers.subgraph.presets import PRESETS, Preset
 
 __all__ = [
+    "AGGREGATIONS",
+    "POLICIES",
+    "PRESETS",
+    "AdjacencyLinear",
+    "BagFeatures",
     "CommonNeighborScore",
     "DirectedPatternAggregation",
     "DirectionalConv",
+    "Dropout",
+    "EquivariantLinear",
     "FeatureLinear",
     "GATConv",
     "GCNConv",
+    "GraphFreeLinear",
     "HadamardScore",
     "LightGCNPropagation",
     "NormDropoutReLU",
+    "PPGNBlock",
+    "Policy",
     "PolynomialSheafDiffusion",
+    "Preset",
     "Propagation",
+    "Readout",
     "SAGEConv",
     "SheafDiffusion",
+    "SubgraphConv",
+    "SubgraphPermutationConv",
+    "SubgraphPooling",
+    "Tensors",
+    "make_bags",
+    "pair_polynomials",
 ]

@@ -1,9 +1,40 @@
-"""Checks of arguments that layers share; each raises ValueError."""
+"""Checks of arguments that layers and models share: the range of a value is said here once. Each raises ValueError."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 
-def check_widths(in_channels: int, out_channels: int) -> None:
-    """Raise ValueError where a width is below 1."""
-    if in_channels < 1 or out_channels < 1:
-        raise ValueError(f"widths must be at least 1, got in_channels={in_channels}, out_channels={out_channels}")
+
+def check_at_least(low: int, **values: float) -> None:
+    """Raise ValueError where a value lies below `low`; its keyword is the name in the message."""
+    for name, value in values.items():
+        if not value >= low:
+            raise ValueError(f"{name} must be at least {low}, got {value}")
+
+
+def check_positive(**values: float) -> None:
+    """Raise ValueError where a real number is zero or below; its keyword is the name in the message."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+
+
+def check_within(low: float, high: float, **values: float) -> None:
+    """Raise ValueError where a value lies outside [low, high]; its keyword is the name in the message."""
+    for name, value in values.items():
+        if not low <= value <= high:
+            raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
+
+
+def check_probability(**values: float) -> None:
+    """Raise ValueError where a probability of dropping lies outside [0, 1); its keyword is the name in the message."""
+    for name, value in values.items():
+        if not 0.0 <= value < 1.0:
+            raise ValueError(f"{name} must lie in [0, 1), got {value}")
+
+
+def check_choice(choices: Collection[str], **values: str) -> None:
+    """Raise ValueError where a value is none of the choices; its keyword is the name in the message."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

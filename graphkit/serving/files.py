@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 
 from graphkit.errors import RequestError, RunError
+from graphkit.training.artifacts import is_own_file
 from graphkit.training.files import replaced, write_arrays
+from graphkit.training.table import cells
 
 COLUMNS = ("user", "rank", "item", "score")
 Array = np.ndarray[Any, np.dtype[Any]]
+_MOST_ROOM = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,22 @@ class Rows:
         return self.user, self.rank, self.item, self.score
 
 
-def check_out(path: Path) -> None:
-    """Say before any work that a file cannot be written.
+def check_out(path: Path, run: Path, inputs: Iterable[Path] = ()) -> None:
+    """Say before any work that a file cannot be written, or must not be.
+
+    Args:
+        path: The file to be written.
+        run: The run folder that answers.
+        inputs: Files that the answer is made from.
 
     Raises:
-        RequestError: If its folder is missing or closed, it is itself a folder, or it needs a package that is not installed.
+        RequestError: If its folder is missing or closed, it is itself a folder, it would replace a file of the run or an input,
+            or it needs a package that is not installed.
     """
+    if is_own_file(run, path):
+        raise RequestError(f"out={path}: that is a file of the run itself, choose another one")
+    if any(path.resolve() == other.resolve() for other in inputs):
+        raise RequestError(f"out={path}: the answer is read from that file, choose another one")
     if not path.parent.is_dir():
         raise RequestError(f"out={path}: there is no folder {path.parent}, make it first")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
@@ -70,11 +83,13 @@ def write_embeddings(path: Path, users: Array, items: Array, user_names: Array, 
     with the columns `kind` (user or item), `name`, `embedding`.
 
     Raises:
+        RequestError: If the names cannot be stored in .npz, which gives each the room of the longest one.
         RunError: If the disk is full or the file cannot be written.
     """
     with _disk(path):
         if path.suffix == ".npz":
-            write_arrays(path, {"users": users, "items": items, "user_names": user_names, "item_names": item_names})
+            names = {"user_names": _fixed_width(path, user_names), "item_names": _fixed_width(path, item_names)}
+            write_arrays(path, {"users": users, "items": items, **names})
             return
         arrow = _require_parquet()
         parts = (("user", user_names, users), ("item", item_names, items))
@@ -92,13 +107,22 @@ def write_embeddings(path: Path, users: Array, items: Array, user_names: Array, 
             importlib.import_module("pyarrow.parquet").write_table(arrow.concat_tables(tables), temporary)
 
 
+def _fixed_width(path: Path, names: Array) -> Array:
+    """Names as .npz can hold them without pickle."""
+    longest = int(np.strings.str_len(names).max(initial=1))
+    room = 4 * len(names) * longest
+    if room > _MOST_ROOM:
+        raise RequestError(f"out={path}: names as long as these would take {room / 2**30:.1f} GiB in .npz, write .parquet")
+    return names.astype(f"U{longest}")
+
+
 def _write_csv(path: Path, blocks: Iterable[Rows]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for rows in blocks:
-            writer.writerows(zip(*(column.astype(np.str_).tolist() for column in rows.columns()), strict=True))
+            writer.writerows(zip(*map(cells, rows.columns()), strict=True))
             count += len(rows.rank)
     return count
 
@@ -107,7 +131,7 @@ def _write_parquet(path: Path, blocks: Iterable[Rows]) -> int:
     arrow, count, file = _require_parquet(), 0, None
     try:
         for rows in blocks:
-            columns = (column.tolist() if column.dtype.kind == "U" else column for column in rows.columns())
+            columns = (column.tolist() if column.dtype.kind in "UT" else column for column in rows.columns())
             table = arrow.table({name: arrow.array(column) for name, column in zip(COLUMNS, columns, strict=True)})
             file = file or importlib.import_module("pyarrow.parquet").ParquetWriter(path, table.schema)
             file.write_table(table)

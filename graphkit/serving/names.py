@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from graphkit.conf.nearest import nearest_names
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
+from graphkit.training.table import as_text
 
 _FEW = 3
 
@@ -21,11 +22,14 @@ class Names:
         kind: What they name: user or item.
         count: How many there are.
         names: Their names in index order; empty: they have none.
+
+    Attributes:
+        array: The names, NumPy's text of variable width: one long name does not widen the others.
     """
 
     def __init__(self, kind: str, count: int, names: Sequence[str] = ()) -> None:
         self.kind = kind
-        self.array = np.array(names, dtype=np.str_) if names else np.arange(count).astype(np.str_)
+        self.array = as_text(names) if names else np.arange(count).astype(np.dtypes.StringDType())
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -40,8 +44,9 @@ class Names:
         number = self._numbers.get(str(name))
         if number is None:
             near = nearest_names(str(name), self._numbers, _FEW)
-            hint = f"nearest: {', '.join(near)}" if near else f"they are called {', '.join(self.array[:_FEW].tolist())}, ..."
-            raise RequestError(f"no {self.kind} {str(name)!r} among {len(self.array):,}; {hint}")
+            some = ", ".join(near or [*self.array[:_FEW].tolist(), "..."])
+            hint = f"{'nearest:' if near else 'they are called'} {shown(some)}"
+            raise RequestError(f"no {self.kind} '{shown(str(name))}' among {len(self.array):,}; {hint}")
         return number
 
     def find_all(self, names: Iterable[str | int]) -> list[int]:
@@ -52,11 +57,15 @@ class Names:
         """The names of a comma-separated text, as a row of a CSV file; a text that is itself a name is one, commas and all.
 
         Raises:
-            RequestError: If a name is empty.
+            RequestError: If a name is empty, or quotes do not match.
         """
         if text in self._numbers:
             return [text]
-        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""])]
+        advice = f"give {self.kind}s as a,b,c, names with commas or double quotes as CSV has them"
+        try:
+            parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True, strict=True), [""])]
+        except csv.Error as error:
+            raise RequestError(f"'{shown(text)}' is no list of names ({error}): {advice}") from error
         if not all(parts):
-            raise RequestError(f"{text!r} has an empty name: give {self.kind}s as a,b,c")
+            raise RequestError(f"'{shown(text)}' has an empty name: {advice}")
         return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -60,6 +61,7 @@ class Served:
         trainer: The seed's task and model with the selected weights.
         dataset: The seed's data.
         seed: The seed.
+        data_files: The files that the data was read from.
 
     Attributes:
         users: Names of users.
@@ -67,8 +69,8 @@ class Served:
         index: The approximate index that lists are taken from; None: exact search.
     """
 
-    def __init__(self, trainer: Restored, dataset: Dataset, seed: int) -> None:
-        self._trainer, self.seed = trainer, seed
+    def __init__(self, trainer: Restored, dataset: Dataset, seed: int, data_files: Sequence[Path] = ()) -> None:
+        self._trainer, self.seed, self.data_files = trainer, seed, tuple(data_files)
         self._model = cast(Recommender, trainer.model)
         self.users = Names("user", self._model.num_users, dataset.node_names)
         self.items = Names("item", self._model.num_items, dataset.item_names)
@@ -198,28 +200,27 @@ class Served:
         return lists
 
 
-def serve(folder: Path, request: Request, seed: int, device: str = "auto", **moved: str | None) -> Served:
+def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Served:
     """Open a seed of a finished run.
 
     Args:
         folder: The run folder.
-        request: What it was started with, as `graphkit.tasks.experiment.stored_request` gives it.
+        request: What it was started with and where its data lies, as `graphkit.tasks.experiment.stored_request` gives it.
         seed: A seed of the run.
         device: `auto`, `cpu` or `cuda`.
-        **moved: `root` and `interactions` where the data lies elsewhere now; None: where the run had it.
 
     Raises:
-        RequestError: If the device is not to be had, or the data.
+        RequestError: If the device is not available, or the data.
         CheckpointError: If the weights are damaged or the data has changed since the run.
     """
-    values = {**request.values, "device": device, **{f"data.{key}": path for key, path in moved.items() if path is not None}}
+    values = {**request.values, "device": device}
     if str(values.get("precision")).endswith("-mixed"):
         values["precision"] = "32-true"  # a run of mixed precision evaluates in full precision, too
     resolved = compose(dataclasses.replace(request, values=values))
-    experiment = Experiment(resolved.run)
+    experiment = Experiment(resolved.run, folder)
     trainer = restore(folder, resolved.config, experiment, seed, experiment.device)
     dataset = experiment.dataset(seed)
-    served = Served(trainer, dataset, seed)
+    served = Served(trainer, dataset, seed, experiment.data_files)
     _require_same_data(weights_path(folder, seed).with_name("predictions.npz"), dataset, trainer.model)
     return served
 
@@ -228,15 +229,29 @@ def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
     """CheckpointError if the lists that the run left cannot come from this data: other users, or items that they have seen."""
     if not path.is_file():
         return
+    judged = {split: cast(Tensor, dataset.splits[split])[0].unique() for split in ("valid", "test")}
+    interactions = cast(Recommender, model).interactions.to("cpu")
     try:
         with np.load(path) as arrays:
             split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
             users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if items.dtype != torch.int64:
+            raise ValueError("items are numbers")
+        same = torch.equal(users, judged[split]) and int(items.max()) < interactions.shape[1]
+        same = same and not bool(interactions.structure.contains(users.unsqueeze(1), items).any())
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        IndexError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
-    judged = cast(Tensor, dataset.splits[split])[0].unique()
-    interactions = cast(Recommender, model).interactions.to("cpu")
-    if not torch.equal(users, judged) or bool(interactions.structure.contains(users.unsqueeze(1), items).any()):
+    if not same:
         raise CheckpointError(
             f"the data of {path.parent.parent} has changed since the run: put it back as it was, or train again"
         )

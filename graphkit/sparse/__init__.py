@@ -1,10 +1,14 @@
-"""The engine: CSR operators with cached adjoints, row intersection, segment reductions, fused row kernels, ranking.
+"""The engine: CSR operators with cached adjoints, gathers, row intersection, segment reductions, row kernels, ranking.
 
 Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need; the files behind may move.
 """
 
-from graphkit.sparse.convert import Adjacency, as_csr, sparse_features
+from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.entries import Entries
+from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
+from graphkit.sparse.memo import remember
+from graphkit.sparse.norm import NORMS, normalize
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
@@ -19,7 +23,9 @@ from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, u
 
 __all__ = [
     "CSR",
+    "NORMS",
     "Adjacency",
+    "Entries",
     "NeighborSets",
     "Relabeling",
     "Structure",
@@ -27,16 +33,23 @@ __all__ = [
     "Triples",
     "UnrankedScore",
     "as_csr",
+    "as_entries",
+    "at_cols",
+    "at_rows",
     "check_ids",
     "degree_order",
     "dense_product",
     "dropout",
+    "gather",
+    "incidence_of",
     "lasting",
     "norm_dropout_relu",
+    "normalize",
     "pair_product",
     "pointers",
     "polynomial",
     "polynomial_rows",
+    "remember",
     "segment_max",
     "segment_mean",
     "segment_softmax",

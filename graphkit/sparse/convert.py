@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import Assembly, assemble, check_weight, untraced
+from graphkit.sparse.entries import Entries, assemble
+from graphkit.sparse.memo import remember
+from graphkit.sparse.structure import check_weight, untraced
 
 Adjacency: TypeAlias = Tensor | CSR
 """`edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO (rows are targets), or a `CSR`."""
@@ -43,8 +43,10 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
     if isinstance(adj, Tensor) and adj.layout == torch.strided:
         # PyG's EdgeIndex wraps the plain tensor it gives here; asking for the method spares importing PyG.
         edges: Tensor = adj.as_tensor() if hasattr(adj, "as_tensor") else adj
-        known = _find(edges, shape)
-        return known.plain if edge_weight is None else _weighted(known, edges, edge_weight)
+        default = torch.get_default_dtype()
+        if edge_weight is None:
+            return remember(lambda: _plain(edges, shape), ("plain", shape, default), edges)
+        return remember(lambda: _weighted(edges, shape, edge_weight), ("weighted", shape, default), edges, edge_weight)
     if edge_weight is not None:
         raise ValueError("edge_weight belongs to an edge_index; a sparse matrix carries its own values.")
     if tuple(adj.shape) != shape:
@@ -53,7 +55,21 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
         return adj
     if adj.layout not in (torch.sparse_csr, torch.sparse_coo):
         raise TypeError(f"layout {adj.layout} is not supported: pass edge_index, a torch sparse CSR or COO tensor, or a CSR.")
-    return _find(adj, shape).plain
+    return remember(lambda: _plain(adj, shape), ("plain", shape, torch.get_default_dtype()), adj)
+
+
+@untraced
+def as_entries(adj: Adjacency, num_nodes: int | tuple[int, int]) -> Entries:
+    """How the edges of a graph lie as entries of its operator: `as_entries(edge_index, N).gather(edge_attr)` [nnz, D].
+
+    Remembered as `as_csr` is, with the same arguments and errors. Sparse layouts and a `CSR` hold entries already: rows that
+    belong to their entries stay in that order.
+    """
+    csr = as_csr(adj, num_nodes)
+    if isinstance(adj, CSR):
+        return Entries(csr.structure, None, None)
+    edges: Tensor = adj.as_tensor() if hasattr(adj, "as_tensor") else adj
+    return _entries(edges, (csr.shape[0], csr.shape[1]))[0]
 
 
 def sparse_features(x: Tensor, density: float = 0.1) -> Tensor | CSR:
@@ -64,57 +80,26 @@ def sparse_features(x: Tensor, density: float = 0.1) -> Tensor | CSR:
     return CSR.from_edge_index(entries.t().flip(0), (x.size(0), x.size(1)), x[entries[:, 0], entries[:, 1]])
 
 
-@dataclass
-class _Known:
-    """What one tensor was made into.
-
-    Attributes:
-        tensor: The tensor, weakly: when it dies, this entry goes.
-        version: Its in-place version at the time.
-        shape: The shape that was asked for.
-        assembly: How edges became entries.
-        plain: The operator without `edge_weight`, or with the values a sparse tensor carries.
-        weighted: The last `edge_weight` without gradient, weakly, its version and its operator.
-    """
-
-    tensor: weakref.ref[Tensor]
-    version: int
-    shape: tuple[int, int]
-    assembly: Assembly
-    plain: CSR
-    weighted: tuple[weakref.ref[Tensor], int, CSR] | None = None
+def _plain(adj: Tensor, shape: tuple[int, int]) -> CSR:
+    """The operator without `edge_weight`, or with the values that a sparse tensor carries."""
+    entries, values = _entries(adj, shape)
+    return CSR(entries.structure, entries.values(values, "sum", torch.get_default_dtype()))
 
 
-_known: dict[int, _Known] = {}
-
-
-def _find(adj: Tensor, shape: tuple[int, int]) -> _Known:
-    key = id(adj)
-    # Inference tensors count no versions, and sparse values that need gradients belong to one graph of autograd.
-    remember = not adj.is_inference() and not adj.requires_grad
-    found = _known.get(key) if remember else None
-    if found is not None and found.tensor() is adj and found.version == adj._version and found.shape == shape:
-        return found
-    edges, values = _edges_of(adj)
-    assembly = assemble(edges, shape)
-    plain = CSR(assembly.structure, assembly.values(values, "sum", torch.get_default_dtype()))
-    gone = weakref.ref(adj, lambda _: _known.pop(key, None))
-    made = _Known(gone, adj._version if remember else -1, shape, assembly, plain)
-    if remember:
-        _known[key] = made
-    return made
-
-
-def _weighted(known: _Known, edges: Tensor, edge_weight: Tensor) -> CSR:
-    remember = not edge_weight.requires_grad and not edge_weight.is_inference()
-    last = known.weighted
-    if remember and last is not None and last[0]() is edge_weight and last[1] == edge_weight._version:
-        return last[2]
+def _weighted(edges: Tensor, shape: tuple[int, int], edge_weight: Tensor) -> CSR:
     weight = check_weight(edge_weight, edges)
-    operator = CSR(known.assembly.structure, known.assembly.values(weight, "sum", torch.get_default_dtype()))
-    if remember:
-        known.weighted = (weakref.ref(edge_weight), edge_weight._version, operator)
-    return operator
+    entries, _ = _entries(edges, shape)
+    return CSR(entries.structure, entries.values(weight, "sum", torch.get_default_dtype()))
+
+
+def _entries(adj: Tensor, shape: tuple[int, int]) -> tuple[Entries, Tensor | None]:
+    """How the edges of a tensor became entries, remembered, and the values that it carries."""
+
+    def make() -> tuple[Entries, Tensor | None]:
+        edges, values = _edges_of(adj)
+        return assemble(edges, shape), values
+
+    return remember(make, ("entries", shape), adj)
 
 
 def _edges_of(adj: Tensor) -> tuple[Tensor, Tensor | None]:

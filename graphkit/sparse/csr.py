@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from graphkit.sparse.norm import directed_norm, gcn_norm, mean_norm
+from graphkit.sparse.entries import assemble
 from graphkit.sparse.segment import segment_sum
 from graphkit.sparse.spmm import propagate, torch_csr
-from graphkit.sparse.structure import Structure, assemble, check_weight, lasting, untraced
+from graphkit.sparse.structure import Structure, check_weight
 
 
 class CSR:
@@ -21,7 +20,7 @@ class CSR:
     Y = A X sends messages from sources to targets: Y_i = sum_j A_ij X_j, with A[dst, src] for `edge_index` (src, dst).
     Columns ascend inside a row and no entry is stored twice. Operators that differ only in values share one `Structure`
     and with it row ids, search keys and the transpose permutation. Values that need no gradient must not be changed in
-    place: casts, norms and the adjoint are kept.
+    place: casts and the adjoint are kept, and so are norms (`normalize`).
 
     Indices are int64, which everything in torch takes: int32 saved a product a tenth, too little for casts elsewhere.
 
@@ -43,7 +42,6 @@ class CSR:
         self._adjoint: CSR | None = None
         self._origin: weakref.ref[CSR] | None = None
         self._weights: dict[torch.dtype, Tensor] = {}
-        self._norms: dict[str, CSR] = {}
 
     @classmethod
     def from_edge_index(
@@ -73,9 +71,9 @@ class CSR:
         shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         if min(shape) < 0:
             raise ValueError(f"size must not be negative, got {size}.")
-        assembly = assemble(edge_index, shape)
+        entries = assemble(edge_index, shape)
         weight = check_weight(edge_weight, edge_index)
-        return cls(assembly.structure, assembly.values(weight, duplicates, torch.get_default_dtype()))
+        return cls(entries.structure, entries.values(weight, duplicates, torch.get_default_dtype()))
 
     @property
     def structure(self) -> Structure:
@@ -293,42 +291,6 @@ class CSR:
             return self.rowptr.diff()
         seen = torch.cat([self.rowptr.new_zeros(1), self._keep.cumsum(0)])
         return seen[self.rowptr].diff()
-
-    def gcn_norm(self, self_loops: bool = True, dtype: torch.dtype | None = None) -> CSR:
-        """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I; cached when the values need no gradient.
-
-        A node that has a self loop keeps its weight and gets none added, as PyG's `add_remaining_self_loops` does. Rows whose
-        sum is not positive give zeros, never NaN. Differentiable in the values.
-
-        Args:
-            self_loops: Whether I is added.
-            dtype: Dtype of the result's values; default that of A's values, or float64 when they are all one, which is
-                rounded once to the dtype of what it is multiplied with.
-
-        Raises:
-            ValueError: The operator is not square.
-        """
-        return self._cached(f"gcn, {self_loops}, {dtype}", lambda: gcn_norm(self, self_loops, dtype))
-
-    def directed_norm(self, dtype: torch.dtype | None = None) -> CSR:
-        """D_row^-1/2 A D_col^-1/2 with D_row the row and D_col the column sums of A; no self loops are added.
-
-        Rows are targets, so that D_row counts the edges that arrive and D_col those that leave. A sum that is not positive
-        gives zeros. On a symmetric operator this is `gcn_norm(self_loops=False)`; dtype, caching and errors as there.
-        """
-        return self._cached(f"directed, {dtype}", lambda: directed_norm(self, dtype))
-
-    def mean_norm(self, dtype: torch.dtype | None = None) -> CSR:
-        """D^-1 A with D the row sums of A (rows that sum to zero give zeros); dtype and caching as in `gcn_norm`."""
-        return self._cached(f"mean, {dtype}", lambda: mean_norm(self, dtype))
-
-    @untraced
-    def _cached(self, name: str, build: Callable[[], CSR]) -> CSR:
-        if self.requires_grad:
-            return build()
-        if name not in self._norms:
-            self._norms[name] = lasting(build)()
-        return self._norms[name]
 
     def with_self_loops(self) -> CSR:
         """A with value 1 at every (i, i) that is not present; the pattern is made once and shared. Needs a square operator."""

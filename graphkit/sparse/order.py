@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import assemble
+from graphkit.sparse.entries import assemble
 
 
 class Relabeling:

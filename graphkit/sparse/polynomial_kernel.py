@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.row_sums import add_rows
 from graphkit.sparse.compiled.work import take
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def scaled_rows(
     counter: Any, blocks: Any, rows: Any, rowptr: Any, col: Any, value: Any, x: Any, factors: Any, y: Any, out: Any
 ) -> None:
@@ -31,7 +31,7 @@ def scaled_rows(
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def scaled_from_rows(
     counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, slot: Any, g: Any, factors: Any, longest: int, out: Any
 ) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from numba import njit
 from torch import Tensor
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import share, take
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.structure import untraced
@@ -44,7 +44,7 @@ def dense_product(a: CSR, b: CSR, dtype: torch.dtype | None = None) -> Tensor:
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def _products(
     counter: Any, rowptr: Any, col: Any, value: Any, other_rowptr: Any, other_col: Any, other_value: Any, out: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,14 +13,40 @@ from graphkit.sparse.compiled.work import share
 from graphkit.sparse.spmm_kernel import rows_times
 from graphkit.sparse.structure import Structure, untraced
 
-if TYPE_CHECKING:
-    from graphkit.sparse.csr import CSR
-
-
 with warnings.catch_warnings():
     # torch says once a process that its CSR tensors are in beta: let it say so here, to nobody. All that is used is under test.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
     torch.zeros(1, 1).to_sparse_csr()
+
+
+class Operator(Protocol):
+    """What a product reads of an operator: `graphkit.sparse.CSR`, which is built on this file."""
+
+    @property
+    def structure(self) -> Structure:
+        """Where the entries lie."""
+
+    @property
+    def value(self) -> Tensor | None:
+        """Values of the entries; None for ones."""
+
+    @property
+    def keep(self) -> Tensor | None:
+        """Which entries are present; None for all."""
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the values need gradients."""
+
+    @property
+    def promised_symmetric(self) -> bool:
+        """Whether A = A^T is known."""
+
+    def t(self) -> Operator:
+        """The adjoint."""
+
+    def weights(self, dtype: torch.dtype) -> Tensor:
+        """Values of all stored entries in this dtype."""
 
 
 def torch_csr(structure: Structure, value: Tensor) -> Tensor:
@@ -35,7 +61,7 @@ def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
         # Two to three times as fast as torch's two kernels.
         out = x.new_empty(structure.shape[0], x.size(1))
         given = x.new_zeros(0) if value is None else value
-        small = structure.nnz * x.size(1) < 2**20
+        small = (structure.nnz + structure.shape[0]) * x.size(1) < 2**20
         share(rows_times, structure.row_blocks, structure.rowptr, structure.narrow_col, given, x, out, alone=small)
         return out
     ones = torch.ones(structure.nnz, dtype=x.dtype, device=x.device) if value is None else value
@@ -58,7 +84,7 @@ def sddmm(structure: Structure, rows: Tensor, cols: Tensor) -> Tensor:
 
 
 @untraced
-def propagate(operator: CSR, x: Tensor) -> Tensor:
+def propagate(operator: Operator, x: Tensor) -> Tensor:
     """Y = A X, differentiable once in X and in the values of A."""
     # `value` stands beside the operator only when it needs a gradient: autograd sees tensors that are arguments.
     out: Tensor = _SpMM.apply(operator, operator.value if operator.requires_grad else None, x)  # type: ignore[no-untyped-call]
@@ -69,7 +95,7 @@ class _SpMM(Function):
     """Y = A X, with dX = A^T dY and dA_ij = <dY_i, X_j> on the entries of A."""
 
     @staticmethod
-    def forward(ctx: Any, operator: CSR, value: Tensor | None, x: Tensor) -> Tensor:
+    def forward(ctx: Any, operator: Operator, value: Tensor | None, x: Tensor) -> Tensor:
         ctx.operator = operator
         if value is None:
             return spmm(operator.structure, _weights(operator, x.dtype), x)
@@ -79,7 +105,7 @@ class _SpMM(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
-        operator: CSR = ctx.operator
+        operator: Operator = ctx.operator
         if not ctx.saved_tensors:
             adjoint = operator.t()
             return None, None, spmm(adjoint.structure, _weights(adjoint, grad.dtype), grad)
@@ -94,6 +120,6 @@ class _SpMM(Function):
         return None, grad_value, grad_x
 
 
-def _weights(operator: CSR, dtype: torch.dtype) -> Tensor | None:
+def _weights(operator: Operator, dtype: torch.dtype) -> Tensor | None:
     """The operator's values, or None where all are one: such products need no multiplication."""
     return None if operator.value is None and operator.keep is None else operator.weights(dtype)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.row_sums import add_rows
 from graphkit.sparse.compiled.work import take
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def rows_times(counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, x: Any, out: Any) -> None:
     """Multiply: out = A x. `value` of length 0 stands for ones, `blocks` are row boundaries of about equally many entries.
 

@@ -6,7 +6,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -132,6 +132,18 @@ class Structure:
 
     @cached_property
     @lasting
+    def row_incidence(self) -> Structure:
+        """Which entries stand in each row, as a pattern [num_rows, nnz]: what `gather` by `row` adds up its gradients with."""
+        return Structure(self.rowptr, torch.arange(self.nnz, device=self.col.device), (self.shape[0], self.nnz))
+
+    @cached_property
+    @lasting
+    def col_incidence(self) -> Structure:
+        """Which entries stand in each column, as a pattern [num_cols, nnz]; see `row_incidence`."""
+        return Structure(self.t().rowptr, self.perm, (self.shape[1], self.nnz))
+
+    @cached_property
+    @lasting
     def diagonal(self) -> Tensor:
         """Positions of the entries (i, i)."""
         return (self.row == self.col).nonzero().flatten()
@@ -179,53 +191,6 @@ class Structure:
 
     def __reduce__(self) -> tuple[type[Structure], tuple[Tensor, Tensor, tuple[int, int]]]:
         return Structure, (self.rowptr, self.col, self.shape)
-
-
-class Assembly(NamedTuple):
-    """How a list of edges became a structure, so that edge weights can follow.
-
-    Attributes:
-        structure: The pattern.
-        order: The edges in entry order [E], or None when they came sorted.
-        entry: The entry each ordered edge belongs to [E], or None when no edge is repeated.
-    """
-
-    structure: Structure
-    order: Tensor | None
-    entry: Tensor | None
-
-    def values(self, edge_weight: Tensor | None, duplicates: str, dtype: torch.dtype) -> Tensor | None:
-        """Values of the entries from weights of the edges; None when all are one. Differentiable."""
-        if edge_weight is None:
-            if self.entry is None or duplicates == "first":
-                return None
-            return torch.bincount(self.entry, minlength=self.structure.nnz).to(dtype)
-        if self.order is not None:
-            weight = edge_weight[self.order]
-        else:
-            # Never an alias of weights that somebody may change later, unless they are to be learned.
-            weight = edge_weight if edge_weight.requires_grad else edge_weight.clone()
-        if self.entry is None:
-            return weight
-        if duplicates == "sum":
-            return weight.new_zeros(self.structure.nnz).index_add(0, self.entry, weight)
-        return weight[torch.searchsorted(self.entry, torch.arange(self.structure.nnz, device=weight.device))]
-
-
-@lasting
-def assemble(edge_index: Tensor, shape: tuple[int, int]) -> Assembly:
-    """Sort (source, target) edges [2, E] into a structure of the given (rows, columns), repeated ones merged."""
-    source, target = check_ids(edge_index, shape)
-    key = target * shape[1] + source
-    order = entry = None
-    if not bool((key[1:] > key[:-1]).all()):
-        key, order = key.sort(stable=True)
-        first = torch.cat([key.new_ones(1, dtype=torch.bool), key[1:] != key[:-1]])
-        if not bool(first.all()):
-            key, entry = key[first], first.cumsum(0) - 1
-    rows = key // max(shape[1], 1)
-    rowptr = pointers(torch.bincount(rows, minlength=shape[0]))
-    return Assembly(Structure(rowptr, key - rows * shape[1], shape), order, entry)
 
 
 def pointers(counts: Tensor) -> Tensor:

@@ -3,38 +3,79 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
-from graphkit.conf.request import Request, check
+from graphkit.conf.request import OWN_FILES, Request, check
+from graphkit.conf.settings import all_settings
 from graphkit.data.catalog import DATASETS
+from graphkit.data.record import RECORD, DataRecord, names_files
 from graphkit.errors import CheckpointError, RequestError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
     from graphkit.training.protocol import Task
+    from graphkit.training.table import Columns
 
 
-def stored_request(folder: Path, key: str = "resume") -> Request:
+def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
     """The request that a run folder was started with, every setting given. Needs no torch.
+
+    Data lies where the run found it, whatever the present working directory is, unless `said` points elsewhere; a pipe that
+    the run read is no place to go back to. A setting that is newer than the run has its default.
 
     Args:
         folder: The run folder.
         key: The setting that names it, for messages.
+        said: Settings given beside the run, by dotted key; they win.
 
     Raises:
         CheckpointError: If there is no such run, or its config.yaml is damaged or of another version.
+        RequestError: If `said` points to a file that the run did not read.
     """
     from graphkit.training.artifacts import read_config  # NumPy, which --help need not wait for
 
     stored = read_config(folder, key)
     try:
-        return check(flatten(stored), DATASETS, stored=True)
+        request = check(flatten(stored), DATASETS, stored=True)
     except RequestError as error:
         lines = [f"{folder / 'config.yaml'}: {line}" for line in str(error).splitlines()]
         raise CheckpointError("\n".join(lines)) from error
+    said = {name: value for name, value in (said or {}).items() if value is not None}
+    needless = [name for name in OWN_FILES if name in said and request.values.get(name) is None]
+    if needless:
+        raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
+    known = all_settings([request.task], [(request.task, request.model)])
+    values = {name: setting.default for name, setting in known.items()} | request.values | _places(read_record(folder)) | said
+    return Request(request.task, request.dataset, request.model, values)
+
+
+def read_record(folder: Path) -> DataRecord | None:
+    """What a run was made on; None for a folder that was made before that was kept. Needs no torch.
+
+    Raises:
+        CheckpointError: If data.json is missing or was changed.
+    """
+    from graphkit.training.artifacts import read_own
+
+    data = read_own(folder, RECORD)
+    try:
+        return None if data is None else DataRecord.from_json(data)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{folder / RECORD} was written by another version of graphkit: start the run again") from error
+
+
+def _places(record: DataRecord | None) -> dict[str, str | None]:
+    """Where a run found its data."""
+    if record is None:
+        return {}
+    files = {f"data.{key}": None if source.pipe else source.path for key, source in record.files.items()}
+    return {"data.root": record.root, **files}
 
 
 class Experiment:
@@ -42,23 +83,33 @@ class Experiment:
 
     Args:
         settings: The settings of the run.
+        folder: The folder of a run that goes on, or is asked: its data must be those that it was made on.
 
     Raises:
-        RequestError: If the device is not to be had.
+        RequestError: If the device is not available.
+        CheckpointError: If the folder's data.json is missing or was changed.
     """
 
-    def __init__(self, settings: Run) -> None:
-        from graphkit.training.runtime import resolve_device
+    def __init__(self, settings: Run, folder: Path | None = None) -> None:
+        from graphkit.data.own.files import OwnFiles
+        from graphkit.training.runtime import interruptible, resolve_device
 
         self.settings = settings
+        self._known = None if folder is None else read_record(folder)
+        self._own_files = OwnFiles(self._known.files if self._known else None)
         self.device = resolve_device(settings.device, settings.precision)
-        self.dataset = functools.lru_cache(maxsize=1)(self._load)
+        loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
+        self.dataset = functools.lru_cache(maxsize=1)(loading)
 
     def _load(self, seed: int) -> Dataset:
         from graphkit.data import load
 
         data = self.settings.data
-        return load(
+        for key, source in self._known.files.items() if self._known else ():
+            if getattr(data, key) is None:
+                reason = f"the run read it from {source.typed}, a pipe, which gives its content once"
+                raise CheckpointError(f"data.{key}: {reason}: give the same content again with data.{key}=FILE")
+        dataset = load(
             self.settings.dataset,
             task=self.settings.task.name,
             root=data.root,
@@ -74,7 +125,37 @@ class Experiment:
             rating_column=data.rating_column,
             min_rating=data.min_rating,
             time_column=data.time_column,
+            own_files=self._own_files,
         )
+        if self._known is not None:
+            self._known.require_same(self._record(dataset))
+        return dataset
+
+    def _record(self, dataset: Dataset) -> DataRecord:
+        from graphkit.data.loading import data_root
+
+        root = self.settings.data.root
+        named = None if root is None else str(data_root(root))
+        return DataRecord.of(dataset, DATASETS[dataset.name], named, self._own_files.sources)
+
+    def files(self) -> dict[str, bytes]:
+        """What a new run folder keeps of its data, by file name: data.json, and the names of nodes, classes, users, items."""
+        dataset = self.dataset(self.settings.seed)
+        return {RECORD: self._record(dataset).to_json(), **names_files(dataset)}
+
+    @property
+    def data_files(self) -> tuple[Path, ...]:
+        """The files that were read: the user's own, and those of a data set that has a name."""
+        from graphkit.data.loading import data_root
+
+        published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
+        return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
+
+    def table(self, seed: int, predictions: dict[str, np.ndarray]) -> Columns:
+        """The columns of a seed's predictions.csv."""
+        from graphkit.tasks.tables import prediction_table
+
+        return prediction_table(self.dataset(seed), predictions)
 
     def __call__(self, seed: int) -> Task:
         """The task of a seed, on the run's device."""

@@ -17,10 +17,12 @@ from graphkit.data.dataset import Dataset, Pairs
 from graphkit.data.splits.negatives import NonEdges, pair_keys
 from graphkit.errors import RequestError
 from graphkit.layers.pairs.base import PairScore
+from graphkit.metrics.candidates import PairCounts
+from graphkit.metrics.choice import choose
+from graphkit.metrics.pairs import link_metric
 from graphkit.sparse import CSR, NeighborSets, sparse_features
 from graphkit.tasks.build import construct
-from graphkit.tasks.metrics import check_metric, link_metric
-from graphkit.training.protocol import Backward
+from graphkit.training.protocol import Backward, Stage, one_stage
 
 EVALUATED = ("valid", "test")
 
@@ -51,24 +53,24 @@ class LinkPrediction:
         device: Where to compute.
 
     Raises:
-        RequestError: If the splits are not those of link prediction, a metric is unknown, or no negatives exist.
+        RequestError: If the splits are not those of link prediction, a metric is unknown or cannot decide, or no negatives
+            exist.
     """
 
     def __init__(self, dataset: Dataset, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
         splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
         self._model, self._train, self._settings, self._device = model, train, settings, device
         self.protocol = dataset.protocol
-        self.notes: tuple[str, ...] = ()
-        self.metric = dataset.metric if settings.metric == "auto" else settings.metric
-        self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
-        for metric in self.metrics:
-            check_metric(metric)
+        negatives = {name: _negatives(dataset, name) for name in EVALUATED}
+        counts = {name: PairCounts(pairs.size(1)) for name, pairs in negatives.items()}
+        choice = choose("link", settings.metric, dataset.metric, dataset.metrics, counts)
+        self.metric, self.metrics, self.notes = choice.metric, tuple(choice.metrics), choice.notes
         num_nodes = int(dataset.graph.num_nodes)
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
         self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
         self._sets = NeighborSets(self._adj)
         self._positive = splits["train"].positive.to(device)
-        self._evaluated = {name: (splits[name].positive.to(device), _negatives(dataset, name).to(device)) for name in EVALUATED}
+        self._evaluated = {name: (splits[name].positive.to(device), negatives[name].to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
         known = [dataset.graph.edge_index] + [splits[name].positive for name in EVALUATED if settings.reject_negatives == "all"]
         try:
@@ -85,12 +87,12 @@ class LinkPrediction:
         model: nn.Module = construct(MODELS["link"][self._model.name].target, self._model, **dims)
         return model.to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The encoder at `lr`, the score at `head_lr`; empty without parameters."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: the encoder at `lr`, the score at `head_lr`; none without parameters."""
         head_lr = self._train.lr if self._train.head_lr is None else self._train.head_lr
         parts = ((model.encoder, self._train.lr), (model.score, head_lr))
         groups = [{"params": list(cast(nn.Module, part).parameters()), "lr": lr} for part, lr in parts]
-        return [group for group in groups if group["params"]]
+        return one_stage(groups)
 
     def batches(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Positives in random order, each with fresh random negatives."""
@@ -140,6 +142,13 @@ class LinkPrediction:
             positive, negative = (self._scores(model, nodes, pairs) for pairs in self._evaluated[split])
             results[split] = {metric: link_metric(metric, positive, negative) for metric in self.metrics}
         return results
+
+    @torch.no_grad()
+    def valid_loss(self, model: nn.Module) -> float:
+        """The loss of the validation pairs: mean softplus(-s) over positives plus mean softplus(s) over negatives."""
+        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
+        positive, negative = (self._scores(model, nodes, pairs).double() for pairs in self._evaluated["valid"])
+        return (F.softplus(-positive).mean() + F.softplus(negative).mean()).item()
 
     @torch.no_grad()
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:

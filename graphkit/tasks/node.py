@@ -16,12 +16,14 @@ from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.dataset import Dataset
 from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError
+from graphkit.metrics.candidates import ClassCounts
+from graphkit.metrics.choice import choose
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct, resolve
-from graphkit.training.protocol import Backward
+from graphkit.training.protocol import Backward, Stage, one_stage
 
-METRICS = ("accuracy", "roc-auc")
-SPLITS = ("train", "valid", "test")
+EVALUATED = ("valid", "test")
+SPLITS = ("train", *EVALUATED)
 
 
 class NodeClassification:
@@ -54,10 +56,11 @@ class NodeClassification:
         self.protocol = dataset.protocol
         self._splits = {split: _labeled(dataset, split, y) for split in SPLITS}
         self._num_classes = max(int(y.max()) + 1, len(dataset.class_names))
-        self.metric = dataset.metric if settings.metric == "auto" else settings.metric
-        self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         self._check_labels(y)
-        self.notes = class_warnings(dataset)
+        counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
+        choice = choose("node", settings.metric, dataset.metric, dataset.metrics, counts)
+        self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
+        self.notes = (*class_warnings(dataset), *choice.notes)
         if dataset.directed and MODELS["node"][model.name].undirected:
             self.notes += (_made_undirected(dataset, model.name),)
         self._y = y.to(device)
@@ -83,14 +86,14 @@ class NodeClassification:
             raise RequestError(f"model={self._model.name}: {error}") from error
         return model.to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Adam parameter groups: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
         last_layer: Any = model.head
         head = list(last_layer.parameters())
         rest = [parameter for parameter in model.parameters() if not any(parameter is other for other in head)]
         lr, head_lr = self._train.lr, self._train.head_lr
         groups = [{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}]
-        return [group for group in groups if group["params"]]
+        return one_stage(groups)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -107,15 +110,20 @@ class NodeClassification:
         backward(loss)
         return loss.detach()
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = EVALUATED) -> dict[str, dict[str, float]]:
         """Metrics of each split in percent."""
         logits = self._logits(model).detach().cpu()
         labels = self._y.cpu()
         results = {}
         for split in splits:
             nodes = self._splits[split]
-            results[split] = {metric: _score(metric, logits[nodes], labels[nodes]) for metric in self.metrics}
+            results[split] = {name: metric(logits[nodes], labels[nodes]) for name, metric in self._metrics.items()}
         return results
+
+    def valid_loss(self, model: nn.Module) -> float:
+        """Mean cross-entropy over the labeled validation nodes."""
+        nodes = self._splits["valid"].to(self._device)
+        return F.cross_entropy(self._logits(model).detach()[nodes].double(), self._y[nodes]).item()
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split."""
@@ -143,21 +151,6 @@ class NodeClassification:
                 f"data set {self._name!r}: all labeled training nodes are of class {int(classes[0])}; "
                 "give labels of at least two classes or another split"
             )
-        for metric in self.metrics:
-            if metric not in METRICS:
-                raise RequestError(f"unknown metric {metric!r} for task=node; choose one of: {', '.join(METRICS)}")
-        if "roc-auc" not in self.metrics:
-            return
-        if self._num_classes != 2:
-            raise RequestError(
-                f"metric roc-auc needs two classes, data set {self._name!r} has {self._num_classes}; use task.metric=accuracy"
-            )
-        for split, nodes in self._splits.items():
-            if torch.unique(y[nodes]).numel() < 2:
-                raise RequestError(
-                    f"metric roc-auc is undefined on the {split} split of data set {self._name!r}, whose nodes are all of one "
-                    "class; use task.metric=accuracy or another split"
-                )
 
 
 def _features(dataset: Dataset) -> Tensor:
@@ -205,12 +198,3 @@ def _labeled(dataset: Dataset, split: str, y: Tensor) -> Tensor:
             f"the {split} split of data set {dataset.name!r} has no labeled node; give more labels or another data.split"
         )
     return nodes
-
-
-def _score(metric: str, logits: Tensor, labels: Tensor) -> float:
-    if metric == "accuracy":
-        return 100.0 * (logits.argmax(dim=1) == labels).double().mean().item()
-    from sklearn.metrics import roc_auc_score  # takes seconds, and accuracy does without
-
-    positive = (logits[:, 1] - logits[:, 0]).numpy()  # a strictly increasing function of the positive class's probability
-    return 100.0 * float(roc_auc_score(labels.numpy(), positive))

@@ -16,12 +16,14 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.interactions import Interactions
 from graphkit.data.interactions import notes as unseen
 from graphkit.errors import RequestError
+from graphkit.metrics.choice import choose
+from graphkit.metrics.ranking import count_items, ranking_metrics
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
 from graphkit.tasks.memory import require_memory
-from graphkit.tasks.ranking import check_metric, rank_items, ranking_metrics
-from graphkit.training.protocol import Backward
+from graphkit.tasks.ranking import rank_items
+from graphkit.training.protocol import Backward, Stage, one_stage
 
 _SELECTED_ON_TEST = (
     "Trained on all training interactions, those held out for validation among them; the epoch is SELECTED ON TEST, as "
@@ -54,28 +56,29 @@ class Recommendation:
         device: Where to compute.
 
     Raises:
-        RequestError: If the data set is not one of interactions, a metric is unknown, a user to train on has interacted with
-            every item, or a batch would not fit in memory.
+        RequestError: If the data set is not one of interactions, a metric is unknown or cannot decide, a user to train on has
+            interacted with every item, or a batch would not fit in memory.
     """
 
     def __init__(self, dataset: Dataset, settings: RecommendTask, model: Any, train: Train, device: torch.device) -> None:
         if dataset.task != "recommend":
             raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=recommend")
         self._model, self._train, self._device = model, train, device
-        self.metric = dataset.metric if settings.metric == "auto" else settings.metric
-        self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
-        self._k = max(check_metric(metric) for metric in self.metrics)
         self._shape = int(dataset.graph.num_users), int(dataset.graph.num_items)
         pairs = {name: part for name, part in dataset.splits.items() if isinstance(part, Tensor)}
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
             trained_on, judged, self.protocol = [*trained_on, pairs["valid"]], {}, _SELECTED_ON_TEST
-        self.notes = tuple(unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)))
         interactions = self._matrix(trained_on)
         self._interactions = interactions.to(device)
         self._judged = {name: self._judge(part, self._interactions) for name, part in judged.items()}
         known = self._matrix([*trained_on, *judged.values()]).to(device)
         self._judged["test"] = self._judge(pairs["test"], known)
+        counts = {name: count_items(part.relevant, part.seen) for name, part in self._judged.items()}
+        choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, counts)
+        self.metric, self.metrics = choice.metric, tuple(choice.metrics)
+        self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
+        self.notes = (*unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)), *choice.notes)
         self._sampler = self._make_sampler(dataset.name, interactions, settings)
         batch_size = train.batch_size or interactions.nnz
         self.num_batches = -(-interactions.nnz // batch_size) if self._sampler else 0
@@ -101,10 +104,10 @@ class Recommendation:
             raise RequestError(str(error)) from error
         return model
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """All parameters at `lr`; empty for models that are not trained."""
+    def stages(self, model: nn.Module) -> list[Stage]:
+        """One stage: all parameters at `lr`; none for models that are not trained."""
         parameters = list(model.parameters()) if self._sampler else []
-        return [{"params": parameters, "lr": self._train.lr}] if parameters else []
+        return one_stage([{"params": parameters, "lr": self._train.lr}])
 
     def batches(self, generator: torch.Generator) -> Iterator[Triples]:
         """The triples of an epoch, on the task's device."""
@@ -129,6 +132,9 @@ class Recommendation:
             part = self._judged[split]
             results[split] = ranking_metrics(self.metrics, self._rank(model, part)[1], part.users, part.relevant)
         return {split: dict(results[judged[split]]) for split in splits}
+
+    def valid_loss(self, model: nn.Module) -> None:
+        """None: a loss of triples depends on which negatives are drawn."""
 
     @torch.no_grad()
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,30 @@ from typing import Any
 import yaml
 
 from graphkit.errors import CheckpointError, RequestError, RunError
-from graphkit.training.files import write_atomic
+from graphkit.training.checks import check_result
+from graphkit.training.digests import DIGESTS, MARK, Digests, file_sha256, sha256
+from graphkit.training.files import read_whole, write_atomic
 from graphkit.training.result import RunResult
 
+SEED_FILES = ("best.safetensors", "predictions.npz")
+"""What a finished seed leaves to be read back, in its folder."""
+OF_SEED = (*SEED_FILES, "last.ckpt", "before-last.ckpt", "predictions.csv")
+"""All files of a seed's folder."""
+
+_FILES = ("config.yaml", DIGESTS, "data.json", "env.json", "metrics.csv", "report.html", "result.json")
+_FOLDERS = ("names", "tensorboard")
 _WITHOUT_EFFECT = ("format", "out", "progress", "resume", "tensorboard")
+_SMALL = 1 << 20
+_AGAIN = "remove it and resume, it is made again from the checkpoints"
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML as a run writes it: without aliases, of which a few lines can stand for billions of values."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias")
+        return super().compose_node(parent, index)
 
 
 def significant(config: dict[str, Any]) -> dict[str, Any]:
@@ -28,11 +48,16 @@ def significant(config: dict[str, Any]) -> dict[str, Any]:
 def config_digest(config: dict[str, Any]) -> str:
     """SHA-256 of the settings that decide the numbers, in canonical JSON."""
     text = json.dumps(significant(config), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode())
 
 
-def create_folder(config: dict[str, Any], now: datetime | None = None) -> Path:
+def create_folder(config: dict[str, Any], now: datetime | None = None, files: Mapping[str, bytes] | None = None) -> Path:
     """Make `<out>/<task>-<dataset>-<model>-<stamp>/` with its config.yaml; an earlier run is never touched.
+
+    Args:
+        config: The settings.
+        now: The time that names the folder; None: the present.
+        files: Further files by name: what the run was given.
 
     Raises:
         RequestError: If the folder cannot be written.
@@ -43,7 +68,12 @@ def create_folder(config: dict[str, Any], now: datetime | None = None) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = _first_free(out, name)
-        write_atomic(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
+        contents = {**(files or {}), "config.yaml": settings_text(config)}  # last: it is what makes the folder a run
+        digests = Digests(folder, lengths={config_digest(config): config["train"]["epochs"]})
+        digests.record({name: sha256(data) for name, data in contents.items()})
+        for file, data in contents.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            write_atomic(folder / file, data)
     except OSError as error:
         raise RequestError(f"cannot write to out={out} ({error.strerror}): choose another folder with out=...") from error
     return folder
@@ -60,6 +90,11 @@ def _first_free(out: Path, name: str) -> Path:
     raise RunError(f"10,000 runs started in the same second under {out}: start again")
 
 
+def settings_text(config: dict[str, Any]) -> bytes:
+    """The content of config.yaml."""
+    return MARK + yaml.safe_dump(config, sort_keys=False).encode()
+
+
 def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
     """The resolved configuration of a run folder, to resume it or to predict with it.
 
@@ -68,21 +103,68 @@ def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
         key: The setting that names it, for the message.
 
     Raises:
-        CheckpointError: If there is no such run or its config.yaml cannot be read.
+        CheckpointError: If there is no such run, its config.yaml cannot be read or was changed, or something else than a file
+            lies where a run has one.
     """
     path = folder / "config.yaml"
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...")
+    _require_files(folder)
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_whole(path, _SMALL)
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    digests = Digests.read(folder)
+    if digests is not None:
+        digests.check("config.yaml", data, "put it back, or start the run again")
+    try:
+        config = yaml.load(data.decode(), _Plain)
+        json.dumps(config)
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise CheckpointError(f"cannot read {path} ({_short(error)}): start the run again") from error
     if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("task", "model", "train")):
         raise CheckpointError(f"{path} is truncated or was changed: start the run again")
     return config
 
 
-def write_result(result: RunResult, config: dict[str, Any], environment: dict[str, Any]) -> None:
+def _require_files(folder: Path) -> None:
+    """Nothing that a run reads or writes is a pipe, a device or a folder instead."""
+    seeds = list(folder.glob("seed-*"))
+    for place in seeds:
+        if not place.is_dir():
+            raise CheckpointError(f"{place} is no folder: remove it and resume to train that seed from the start")
+    for path in (folder / name for name in (*_FILES, *(f"{place.name}/{name}" for place in seeds for name in OF_SEED))):
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path} is no ordinary file: remove it, and put the run's own file in its place")
+
+
+def is_own_file(folder: Path, path: Path) -> bool:
+    """Whether a run keeps a file of its own under a path, links followed."""
+    try:
+        first, *_ = path.resolve().relative_to(folder.resolve()).parts
+    except ValueError:
+        return False
+    return first in (*_FILES, *_FOLDERS) or first.startswith("seed-")
+
+
+def read_own(folder: Path, name: str) -> bytes | None:
+    """The content of a file that the run was given, compared with its digest; None if it was made without that file.
+
+    Raises:
+        CheckpointError: If it is missing or was changed.
+    """
+    digests = Digests.read(folder)
+    if digests is None or not digests.holds(name):
+        return None
+    try:
+        data = read_whole(folder / name)
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder / name} is missing: put it back, or start the run again") from None
+    digests.check(name, data)
+    return data
+
+
+def write_result(result: RunResult, config: dict[str, Any], environment: dict[str, Any], digests: Digests) -> None:
     """Write result.json: the result without this machine's paths, the settings that decide it, and the environment."""
     fields = {key: value for key, value in result.to_dict().items() if key != "folder"}
     record = {
@@ -91,7 +173,9 @@ def write_result(result: RunResult, config: dict[str, Any], environment: dict[st
         "settings": significant(config),
         "environment": environment,
     }
-    write_atomic(result.folder / "result.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+    data = (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
+    digests.record({"metrics.csv": file_sha256(result.folder / "metrics.csv"), "result.json": sha256(data)})
+    write_atomic(result.folder / "result.json", data)
 
 
 def read_result(folder: Path, config: dict[str, Any] | None = None) -> RunResult | None:
@@ -102,18 +186,23 @@ def read_result(folder: Path, config: dict[str, Any] | None = None) -> RunResult
         config: Settings that the result must belong to; None: not compared.
 
     Raises:
-        CheckpointError: If result.json is damaged or belongs to other settings.
+        CheckpointError: If result.json is damaged, was changed or belongs to other settings.
     """
     path = folder / "result.json"
-    if not path.exists():
-        return None
     try:
-        text = path.read_text(encoding="utf-8")
-        result, digest = RunResult.from_json(text, folder), json.loads(text).get("config_digest")
-    except (OSError, ValueError, TypeError) as error:
-        advice = "remove it and resume, it is rebuilt from the checkpoints"
-        raise CheckpointError(f"{path} is truncated or was changed ({_short(error)}): {advice}") from error
-    if config is not None and digest != config_digest(config):
+        data = read_whole(path, _SMALL << 4)
+    except FileNotFoundError:
+        return None
+    digests = Digests.read(folder)
+    if digests is not None:
+        digests.check("result.json", data, _AGAIN)
+    try:
+        raw = json.loads(data)
+        check_result(raw)
+        result = RunResult.from_json(data.decode(), folder)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is truncated or was changed ({_short(error)}): {_AGAIN}") from error
+    if config is not None and raw["config_digest"] != config_digest(config):
         raise CheckpointError(f"{path} belongs to other settings than config.yaml: start a new run")
     return result
 
@@ -126,7 +215,7 @@ def finished_seed(folder: Path, wanted: int | None = None) -> int:
         wanted: A seed of the run; None: the best by validation, the first of equals.
 
     Raises:
-        CheckpointError: If the run has not finished, has no such seed, or its weights are gone.
+        CheckpointError: If the run has not finished, has no such seed, or its weights are gone or were changed.
     """
     result = read_result(folder, read_config(folder))
     if result is None:
@@ -136,8 +225,23 @@ def finished_seed(folder: Path, wanted: int | None = None) -> int:
     scores = result.metrics["valid"][result.metric]["per_seed"]
     seed = result.seeds[scores.index(max(scores))] if wanted is None else wanted
     if not weights_path(folder, seed).is_file():
-        raise CheckpointError(f"{weights_path(folder, seed)} is missing: put it back, or start the run again")
+        raise CheckpointError(f"{weights_path(folder, seed)} is missing: put it back, or make it again with resume={folder}")
+    seed_is_whole(folder, seed, Digests.read(folder))
     return seed
+
+
+def seed_is_whole(folder: Path, seed: int, digests: Digests | None) -> bool:
+    """Whether all that a finished seed left is there.
+
+    Raises:
+        CheckpointError: If it was changed.
+    """
+    names = [f"seed-{seed}/{name}" for name in SEED_FILES]
+    present = [name for name in names if (folder / name).is_file()]
+    if digests is not None:
+        for name in present:
+            digests.check(name, advice=_AGAIN)
+    return present == names
 
 
 def weights_path(folder: Path, seed: int) -> Path:
@@ -146,6 +250,4 @@ def weights_path(folder: Path, seed: int) -> Path:
 
 
 def _short(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
     return str(error).splitlines()[0] if str(error) else type(error).__name__

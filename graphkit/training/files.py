@@ -6,6 +6,8 @@ import contextlib
 import errno
 import io
 import os
+import re
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,38 @@ import numpy as np
 from graphkit.errors import CheckpointError, RunError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+
+
+def read_whole(path: Path, limit: int | None = None) -> bytes:
+    """The content of an ordinary file; a pipe, a device or a folder under its name is never waited for.
+
+    Args:
+        path: The file, or a link to one.
+        limit: Most bytes that such a file can sensibly have; None: any number.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        CheckpointError: If it is no ordinary file, is larger, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # opening a pipe without a writer would block
+        try:
+            kind = os.fstat(descriptor)
+            if not stat.S_ISREG(kind.st_mode):
+                raise CheckpointError(f"{path} is no ordinary file: remove it, and put the run's own file in its place")
+            if limit is not None and kind.st_size > limit:
+                raise CheckpointError(
+                    f"{path} has {kind.st_size:,} bytes, a run writes at most {limit:,}: put its own file back"
+                )
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path} ({error.strerror}): put the run's own file in its place") from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -84,10 +118,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of a run that was killed while writing, in the folder and one level below."""
-    for pattern in (".*.tmp", "*/.*.tmp"):
-        for leftover in folder.glob(pattern):
-            leftover.unlink()
+    """Remove temporary files of a run that was killed while writing, in the folder and one level below.
+
+    Only ordinary files under the names that `write_atomic` gives are removed, and no link leads out of the folder.
+    """
+    inner = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    for place in (folder, *inner):
+        for leftover in place.iterdir():
+            if _LEFTOVER.fullmatch(leftover.name) and leftover.is_file() and not leftover.is_symlink():
+                leftover.unlink()
 
 
 @contextlib.contextmanager

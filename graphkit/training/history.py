@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from graphkit.errors import CheckpointError
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_whole, write_atomic
 from graphkit.training.result import Metrics
 
 Row = dict[str, float | None]
@@ -32,7 +33,7 @@ class History:
         self._path = path
         self._columns = columns
         header = ",".join((*_FIXED, *columns)) + "\n"
-        lines = path.read_bytes().decode(errors="replace").splitlines(keepends=True) if path.exists() else [header]
+        lines = read_whole(path).decode(errors="replace").splitlines(keepends=True) if path.exists() else [header]
         if lines[:1] != [header]:
             raise CheckpointError(f"{path} is truncated or was changed: start the run again")
         self._lines = [line for line in lines[1:] if line.endswith("\n") and line.count(",") == header.count(",")]
@@ -88,13 +89,34 @@ class History:
         own = "".join(line for line in self._lines if line.startswith(f"{seed},"))
         return hashlib.sha256(own.encode()).hexdigest()
 
+    def sort(self, seeds: Sequence[int]) -> None:
+        """Order the lines as an unbroken run writes them: by seed, then as they are. Lines of other seeds are dropped.
+
+        After a run has got more epochs, those of its first seed stand below the earlier ones of its last.
+        """
+        ordered = [line for seed in seeds for line in self._lines if line.startswith(f"{seed},")]
+        if ordered != self._lines:
+            self._lines = ordered
+            write_atomic(self._path, "".join((self._header, *ordered)).encode())
+
+    def values(self, seed: int, column: str) -> list[float]:
+        """What a column holds for a seed, in the order of epochs, empty cells left out."""
+        return [value for row in self.rows() if row["seed"] == seed and (value := row[column]) is not None]
+
     def rows(self) -> list[Row]:
-        """All lines as `{column: value}`; None for an empty cell."""
+        """All lines as `{column: value}`; None for an empty cell.
+
+        Raises:
+            CheckpointError: If a cell is no number.
+        """
         names = (*_FIXED, *self._columns)
-        return [
-            {name: float(cell) if cell else None for name, cell in zip(names, line.rstrip("\n").split(","), strict=True)}
-            for line in self._lines
-        ]
+        try:
+            return [
+                {name: float(cell) if cell else None for name, cell in zip(names, line.rstrip("\n").split(","), strict=True)}
+                for line in self._lines
+            ]
+        except ValueError as error:
+            raise CheckpointError(f"{self._path} was changed ({error}): start the run again") from error
 
 
 def _is_after(path: Path, line: str, seed: int, epoch: int) -> bool:

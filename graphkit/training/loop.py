@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from graphkit.errors import RequestError, RunError
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import LoopSettings, Stage, Task
 from graphkit.training.result import Metrics
 from graphkit.training.runtime import random_states, restore_random_states
 
@@ -35,13 +35,20 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """Where training stands; with the weights, the optimizer and the random states it is all that a resume needs."""
+    """Where training stands; with the weights, the optimizer and the random states it is all that a resume needs.
+
+    `epoch` counts over all stages, `stage_epoch` within stage number `stage`. `best_loss` is what a tie with the best epoch is
+    judged by; None in checkpoints from before it was kept.
+    """
 
     epoch: int = 0
     best_epoch: int | None = None
+    best_loss: float | None = None
     best_metrics: Metrics = field(default_factory=dict)
     evaluations_without_gain: int = 0
     seconds: float = 0.0
+    stage: int = 0
+    stage_epoch: int = 0
 
 
 class Trainer:
@@ -49,14 +56,25 @@ class Trainer:
 
     Args:
         task: What a batch, a loss and a metric are.
-        train: The settings of `graphkit.conf.schema.Train`.
+        train: How long, how fast, how often.
         fabric: Device and precision.
         seed: Seeds the generator that batches are drawn from.
         on_step: Called with (epoch, share of its batches done).
+        trains: False for a model that only answers: no stage takes place.
+
+    Raises:
+        ValueError: If the last stage selects no epoch.
     """
 
     def __init__(
-        self, task: Task, train: dict[str, Any], fabric: Fabric, seed: int, on_step: Callable[[int, float], None]
+        self,
+        task: Task,
+        train: LoopSettings,
+        fabric: Fabric,
+        seed: int,
+        on_step: Callable[[int, float], None],
+        *,
+        trains: bool = True,
     ) -> None:
         self.task, self.fabric = task, fabric
         self.progress = Progress()
@@ -64,52 +82,103 @@ class Trainer:
         # The task calls more of a model than its forward, so it gets the module itself and the loop enters autocast.
         self.model: nn.Module = fabric.setup_module(task.build_model()).module
         self.num_parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        groups = task.param_groups(self.model) if train["epochs"] > 0 else []
-        self.optimizer = self._adam(groups) if groups else None
-        self._wrapped = fabric.setup_optimizers(self.optimizer) if self.optimizer else None
+        self._learnable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self._stages = tuple(task.stages(self.model)) if trains and train.epochs > 0 else ()
+        if self._stages and not self._stages[-1].selects:
+            raise ValueError(f"the last stage, {self._stages[-1].name!r}, must select an epoch")
         self._generator = torch.Generator().manual_seed(seed)
         self._best_weights: Weights = {}
+        self._enter_stage()
+
+    def _enter_stage(self) -> None:
+        """Make the optimizer of the stage that progress names, and let only its parameters move."""
+        stage = self._stage
+        groups = [] if stage is None else list(stage.groups)
+        self.optimizer = self._adam(groups) if groups else None
+        self._wrapped = self.fabric.setup_optimizers(self.optimizer) if self.optimizer else None
+        moving = {id(parameter) for group in groups for parameter in group["params"]}
+        for parameter in self._learnable:
+            parameter.requires_grad_(stage is None or id(parameter) in moving)
+
+    @property
+    def num_stages(self) -> int:
+        """How many stages training has; 0 where nothing is trained."""
+        return len(self._stages)
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of all stages together, at most."""
+        return sum(map(self._length, self._stages))
+
+    @property
+    def _stage(self) -> Stage | None:
+        """The stage that goes on, or the last one; None without any."""
+        return self._stages[self.progress.stage] if self._stages else None
+
+    @property
+    def _stage_is_over(self) -> bool:
+        """Its epochs are through, or patience has run out."""
+        stage, progress, patience = self._stage, self.progress, self._train.patience
+        return stage is not None and (
+            progress.stage_epoch >= self._length(stage) or 0 < patience <= progress.evaluations_without_gain
+        )
+
+    def _length(self, stage: Stage) -> int:
+        return self._train.epochs if stage.epochs is None else stage.epochs
 
     def _adam(self, groups: list[dict[str, Any]]) -> torch.optim.Adam:
         # Fused Adam unscales gradients itself, which Fabric's clipping cannot precede: foreach under 16-mixed.
         fused = self.fabric.strategy.precision.precision != "16-mixed"
         return torch.optim.Adam(
             groups,
-            lr=self._train["lr"],
-            weight_decay=self._train["weight_decay"],
+            lr=self._train.lr,
+            weight_decay=self._train.weight_decay,
             fused=fused,
             foreach=None if fused else True,
         )
 
     @property
     def finished(self) -> bool:
-        """All epochs are through, or patience has run out."""
-        progress, patience, epochs = self.progress, int(self._train["patience"]), int(self._train["epochs"])
-        if self.optimizer is None:
-            return progress.best_epoch is not None
-        return progress.epoch >= epochs or 0 < patience <= progress.evaluations_without_gain
+        """The last stage is over. Without stages: evaluated once."""
+        if not self._stages:
+            return self.progress.best_epoch is not None
+        return self.progress.stage == len(self._stages) - 1 and self._stage_is_over
 
     def advance(self) -> Epoch:
-        """Train an epoch and, where it is due, evaluate; without parameters or epochs: evaluate once, as epoch 0."""
+        """Train an epoch and, where it is due, evaluate; without stages: evaluate once, as epoch 0."""
         began = time.perf_counter()
-        number, loss = 0, None
-        if self.optimizer is not None:
-            number = self.progress.epoch + 1
-            loss = self._train_epoch(number)
+        stage, progress = self._stage, self.progress
+        number, loss, due = 0, None, True
+        if stage is not None:
+            number = progress.epoch + 1
+            progress.stage_epoch += 1
+            loss = self._train_epoch(number, stage) if self.optimizer is not None else None
+            if stage.after_epoch is not None:
+                stage.after_epoch(progress.stage_epoch)
+            due = number % self._train.eval_every == 0 or progress.stage_epoch == self._length(stage)
         trained = time.perf_counter()
-        due = number % self._train["eval_every"] == 0 or number >= self._train["epochs"]
-        metrics = self._select(number) if due else None
+        metrics = None
+        if due:
+            metrics = self.evaluate() if stage is not None and not stage.selects else self._select(number, loss, stage)
         ended = time.perf_counter()
-        self.progress.epoch = number
-        self.progress.seconds += ended - began
+        progress.epoch = number
+        progress.seconds += ended - began
+        self._end_stage()
         return Epoch(number, loss, trained - began, ended - trained, metrics)
 
-    def _train_epoch(self, epoch: int) -> float:
+    def _end_stage(self) -> None:
+        """Go on to the next stage, if there is one, where this one is over."""
+        progress = self.progress
+        if self._stage_is_over and not self.finished:
+            progress.stage, progress.stage_epoch, progress.evaluations_without_gain = progress.stage + 1, 0, 0
+            self._enter_stage()
+
+    def _train_epoch(self, epoch: int, stage: Stage) -> float:
         losses: list[Tensor] = []
         checked_at_once = self.fabric.device.type == "cpu"  # on CUDA reading every loss would stall the stream
         self.model.train()
         for batch in self.task.batches(self._generator):
-            losses.append(self._step(batch, epoch, len(losses) + 1, checked_at_once))
+            losses.append(self._step(stage.step or self.task.step, batch, epoch, len(losses) + 1, checked_at_once))
             self._on_step(epoch, len(losses) / max(self.task.num_batches, len(losses)))
         if not losses:
             raise RequestError("an epoch has no training batch: lower train.batch_size or add training examples")
@@ -118,16 +187,16 @@ class Trainer:
             _require_finite(value, epoch, number)
         return math.fsum(values) / len(values)
 
-    def _step(self, batch: Any, epoch: int, number: int, check: bool) -> Tensor:
+    def _step(self, step: Callable[..., Tensor], batch: Any, epoch: int, number: int, check: bool) -> Tensor:
         optimizer = cast(Any, self._wrapped)
         optimizer.zero_grad(set_to_none=True)
         with self.fabric.autocast():
-            loss = self.task.step(self.model, batch, self._backward).detach().double()
+            loss = step(self.model, batch, self._backward).detach().double()
         if check:
             _require_finite(loss.item(), epoch, number)
-        if self._train["clip_norm"] > 0:
+        if self._train.clip_norm > 0:
             self.fabric.clip_gradients(
-                self.model, optimizer, max_norm=self._train["clip_norm"], error_if_nonfinite=False
+                self.model, optimizer, max_norm=self._train.clip_norm, error_if_nonfinite=False
             )  # under 16-mixed the scaler skips a step with gradients that are not finite
         optimizer.step()
         return loss
@@ -136,20 +205,32 @@ class Trainer:
         with torch.autocast(self.fabric.device.type, enabled=False):  # autocast is for the forward pass
             self.fabric.backward(loss)
 
-    def _select(self, epoch: int) -> Metrics:
-        """Evaluate; keep the weights if the validation metric rose. A tie keeps the earlier epoch."""
+    def _select(self, epoch: int, trained: float | None, stage: Stage | None) -> Metrics:
+        """Evaluate; keep the weights if the validation metric rose, or if it is the best so far again at a lower loss.
+
+        The loss of a tie is the task's on validation, or else the mean training loss of the epoch; one that is not finite is
+        the worst, and of equal ones the earlier epoch stays. Patience counts a tie as an evaluation without gain.
+        """
         metrics = self.evaluate()
         value = metrics["valid"][self.task.metric]
         if not math.isfinite(value):
             raise RunError(f"the validation {self.task.metric} is {value} after epoch {epoch}: {_ADVICE}")
         progress = self.progress
-        if progress.best_epoch is None or value > progress.best_metrics["valid"][self.task.metric]:
-            progress.best_epoch, progress.best_metrics = epoch, metrics
-            progress.evaluations_without_gain = 0
+        best = -math.inf if progress.best_epoch is None else progress.best_metrics["valid"][self.task.metric]
+        progress.evaluations_without_gain = 0 if value > best else progress.evaluations_without_gain + 1
+        if value < best:
+            return metrics
+        loss = math.inf if stage is None else self._loss_of_tie(trained)  # evaluated once, nothing can tie
+        if value > best or (progress.best_loss is not None and loss < progress.best_loss):
+            progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, metrics
             self._best_weights = _copy(self.model.state_dict())
-        else:
-            progress.evaluations_without_gain += 1
         return metrics
+
+    def _loss_of_tie(self, trained: float | None) -> float:
+        with self.evaluating():
+            loss = self.task.valid_loss(self.model)
+        loss = trained if loss is None else loss
+        return loss if loss is not None and math.isfinite(loss) else math.inf
 
     def evaluate(self) -> Metrics:
         """Metrics of validation and test with the present weights.
@@ -190,11 +271,15 @@ class Trainer:
         """Continue where `state` was taken."""
         self.model.load_state_dict(state["model"])
         self._best_weights = state["best_model"]
-        if self.optimizer is not None:
+        progress = state["progress"]
+        # A checkpoint of before there were stages counts its epochs as those of the first.
+        self.progress = Progress(**{"stage_epoch": progress["epoch"], **progress})
+        self._enter_stage()
+        if self.optimizer is not None and state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
+        self._end_stage()
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         self._generator.set_state(state["generator"])
-        self.progress = Progress(**state["progress"])
         restore_random_states(state["random"], self.fabric.device)
 
 

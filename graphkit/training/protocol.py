@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,55 @@ import torch
 from torch import Tensor, nn
 
 Backward = Callable[[Tensor], None]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """What the loop reads of a run's `train` settings; their meaning: `graphkit.conf.schema.Train`."""
+
+    epochs: int
+    lr: float
+    weight_decay: float
+    clip_norm: float
+    eval_every: int
+    patience: int
+    checkpoint_every: int
+
+    @classmethod
+    def of(cls, train: Mapping[str, Any]) -> LoopSettings:
+        """Taken from the section `train` of a resolved configuration."""
+        return cls(**{field.name: train[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training with an optimizer of its own; most tasks have one.
+
+    Stages follow each other: warm up a part of a model, train all of it, project, train the head; or two models in turn. A
+    parameter in none of the stage's groups does not move while the stage lasts. Patience that runs out ends its stage.
+
+    Attributes:
+        name: What it does, in a word.
+        groups: Adam parameter groups with their `lr`; empty: no batch is drawn, `after_epoch` alone acts.
+        epochs: Its length at most; None: `train.epochs`. With `train.epochs=0` no stage takes place.
+        after_epoch: Called with the number of the epoch within the stage, from 1, after its last step and before it is
+            evaluated; e.g. projects prototypes or prunes. Whatever it draws comes from the global generators.
+        step: Stands for the task's own `step` in this stage.
+        selects: Whether the validation metric of its epochs may select them; that of the last stage must.
+    """
+
+    name: str
+    groups: Sequence[dict[str, Any]]
+    epochs: int | None = None
+    after_epoch: Callable[[int], None] | None = None
+    step: Callable[[nn.Module, Any, Backward], Tensor] | None = None
+    selects: bool = True
+
+
+def one_stage(groups: Sequence[dict[str, Any]]) -> list[Stage]:
+    """The stages of a task that trains all at once: one, without empty groups; none where nothing is left to train."""
+    filled = [group for group in groups if group["params"]]
+    return [Stage("train", filled)] if filled else []
 
 
 class Task(Protocol):
@@ -32,8 +82,8 @@ class Task(Protocol):
     def build_model(self) -> nn.Module:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Adam parameter groups with their `lr`; empty for models without parameters."""
+    def stages(self, model: nn.Module) -> Sequence[Stage]:
+        """How the model is trained; empty for models that are not."""
 
     def batches(self, generator: torch.Generator) -> Iterator[Any]:
         """The batches of one epoch, drawn from `generator` (CPU) alone, so that a resumed run draws the same."""
@@ -46,6 +96,12 @@ class Task(Protocol):
 
     def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
         """Metrics of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`; the model is in eval mode, no grad."""
+
+    def valid_loss(self, model: nn.Module) -> float | None:
+        """The loss on validation, which decides between epochs of equal validation metric; None where there is no such loss.
+
+        The model is in eval mode, no grad. It draws no random number, so that asking for it changes no later epoch.
+        """
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,23 @@ def summarize(per_seed: Sequence[Metrics]) -> Summary:
             std = statistics.stdev(values) if len(values) > 1 else None
             summary[split][name] = {"mean": statistics.fmean(values), "std": std, "per_seed": values}
     return summary
+
+
+def undecided(metric: str, values: Mapping[int, Sequence[float]]) -> str | None:
+    """A sentence where the selection metric told no epoch from another.
+
+    Args:
+        metric: The metric that selects the epoch.
+        values: Its validation values by seed, in the order of the evaluations.
+
+    Returns:
+        The sentence, None where every seed of several evaluations has more than one value.
+    """
+    constant = {seed: one for seed, one in values.items() if len(one) > 1 and min(one) == max(one)}
+    if not constant:
+        return None
+    seeds = ", ".join(f"seed {seed} ({one[0]:.2f} in all {len(one)} evaluations)" for seed, one in constant.items())
+    return f"Validation {metric}, which selects the epoch, took one value in {seeds}: the loss alone decided."
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,35 @@ import contextlib
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from graphkit.errors import CheckpointError, Interrupted
-from graphkit.training.artifacts import config_digest, create_folder, read_config, read_result, write_result
-from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from graphkit.errors import CheckpointError, Interrupted, RunError
+from graphkit.training.artifacts import (
+    SEED_FILES,
+    config_digest,
+    create_folder,
+    read_config,
+    seed_is_whole,
+    weights_path,
+    write_result,
+)
+from graphkit.training.checkpoint import load_checkpoint, load_state, load_weights, save_checkpoint, save_weights
+from graphkit.training.checks import check_state
+from graphkit.training.digests import file_sha256
 from graphkit.training.environment import environment, peak_memory_mb, record_environment
 from graphkit.training.files import exclusive, remove_leftovers, storage_errors, write_arrays
 from graphkit.training.history import History
 from graphkit.training.loop import Trainer
 from graphkit.training.progress import Reporter
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import LoopSettings, Task
 from graphkit.training.report import write_report
-from graphkit.training.result import RunResult, summarize
+from graphkit.training.result import RunResult, summarize, undecided
+from graphkit.training.resume import check_given, extend, finished_result, open_digests
 from graphkit.training.runtime import (
     interruptible,
     make_fabric,
@@ -32,12 +44,18 @@ from graphkit.training.runtime import (
     seed_everything,
     torch_errors,
 )
+from graphkit.training.table import Columns, write_table
 from graphkit.training.tensorboard import EventWriter, require_tensorboard
 
 MIN_CHECKPOINT_SECONDS = 5.0
 """Epochs shorter than this share a checkpoint: making a write durable costs more than a small epoch."""
 
+_BEFORE_LAST = "before-last.ckpt"
+"""The state before a last epoch that `train.eval_every` would not have evaluated: from there a longer run goes on."""
+
 State = dict[str, Any]
+Table = Callable[[int, dict[str, np.ndarray]], Columns]
+"""From a seed and its predictions to the columns of predictions.csv."""
 
 
 def train_run(
@@ -48,6 +66,8 @@ def train_run(
     protocol: str = "",
     folder: Path | None = None,
     notes: Sequence[str] = (),
+    files: Mapping[str, bytes] | None = None,
+    table: Table | None = None,
 ) -> RunResult:
     """Train and evaluate every seed of a run, and leave its folder.
 
@@ -57,8 +77,11 @@ def train_run(
             seeded before it is called.
         paper: Published figures, see `RunResult.paper`.
         protocol: One or two sentences: what is trained on, what is held out.
-        folder: The run folder to resume; None starts a new one under `config["out"]`. A finished run is only reported.
+        folder: The run folder to resume; None starts a new one under `config["out"]`. A finished run is only reported, unless
+            `config` gives it more epochs; what a finished seed lacks is made again from its checkpoint.
         notes: Further plain sentences for the report.
+        files: Files by name that a new folder keeps: what the run was given.
+        table: Makes predictions.csv; None: there is none.
 
     Returns:
         The result, also written to result.json. Numbers are bit for bit those of a run that was never interrupted (CPU).
@@ -71,20 +94,18 @@ def train_run(
     """
     if folder is not None:
         folder = Path(folder)
-        if config_digest(read_config(folder)) != config_digest(config):
-            raise CheckpointError(f"{folder} was run with other settings: resume takes all of them from the run, so give none")
-        result = read_result(folder, config)
+        result = finished_result(folder, config)
         if result is not None:
             return result
     device = resolve_device(config["device"], config["precision"])
     if config["tensorboard"]:
         require_tensorboard()
     if folder is None:
-        folder = create_folder(config)
+        folder = create_folder(config, files=files)
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes))
+                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), table)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -102,13 +123,21 @@ class _Run:
         paper: dict[str, Any] | None,
         protocol: str,
         notes: tuple[str, ...],
+        table: Table | None,
     ) -> None:
+        self._table = table
+        self._digests = open_digests(folder)
+        check_given(self._digests)
+        (folder / "result.json").unlink(missing_ok=True)  # of a finished run that has something to do: it is unfinished now
+        if config["train"]["epochs"] > read_config(folder)["train"]["epochs"]:
+            extend(folder, self._digests, config["train"]["epochs"])
+        self._stored = read_config(folder)
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
         self._precision, note = resolve_precision(config["precision"], device)
         if note is not None and config["progress"]:
             print(f"note: {note}", file=sys.stderr)
         self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
-        self._digest = config_digest(config)
+        self._digest = config_digest(self._stored)
         self._fabric = make_fabric(device, self._precision)
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._reporter = Reporter(config["progress"], config["seeds"], config["train"]["epochs"])
@@ -119,16 +148,23 @@ class _Run:
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
         with self._reporter:
-            states = [self._seed(position, seed) for position, seed in enumerate(self._seeds)]
+            states: list[State] = []
+            for position, seed in enumerate(self._seeds):
+                states.append(self._seed(position, seed, states[0] if states else None))
         history = History(self._folder / "metrics.csv", tuple(states[0]["columns"]))
+        history.sort(self._seeds)
         trained = [row["seconds"] for row in history.rows() if row["loss"] is not None]
         epoch_seconds = statistics.median(value for value in trained if value is not None) if trained else None
         outcomes = [state["outcome"] for state in states]
+        metric = states[0]["metric"]
+        note = undecided(metric, {seed: history.values(seed, f"valid/{metric}") for seed in self._seeds})
+        if note is not None and self._config["progress"]:
+            print(f"note: {note}", file=sys.stderr)
         result = RunResult(
             task=self._config["task"]["name"],
             dataset=self._config["dataset"],
             model=self._config["model"]["name"],
-            metric=states[0]["metric"],
+            metric=metric,
             metrics=summarize([outcome["metrics"] for outcome in outcomes]),
             seeds=self._seeds,
             best_epochs=tuple(outcome["best_epoch"] for outcome in outcomes),
@@ -140,14 +176,14 @@ class _Run:
             peak_memory_mb=max(outcome["peak_memory_mb"] for outcome in outcomes),
             folder=self._folder,
             protocol=self._protocol,
-            notes=self._notes,
+            notes=self._notes if note is None else (*self._notes, note),
         )
-        write_report(result, self._config, surroundings, history.rows())
-        write_result(result, self._config, surroundings)
+        write_report(result, self._stored, surroundings, history.rows())
+        write_result(result, self._stored, surroundings, self._digests)
         return result
 
-    def _seed(self, position: int, seed: int) -> State:
-        """Bring one seed to its end; its last checkpoint then holds the outcome."""
+    def _seed(self, position: int, seed: int, first: State | None) -> State:
+        """Bring one seed to its end; its last checkpoint then holds the outcome. `first`: that of the first seed."""
         folder = self._folder / f"seed-{seed}"
         folder.mkdir(exist_ok=True)
         path = folder / "last.ckpt"
@@ -160,19 +196,26 @@ class _Run:
         seed_everything(seed)
         task = self._make_task(seed)
         seed_everything(seed)  # so that weights do not depend on what reading the data consumed
-        train = self._config["train"]
+        train = LoopSettings.of(self._config["train"])
         trainer = Trainer(task, train, self._fabric, seed, lambda epoch, done: self._reporter.step(position, epoch, done))
         columns = tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
+        _require_same_metrics(seed, (task.metric, list(columns)), state, first)
         history = History(self._folder / "metrics.csv", columns)
+        if state is not None and state["progress"]["epoch"] == 0 and trainer.num_stages:
+            state = None  # it was evaluated without training, which a run of these epochs does not do
+        if state is not None and trainer.num_stages > 1 and state["config"] != self._digest:
+            raise CheckpointError(f"{path}: a model that is trained in stages cannot get more epochs, start a new run")
         if state is None:
             history.rewind(seed, -1)
         else:
-            trainer.load_state(state)
+            load_state(path, state, trainer)
         after = trainer.progress.epoch if state else -1
         latest = trainer.progress.best_metrics.get("valid", {}).get(task.metric)
         saved = time.monotonic()
         with self._events(seed, after) as events:
             while not trainer.finished:
+                if trainer.num_stages == 1 and trainer.progress.epoch + 1 == train.epochs and self._out_of_turn(train.epochs):
+                    self._save(folder / _BEFORE_LAST, seed, task, trainer, history, columns)
                 epoch = trainer.advance()
                 history.append(seed, epoch.number, epoch.loss, epoch.seconds, epoch.eval_seconds, epoch.metrics)
                 if events:
@@ -180,12 +223,16 @@ class _Run:
                 latest = epoch.metrics["valid"][task.metric] if epoch.metrics else latest
                 spent = epoch.seconds + epoch.eval_seconds
                 self._reporter.epoch(position, seed, epoch.number, spent, epoch.loss, task.metric, latest)
-                due = epoch.number % train["checkpoint_every"] == 0 and time.monotonic() - saved >= MIN_CHECKPOINT_SECONDS
+                due = epoch.number % train.checkpoint_every == 0 and time.monotonic() - saved >= MIN_CHECKPOINT_SECONDS
                 if due or trainer.finished:
                     state = self._save(path, seed, task, trainer, history, columns)
                     saved = time.monotonic()
         assert state is not None  # the last epoch was saved
         return self._conclude(path, seed, task, trainer, state)
+
+    def _out_of_turn(self, epoch: int) -> bool:
+        """Whether an epoch is evaluated only if it is the last one."""
+        return bool(epoch % self._config["train"]["eval_every"])
 
     def _save(self, path: Path, seed: int, task: Task, trainer: Trainer, history: History, columns: tuple[str, ...]) -> State:
         history.sync()  # the checkpoint vouches for these lines
@@ -202,15 +249,42 @@ class _Run:
         return state
 
     def _load(self, path: Path, seed: int) -> State:
-        """A seed's checkpoint, with metrics.csv rewound to it."""
-        state = load_checkpoint(path)
-        if (state["config"], state["seed"]) != (self._digest, seed):
-            raise CheckpointError(f"{path} belongs to another run: remove it and resume to train that seed from the start")
+        """A seed's checkpoint, with metrics.csv rewound to it.
+
+        One of fewer epochs goes on: without its outcome, and from before its last epoch where that was evaluated out of turn.
+        One whose weights or predictions are missing goes without its outcome, too, so that they are made again.
+        """
+        state = self._read(path, seed)
+        epochs, reached = self._digests.lengths[state["config"]], state["progress"]["epoch"]
+        if epochs < self._config["train"]["epochs"]:
+            if 0 < epochs == reached and self._out_of_turn(reached):
+                before = path.with_name(_BEFORE_LAST)
+                if not before.exists():
+                    reason = f"epoch {reached} was evaluated only because it was the last, and {before.name} is missing"
+                    raise CheckpointError(f"{path} cannot go on as a longer run would ({reason}): start a new run")
+                path, state = before, self._read(before, seed)
+            state["outcome"] = None
+        elif state["outcome"] is not None and not seed_is_whole(self._folder, seed, self._digests):
+            state["outcome"] = None
         history = History(self._folder / "metrics.csv", tuple(state["columns"]))
         history.rewind(seed, state["progress"]["epoch"])
         if history.digest(seed) != state["history"]:
             advice = f"remove {path} and resume to train that seed from the start"
             raise CheckpointError(f"{self._folder / 'metrics.csv'} lacks or changed lines of seed {seed}: {advice}")
+        return state
+
+    def _read(self, path: Path, seed: int) -> State:
+        """The state of a checkpoint that belongs to this run and has the form of one."""
+        state = load_checkpoint(path)
+        advice = "remove it and resume to train that seed from the start"
+        try:
+            check_state(state)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CheckpointError(f"{path} is no state of a run ({error}): {advice}") from error
+        if state["config"] not in self._digests.lengths or state["seed"] != seed:
+            raise CheckpointError(f"{path} belongs to another run: {advice}")
+        if state["outcome"] is not None:
+            self._digests.check(f"seed-{seed}/{path.name}", advice=advice)
         return state
 
     def _conclude(self, path: Path, seed: int, task: Task, trainer: Trainer, state: State) -> State:
@@ -220,13 +294,17 @@ class _Run:
         best_epoch = trainer.progress.best_epoch
         note = {"task": self._config["task"]["name"], "dataset": self._config["dataset"], "seed": str(seed),
                 "model": self._config["model"]["name"], "epoch": str(best_epoch), "config": self._digest}  # fmt: skip
-        weights = path.with_name("best.safetensors")
+        weights = weights_path(self._folder, seed)
         save_weights(weights, trainer.best_weights, note)
         load_weights(weights, trainer.model)
         metrics = trainer.evaluate()
         with trainer.evaluating():
             predictions = task.predictions(trainer.model)
         write_arrays(path.with_name("predictions.npz"), predictions)
+        if self._table is not None:
+            write_table(path.with_name("predictions.csv"), self._table(seed, predictions))
+        if not self._out_of_turn(trainer.progress.epoch):
+            path.with_name(_BEFORE_LAST).unlink(missing_ok=True)  # of a shorter run
         outcome = {
             "best_epoch": best_epoch,
             "metrics": metrics,
@@ -235,8 +313,10 @@ class _Run:
             "seconds": trainer.progress.seconds + time.perf_counter() - began,
             "peak_memory_mb": peak_memory_mb(self._device),
         }
-        state = {**state, "outcome": outcome}
-        save_checkpoint(path, state)
+        state = {**state, "config": self._digest, "outcome": outcome}
+        names = [f"seed-{seed}/{name}" for name in SEED_FILES]
+        whole = {name: file_sha256(self._folder / name) for name in names}
+        save_checkpoint(path, state, lambda digest: self._digests.record({**whole, f"seed-{seed}/{path.name}": digest}))
         return state
 
     @contextlib.contextmanager
@@ -249,3 +329,18 @@ class _Run:
             yield events
         finally:
             events.close()
+
+
+def _require_same_metrics(seed: int, judged: tuple[str, list[str]], state: State | None, first: State | None) -> None:
+    """A checkpoint goes on with the metric that has selected so far, and one table holds all seeds."""
+    metric = judged[0]
+    if state is not None and (state["metric"], state["columns"]) != judged:
+        raise CheckpointError(
+            f"seed {seed} was selected by {state['metric']} so far, and this version of graphkit selects by {metric} or "
+            "reports other metrics: start the run again"
+        )
+    if first is not None and (first["metric"], first["columns"]) != judged:
+        raise RunError(
+            f"seed {seed} selects by {metric}, seed {first['seed']} by {first['metric']}, or they report other metrics, as "
+            "their data differ in size: run them one by one, with seeds=1"
+        )

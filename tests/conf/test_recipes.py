@@ -1,3 +1,5 @@
+import operator
+
 import pytest
 
 from graphkit.conf.arguments import Assignment
@@ -70,8 +72,7 @@ def test_recipe_passes_the_checks_and_takes_effect(name: str):
     assert checked.values == recipe.values
     run = compose(check(choice, DATASETS)).run
     for key, value in recipe.values.items():
-        section, _, leaf = key.partition(".")
-        assert getattr(getattr(run, section), leaf) == value
+        assert operator.attrgetter(key)(run) == value
 
 
 @pytest.mark.parametrize("name", RECIPES)

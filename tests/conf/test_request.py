@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.catalog import MODELS
+from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
@@ -106,6 +108,9 @@ WRONG = [
      + ", ".join(name for name, entry in DATASETS.items() if "node" in entry.tasks)),
     (["train.lr=1", "train.lr=2"], "train.lr is given twice: 1 and 2"),
     (["dataset=cora", "dataset=pubmed"], "dataset is given twice: cora and pubmed"),
+    (["task.metric=recall@20"], "task.metric: unknown metric 'recall@20' for task=link; choose hits@K, mrr or roc-auc, with a "
+     "number K from 1 to 1,000,000,000 as in hits@20"),
+    (["task=node", "task.metric=mrr"], "task.metric: unknown metric 'mrr' for task=node; choose accuracy or roc-auc"),
     (["data.edges=edges.csv"], "data.edges: own files need dataset=custom, not dataset=digits"),
     (["dataset=custom"], "dataset=custom: give data.edges=FILE"),
     (["dataset=custom", "task=node", "data.edges=e.csv"], "dataset=custom: give data.labels=FILE"),
@@ -184,6 +189,53 @@ def test_values_have_their_setting_s_type():
     assert isinstance(values["train.lr"], float)
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("'n", "'n"), ('"n', '"n'), ("n'", "n'"), ("'", "'"), ("''n''", "''n''"), ("'a','b'", "'a','b'"),
+        ('"a, b",c', '"a, b",c'), ("'a, b'", "a, b"), ('"it\'s"', "it's"), ("'it\\'s'", "it's"), ("int(3)", "int(3)"),
+        ("[1", "[1"), ("x" * 5000, "x" * 5000),
+    ],
+)  # fmt: skip
+def test_text_is_taken_as_it_stands_but_for_quotes_around_the_whole(typed: str, value: str):
+    assert request(f"out={typed}").values == {"out": value}
+
+
+def test_whole_numbers_fit_into_64_bits():
+    assert request("train.epochs=9223372036854775807").values == {"train.epochs": 2**63 - 1}
+    (line,) = mistakes("train.epochs=9223372036854775808")
+    assert line == "train.epochs=9223372036854775808: expected an integer of at most 9223372036854775807"
+    (line,) = mistakes("train.epochs=" + "9" * 5000)
+    assert line == f"train.epochs={'9' * 80}... (5,000 characters): expected an integer"
+    assert mistakes("train.lr=1" + "0" * 400)[0].endswith(": expected a number")
+
+
+@pytest.mark.parametrize("text", ["int(3.7)", "range(1,3)", "choice(1,2)", "[" * 900, "{a:" * 300, "(" * 900])
+def test_numbers_are_said_without_functions_or_nesting(text: str):
+    for key, expected in (("train.epochs", "an integer"), ("train.lr", "a number"), ("deterministic", "true or false")):
+        (line,) = mistakes(f"{key}={text}")
+        assert line.endswith(f": expected {expected}")
+
+
+def test_messages_are_short_and_printable():
+    long, odd = "x" * 100_000, "\x1b[31m\r\x85\u202e"
+    found = mistakes(
+        f"{long}=1", f"{odd}=1", f"out{odd}={odd}", f"train.epochs={long}", f"seeds={odd}", f"--{long}", f"a{odd}", long
+    )
+    assert len(found) == 8 and all(line.isprintable() and len(line) < 300 for line in found)
+    for choice in ("task", "dataset", "model", "recipe"):
+        for value in (long, odd, "task=" + long):
+            assert all(line.isprintable() and len(line) < 2000 for line in mistakes(f"{choice}={value}"))
+
+
+def test_a_home_folder_of_nobody():
+    for key in ("out", "data.root", "data.edges"):
+        asked = ["dataset=custom", "data.edges=e.csv"] if key == "data.edges" else []
+        with pytest.raises(RequestError, match=f"^{key}=~nobody-of-this-name/x: no home folder is known for it"):
+            compose(request(*asked[:1], f"{key}=~nobody-of-this-name/x"))
+    assert compose(request("out=~/x")).run.out == str(Path.home() / "x")
+
+
 def test_the_same_twice_is_one():
     assert request("seeds=2", "seeds=2").values == {"seeds": 2}
 
@@ -209,6 +261,9 @@ def test_python_values(tmp_path):
         ("train.lr", float("nan"), "train.lr=nan: expected a number"),
         ("train.lr", {"a": 1}, "train.lr={'a': 1}: expected a number"),
         ("model", 3, "model=3: expected text"),
+        ("train.epochs", 10**5000, "train.epochs=a very large int: expected an integer of at most 9223372036854775807"),
+        ("train.lr", 10**400, "train.lr=1" + 79 * "0" + "... (401 characters): expected a number"),
+        ("out", "a\0b", "out=a\\x00b: expected text without the character NUL"),
         ("data.split", [0.5, "x"], "data.split=[0.5,x]: expected numbers such as [0.7,0.1,0.2]"),
     ]:
         with pytest.raises(RequestError) as caught:

@@ -1,4 +1,4 @@
-"""Every public layer: how it is built, how it is called, and which properties hold.
+"""Every public layer: how it is built, how it is called, and which properties hold; on bags and batches: `subgraph/cases.py`.
 
 `test_properties.py` applies `graphkit.testing` to all of them; a layer in `graphkit.layers.__all__` without a case here, or
 without an oracle test of its own, fails the completeness tests.
@@ -25,7 +25,7 @@ class Case:
     """One way to build a layer, and how to call it as `layer(x, adjacency, edge_weight)`."""
 
     layer: type[nn.Module]
-    make: Callable[[], nn.Module]
+    make: Callable[..., nn.Module]
     adapt: Callable[[nn.Module], nn.Module] = lambda layer: layer
     """Wraps a layer that is called in another way."""
     inputs: tuple[str, ...] = ("x", "edge_index", "edge_weight")
@@ -36,10 +36,16 @@ class Case:
     layouts: tuple[str, ...] = testing.LAYOUTS
     parameters: bool = True
     """Whether the layer has parameters."""
+    bound: bool = False
+    """Whether the layer knows each node of one graph, and is made for a number of them: it is neither renamed nor batched."""
 
-    def adapted(self) -> nn.Module:
+    def built(self, num_nodes: int = 12) -> nn.Module:
+        """The layer; one that is bound is made for so many nodes."""
+        return self.make(num_nodes) if self.bound else self.make()
+
+    def adapted(self, num_nodes: int = 12) -> nn.Module:
         """The layer as the assertions call it."""
-        return self.adapt(self.make())
+        return self.adapt(self.built(num_nodes))
 
 
 class RowByRow(nn.Module):
@@ -52,6 +58,13 @@ class RowByRow(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Any) -> Tensor:
         return self.layer(x)
+
+
+class OfTheGraphAlone(RowByRow):
+    """A layer that looks at no features."""
+
+    def forward(self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None) -> Tensor:
+        return self.layer(edge_index, edge_weight)
 
 
 class SumOfPairScores(RowByRow):
@@ -72,9 +85,9 @@ def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
 
 
-def _light_gcn(*arguments: Any) -> Case:
+def _light_gcn(**arguments: Any) -> Case:
     inputs = ("x", "edge_index", "edge_weight", "rows")
-    return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(*arguments), inputs=inputs, parameters=False)
+    return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(**arguments), inputs=inputs, parameters=False)
 
 
 def _directional(**arguments: Any) -> Case:
@@ -94,7 +107,7 @@ def _sheaf(maps: str, **arguments: Any) -> Case:
 def _polynomial(maps: str, **arguments: Any) -> Case:
     return Case(
         layers.PolynomialSheafDiffusion,
-        lambda: layers.PolynomialSheafDiffusion(6, 2, maps, low_pass=True, **arguments),
+        lambda: layers.PolynomialSheafDiffusion(6, 2, maps=maps, low_pass=True, **arguments),
         in_channels=6,
     )
 
@@ -137,9 +150,20 @@ CASES: dict[str, Case] = {
     "NormDropoutReLU": _row_by_row(layers.NormDropoutReLU, dropout=0.5),
     "NormDropoutReLU-no-norm": replace(_row_by_row(layers.NormDropoutReLU, norm=False), parameters=False),
     "FeatureLinear": Case(layers.FeatureLinear, lambda: layers.FeatureLinear(4, 3, dropout=0.5), RowByRow, ("x",), UNWEIGHTED),
+    "GraphFreeLinear": Case(
+        layers.GraphFreeLinear, lambda: layers.GraphFreeLinear(4, 3), inputs=("x", "edge_index"), weighted=UNWEIGHTED
+    ),
+    "AdjacencyLinear": Case(
+        layers.AdjacencyLinear,
+        lambda num_nodes: layers.AdjacencyLinear(num_nodes, 3),
+        OfTheGraphAlone,
+        inputs=("edge_index", "edge_weight"),
+        bound=True,
+    ),
+    "Dropout": Case(layers.Dropout, layers.Dropout, RowByRow, ("x",), UNWEIGHTED, parameters=False),
     "LightGCNPropagation": _light_gcn(),
-    "LightGCNPropagation-given": _light_gcn(2, (0.5, -1.0, 0.25)),
-    "LightGCNPropagation-learned": replace(_light_gcn(2, "learned"), parameters=True),
+    "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
+    "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),

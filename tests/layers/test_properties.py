@@ -7,25 +7,35 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from graphkit import layers, testing
 from tests.layers.cases import CASES, Case
+from tests.layers.subgraph.cases import CASES as GRAPH_CASES
+
+FREE = {name: case for name, case in CASES.items() if not case.bound}
+"""The layers that are not bound to the nodes of one graph."""
+
+
+def _calls(cases: dict[str, Case]) -> Any:
+    """Each case, without and with edge weights."""
+    calls = [
+        pytest.param(case, weighted, id=f"{name}-{'weighted' if weighted else 'plain'}")
+        for name, case in cases.items()
+        for weighted in case.weighted
+    ]
+    return pytest.mark.parametrize(("case", "weighted"), calls)
+
 
 every_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-every_call = pytest.mark.parametrize(
-    ("case", "weighted"),
-    [
-        pytest.param(case, weighted, id=f"{name}-{'weighted' if weighted else 'plain'}")
-        for name, case in CASES.items()
-        for weighted in case.weighted
-    ],
-)
+every_free_layer = pytest.mark.parametrize("case", FREE.values(), ids=FREE.keys())
+every_call, every_free_call = _calls(CASES), _calls(FREE)
 
 
-@every_call
+@every_free_call
 def test_permutation_equivariant(case: Case, weighted: bool) -> None:
     testing.assert_permutation_equivariant(case.adapted, case.in_channels, weighted=weighted)
 
@@ -35,12 +45,12 @@ def test_layouts_agree(case: Case, weighted: bool) -> None:
     testing.assert_layouts_agree(case.adapted, case.in_channels, weighted=weighted, layouts=case.layouts)
 
 
-@every_call
+@every_free_call
 def test_isolated_nodes(case: Case, weighted: bool) -> None:
     testing.assert_isolated_nodes(case.adapted, case.in_channels, weighted=weighted)
 
 
-@every_call
+@every_free_call
 def test_batch_invariant(case: Case, weighted: bool) -> None:
     testing.assert_batch_invariant(case.adapted, case.in_channels, weighted=weighted)
 
@@ -52,12 +62,12 @@ def test_deterministic(case: Case, weighted: bool) -> None:
 
 @every_call
 def test_gradients(case: Case, weighted: bool) -> None:
-    testing.assert_gradients(case.adapted, case.in_channels, weighted=weighted)
+    testing.assert_gradients(lambda: case.adapted(7), case.in_channels, weighted=weighted)
 
 
 @every_layer
 def test_no_dead_parameters(case: Case) -> None:
-    assert (len(list(case.make().parameters())) > 0) == case.parameters
+    assert (len(list(case.built().parameters())) > 0) == case.parameters
     testing.assert_no_dead_parameters(case.adapted, case.in_channels)
 
 
@@ -80,14 +90,14 @@ def test_gpu_agrees_with_cpu(case: Case, weighted: bool) -> None:
 
 @every_layer
 def test_follows_the_conventions(case: Case) -> None:
-    layer = case.make()
+    layer = case.built()
     assert type(layer) is case.layer
     assert tuple(inspect.signature(layer.forward).parameters) == case.inputs
     assert callable(layer.reset_parameters)
     assert repr(layer).startswith(f"{case.layer.__name__}(") and "\n" not in repr(layer)
 
 
-@every_layer
+@every_free_layer
 def test_keeps_nothing_of_a_graph(case: Case) -> None:
     layer = case.adapted()
     before = {name: value.clone() for name, value in layer.state_dict().items()}
@@ -105,8 +115,8 @@ def _public_layers() -> set[type[torch.nn.Module]]:
 
 
 def test_every_public_layer_has_a_case() -> None:
-    missing = _public_layers() - {case.layer for case in CASES.values()}
-    assert not missing, f"add to tests/layers/cases.py: {sorted(layer.__name__ for layer in missing)}"
+    missing = _public_layers() - {case.layer for case in (*CASES.values(), *GRAPH_CASES.values())}
+    assert not missing, f"add to tests/layers/cases.py or subgraph/cases.py: {sorted(layer.__name__ for layer in missing)}"
 
 
 def test_every_layer_of_the_library_is_public() -> None:

@@ -5,20 +5,28 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import typing
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import nn
 
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.entries import ModelEntry
+from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions
+from graphkit.models.node.sheaf import SheafNetworkOptions
 from graphkit.tasks.build import resolve
+from tests.models.groups import OWNERS, declared_groups, parameters
 
 ENTRIES = [
     pytest.param(task, name, entry, id=f"{task}-{name}") for task, models in MODELS.items() for name, entry in models.items()
 ]
 DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items"}
 """What a model learns from the data set rather than from its settings."""
+FACTORIES = {"make_layer"}
+"""What one model gives another that it is built upon."""
 
 
 def test_every_task_has_models_and_its_default_is_one_of_them() -> None:
@@ -33,11 +41,33 @@ def test_settings_are_the_keyword_arguments_of_the_model(task: str, name: str, e
     assert issubclass(model, nn.Module)
     fields = {field.name: field.default for field in dataclasses.fields(entry.settings)}
     assert fields.pop("name") == name
-    parameters = dict(inspect.signature(model).parameters)
-    assert all(p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters.values())
-    assert parameters.keys() - DIMENSIONS == fields.keys()
-    defaults = {key: p.default for key, p in parameters.items() if key in fields and p.default is not p.empty}
-    assert defaults == {key: fields[key] for key in defaults}, "the two defaults of a setting differ"
+    taken = parameters(model)
+    assert taken.keys() - DIMENSIONS - FACTORIES == fields.keys()
+    kinds = {key: taken[key].kind for key in fields}
+    assert kinds == dict.fromkeys(fields, inspect.Parameter.KEYWORD_ONLY), "a setting is given by its keyword"
+    assert {key: taken[key].default for key in fields} == fields, "the two defaults of a setting differ"
+    hints = typing.get_type_hints(entry.settings)
+    assert {key: taken[key].annotation for key in fields} == {key: hints[key] for key in fields}, "two types differ"
+
+
+def test_every_group_of_options_has_an_owner() -> None:
+    assert declared_groups() == OWNERS.keys()
+
+
+@pytest.mark.parametrize(("group", "owner"), OWNERS.items(), ids=lambda value: value.__name__)
+def test_a_group_says_what_its_owner_takes(group: Any, owner: Callable[..., Any]) -> None:
+    """The same types, and a default for each: whoever passes the group on may leave any of them out."""
+    taken = parameters(owner)
+    assert typing.get_type_hints(group) == {key: taken[key].annotation for key in typing.get_type_hints(group)}
+    assert not group.__required_keys__
+    assert all(taken[key].default is not inspect.Parameter.empty for key in typing.get_type_hints(group))
+
+
+def test_the_largest_group_misses_nothing_of_its_owner() -> None:
+    """`PolyNSD` and `PolynomialSheafDiffusion` take whatever their base takes."""
+    for group in (SheafDiffusionOptions, SheafNetworkOptions):
+        keywords = {key for key, p in parameters(OWNERS[group]).items() if p.kind is p.KEYWORD_ONLY} - FACTORIES
+        assert typing.get_type_hints(group).keys() == keywords
 
 
 @pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)

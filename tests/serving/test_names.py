@@ -27,3 +27,21 @@ def test_a_name_may_have_a_comma():
     assert names.split('Heat,"Good, Bad, Ugly"') == ["Heat", "Good, Bad, Ugly"]
     with pytest.raises(RequestError, match="empty name"):
         names.split("Heat,")
+
+
+def test_a_name_may_begin_with_a_quote():
+    names = Names("item", 4, ('"Heroes"', "'n", '"', "Heat"))
+    for name in names.array.tolist():
+        assert names.split(name) == [name]
+    assert names.split('\'n,"""Heroes"""') == ["'n", '"Heroes"']
+    for text in ('"Heat', '"He"at', "a\nb", "x" * 200_000):
+        with pytest.raises(RequestError, match="is no list of names .*as CSV has them$"):
+            names.split(text)
+
+
+def test_any_name_is_answered_at_once_and_on_one_line():
+    names = Names("user", 3, ("ann\x1b[2J", "bob" * 1000, "cy"))
+    with pytest.raises(RequestError) as caught:
+        names.find("x\r" + "y" * 1_000_000)
+    assert str(caught.value).startswith("no user 'x\\ryyy") and str(caught.value).isprintable()
+    assert "(1,000,002 characters)" in str(caught.value) and len(str(caught.value)) < 400

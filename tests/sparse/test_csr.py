@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 
-from graphkit.sparse import CSR
+from graphkit.sparse import CSR, normalize
 from tests.sparse.graphs import N, close, dense, edges, features, undirected, unique_edges, weights
 
 
@@ -49,12 +49,14 @@ def test_gradcheck_in_features_and_values():
 def test_gradcheck_through_norms(self_loops):
     e = edges(20)
     w, x = weights(20).requires_grad_(), features(channels=2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda w, x: CSR.from_edge_index(e, N, w).gcn_norm(self_loops) @ x, (w, x))
-    assert torch.autograd.gradcheck(lambda w, x: CSR.from_edge_index(e, N, w).mean_norm() @ x, (w, x))
+    assert torch.autograd.gradcheck(
+        lambda w, x: normalize(CSR.from_edge_index(e, N, w), "gcn", self_loops=self_loops) @ x, (w, x)
+    )
+    assert torch.autograd.gradcheck(lambda w, x: normalize(CSR.from_edge_index(e, N, w), "mean") @ x, (w, x))
 
     def less(w, x):
         a = CSR.from_edge_index(e, N, w)
-        return a.without(a.positions(e[:, :4])).gcn_norm(self_loops) @ x
+        return normalize(a.without(a.positions(e[:, :4])), "gcn", self_loops=self_loops) @ x
 
     assert torch.autograd.gradcheck(less, (w, x))
 
@@ -97,7 +99,7 @@ def test_learned_values_get_their_own_dtype_of_gradient():
 
 
 def test_autocast_leaves_the_dtype_of_features_alone():
-    a = CSR.from_edge_index(edges(), N).gcn_norm()
+    a = normalize(CSR.from_edge_index(edges(), N), "gcn")
     with torch.autocast("cpu", torch.bfloat16):
         for dtype in (torch.float32, torch.bfloat16):
             x = features(dtype=dtype).requires_grad_()
@@ -128,7 +130,7 @@ def test_no_entries(rows, cols):
     assert a.edge_index().shape == (2, 0)
     assert (a @ torch.ones(cols, 0)).shape == (rows, 0)
     if rows == cols:
-        close(a.gcn_norm().to_dense(), torch.eye(rows))
+        close(normalize(a, "gcn").to_dense(), torch.eye(rows))
         assert a.symmetric
 
 
@@ -187,8 +189,8 @@ def test_a_promise_of_symmetry_spares_the_transpose():
     def even(half, x):
         learned = a.with_value(half + half[pair], symmetric=True)
         assert learned.t() is learned
-        assert learned.gcn_norm().promised_symmetric
-        return learned.gcn_norm() @ x
+        assert normalize(learned, "gcn").promised_symmetric
+        return normalize(learned, "gcn") @ x
 
     assert torch.autograd.gradcheck(even, (half, x))
 
@@ -227,8 +229,8 @@ def test_conversions():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_equals_cpu():
     e = undirected()
-    a = CSR.from_edge_index(e, N).gcn_norm()
-    on = CSR.from_edge_index(e.cuda(), N).gcn_norm()
+    a = normalize(CSR.from_edge_index(e, N), "gcn")
+    on = normalize(CSR.from_edge_index(e.cuda(), N), "gcn")
     x, y = features().requires_grad_(), features().cuda().requires_grad_()
     (a @ x).square().sum().backward()
     (on @ y).square().sum().backward()
@@ -271,21 +273,21 @@ def test_what_inference_mode_made_serves_training():
     a = CSR.from_edge_index(edges(), N)
     x = features().requires_grad_()
     with torch.inference_mode():
-        _ = a.gcn_norm() @ x, a.t(), a.row
+        _ = normalize(a, "gcn") @ x, a.t(), a.row
     w = weights(a.nnz).requires_grad_()
     (a.with_value(w) @ x).sum().backward()
-    (a.gcn_norm().value * weights(a.gcn_norm().nnz).requires_grad_()).sum().backward()
+    (normalize(a, "gcn").value * weights(normalize(a, "gcn").nnz).requires_grad_()).sum().backward()
     assert bool(w.grad.isfinite().all())
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # dynamo's own, after any graph break
 def test_compiled_code_propagates():
     a = CSR.from_edge_index(edges(), N)
-    model = torch.compile(lambda x: (a.gcn_norm() @ x.sin()).cos().sum(), backend="eager")
+    model = torch.compile(lambda x: (normalize(a, "gcn") @ x.sin()).cos().sum(), backend="eager")
     x = features().requires_grad_()
     model(x).backward()
     y = features().requires_grad_()
-    (a.gcn_norm() @ y.sin()).cos().sum().backward()
+    (normalize(a, "gcn") @ y.sin()).cos().sum().backward()
     close(x.grad, y.grad)
 
 
@@ -308,7 +310,7 @@ def test_compiled_code_propagates():
         (lambda: CSR.from_edge_index(edges(), N).matmul(torch.ones(N), "max"), ValueError, "reduce must be"),
         (lambda: CSR.from_edge_index(edges(), N).without(torch.tensor([999])), ValueError, "entries must lie"),
         (lambda: CSR.from_edge_index(edges(), N).without(torch.tensor([0]), mirror=True), ValueError, "symmetric pattern"),
-        (lambda: CSR.from_edge_index(edges(9, 2, 9), (2, 9)).gcn_norm(), ValueError, "square operator, got 2 x 9"),
+        (lambda: normalize(CSR.from_edge_index(edges(9, 2, 9), (2, 9)), "gcn"), ValueError, "square operator, got 2 x 9"),
         (lambda: CSR.from_edge_index(edges(9, 2, 9), (2, 9)).with_self_loops(), ValueError, "square operator, got 2 x 9"),
     ],
 )

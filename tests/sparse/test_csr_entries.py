@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from graphkit.sparse import CSR
+from graphkit.sparse import CSR, normalize
 from tests.sparse.graphs import N, close, dense, edges, features, undirected, unique_edges, weights
 
 
@@ -137,18 +137,18 @@ def test_gcn_norm(self_loops, weighted, symmetric):
     total = total + total.t() if symmetric else total
     w = total[e[1], e[0]] if weighted else None
     a = CSR.from_edge_index(e, N, w)
-    close(a.gcn_norm(self_loops).to_dense(), gcn_oracle(dense(e, w), self_loops), 1e-6)
-    assert a.gcn_norm(self_loops) is a.gcn_norm(self_loops)
-    assert a.gcn_norm(self_loops).symmetric == symmetric
+    close(normalize(a, "gcn", self_loops=self_loops).to_dense(), gcn_oracle(dense(e, w), self_loops), 1e-6)
+    assert normalize(a, "gcn", self_loops=self_loops) is normalize(a, "gcn", self_loops=self_loops)
+    assert normalize(a, "gcn", self_loops=self_loops).symmetric == symmetric
     x = features().requires_grad_()
-    (a.gcn_norm(self_loops) @ x).sum().backward()
-    close(x.grad, a.gcn_norm(self_loops).to_dense().t() @ torch.ones(N, 3, dtype=torch.float64))
+    (normalize(a, "gcn", self_loops=self_loops) @ x).sum().backward()
+    close(x.grad, normalize(a, "gcn", self_loops=self_loops).to_dense().t() @ torch.ones(N, 3, dtype=torch.float64))
     loops = e[:, e[0] == e[1]]
     gone = torch.cat([e[:, :1], e[:, :1].flip(0), loops[:, :1]] if symmetric else [e[:, :3], loops[:, :1]], dim=1)
     less = a.without(a.positions(gone))
-    close(less.gcn_norm(self_loops).to_dense(), gcn_oracle(less.to_dense(torch.float64), self_loops), 1e-6)
-    assert less.gcn_norm(self_loops).symmetric == symmetric
-    half = a.gcn_norm(self_loops, dtype=torch.float32)
+    close(normalize(less, "gcn", self_loops=self_loops).to_dense(), gcn_oracle(less.to_dense(torch.float64), self_loops), 1e-6)
+    assert normalize(less, "gcn", self_loops=self_loops).symmetric == symmetric
+    half = normalize(a, "gcn", self_loops=self_loops, dtype=torch.float32)
     assert half.dtype == torch.float32
 
 
@@ -157,16 +157,16 @@ def test_gcn_norm_equals_pyg():
     e = unique_edges()
     w = weights(e.size(1))
     index, value = gcn_norm(e, w, N, add_self_loops=True)
-    close(CSR.from_edge_index(e, N, w).gcn_norm().to_dense(), dense(index, value))
+    close(normalize(CSR.from_edge_index(e, N, w), "gcn").to_dense(), dense(index, value))
 
 
 def test_norms_of_empty_and_negative_rows_are_zero():
     e = torch.tensor([[0, 1, 2], [1, 0, 1]])
     a = CSR.from_edge_index(e, 4, torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
-    for norm in (a.gcn_norm(self_loops=False), a.mean_norm()):
+    for norm in (normalize(a, "gcn", self_loops=False), normalize(a, "mean")):
         assert bool(norm.to_dense().isfinite().all())
-    assert a.gcn_norm(self_loops=False).to_dense().abs().sum() == 0
-    assert a.mean_norm().to_dense()[0].tolist() == [0, 1, 0, 0]
+    assert normalize(a, "gcn", self_loops=False).to_dense().abs().sum() == 0
+    assert normalize(a, "mean").to_dense()[0].tolist() == [0, 1, 0, 0]
 
 
 def test_mean_norm():
@@ -176,4 +176,4 @@ def test_mean_norm():
         oracle = dense(e, weight)
         total = oracle.sum(1)
         total[total == 0] = 1
-        close(CSR.from_edge_index(e, N, weight).mean_norm().to_dense(), oracle / total[:, None])
+        close(normalize(CSR.from_edge_index(e, N, weight), "mean").to_dense(), oracle / total[:, None])

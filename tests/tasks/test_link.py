@@ -19,6 +19,7 @@ from graphkit.layers import CommonNeighborScore
 from graphkit.layers.pairs.base import PairScore
 from graphkit.sparse import CSR, NeighborSets
 from graphkit.training.loop import Trainer
+from graphkit.training.protocol import LoopSettings
 from tests.layers.pairs.test_common_neighbors import oracle_ncn
 from tests.tasks.links import GAE, NCN, NODES, dense, edges_without, first_batch, make_task, new_model, planted
 
@@ -170,11 +171,11 @@ def test_double_precision_and_bf16_steps(model: Any) -> None:
 def test_parameter_groups_hold_every_parameter_once() -> None:
     task = make_task(planted(5), NCN, lr=0.1, head_lr=0.2)
     net = task.build_model()
-    encoder, score = task.param_groups(net)
+    encoder, score = task.stages(net)[0].groups
     assert (encoder["lr"], score["lr"]) == (0.1, 0.2)
     assert [id(p) for p in score["params"]] == [id(p) for p in net.score.parameters()]
     assert sorted(id(p) for p in encoder["params"] + score["params"]) == sorted(id(p) for p in net.parameters())
-    assert {group["lr"] for group in make_task(planted(), lr=0.1).param_groups(net)} == {0.1}
+    assert {group["lr"] for group in make_task(planted(), lr=0.1).stages(net)[0].groups} == {0.1}
 
 
 @pytest.mark.parametrize("model", [NCN, GAE], ids=lambda model: model.name)
@@ -182,7 +183,7 @@ def test_the_training_loop_lowers_the_loss_and_finds_held_out_edges(model: Any) 
     train = Train(epochs=20, batch_size=32, lr=0.02)
     task = make_task(planted(), replace(model, hidden_channels=32, head_dropout=0.2, edge_dropout=0.1), **asdict(train))
     torch.manual_seed(0)
-    trainer = Trainer(task, asdict(train), Fabric(accelerator="cpu", devices=1), 0, lambda epoch, share: None)
+    trainer = Trainer(task, LoopSettings.of(asdict(train)), Fabric(accelerator="cpu", devices=1), 0, lambda epoch, share: None)
     losses = [trainer.advance().loss for _ in range(20)]
     assert trainer.finished
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
@@ -192,7 +193,7 @@ def test_the_training_loop_lowers_the_loss_and_finds_held_out_edges(model: Any) 
 def test_karate_trains() -> None:
     task = make_task(load("karate", task="link"), NCNModel(hidden_channels=8), batch_size=16)
     net = new_model(task).train()
-    optimizer = torch.optim.Adam(task.param_groups(net))
+    optimizer = torch.optim.Adam(task.stages(net)[0].groups)
     generator, losses = torch.Generator().manual_seed(0), []
     for _ in range(15):
         for batch in task.batches(generator):

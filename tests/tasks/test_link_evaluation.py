@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -99,19 +100,39 @@ class Given(nn.Module):
 
 
 def test_hits_equal_a_loop_over_pairs() -> None:
-    dataset = planted(metrics=("hits@1", "hits@5", "hits@20", "hits@41"))
+    dataset = planted(metrics=("hits@1", "hits@5", "hits@20", "hits@40"))
     matrix = torch.randn(NODES, NODES, generator=torch.Generator().manual_seed(0)).mul(3).round()  # with ties
     result = make_task(dataset).evaluate(Given(matrix))
     shares = set()
     for split in ("valid", "test"):
         scores = [[float(matrix[u, v]) for u, v in pairs.t().tolist()] for pairs in vars(dataset.splits[split]).values()]
         positive, negative = scores[0], sorted(scores[1], reverse=True)
-        for k in (1, 5, 20, 41):
-            hits = [score for score in positive if len(negative) < k or score > negative[k - 1]]
+        for k in (1, 5, 20, 40):
+            hits = [score for score in positive if score > negative[k - 1]]
             assert result[split][f"hits@{k}"] == pytest.approx(100.0 * len(hits) / len(positive))
             shares.add(len(hits) / len(positive))
     assert len(shares) > 3
-    assert result["valid"]["hits@41"] == 100.0  # of 40 negatives
+
+
+def test_a_metric_that_cannot_decide_is_left_out_and_refused() -> None:
+    task = make_task(planted(metrics=("hits@5", "hits@41", "hits@61")))  # of 40 negatives on validation, 60 on test
+    assert task.metrics == ("hits@5",)
+    (note,) = task.notes
+    assert note.startswith("hits@41 and hits@61 are left out: validation has 40 negatives")
+    assert set(task.evaluate(new_model(task).eval())["test"]) == {"hits@5"}
+    with pytest.raises(RequestError, match="task.metric=hits@41 cannot select an epoch: .*; choose hits@5, mrr or hits@1"):
+        make_task(planted(), settings=LinkTask(metric="hits@41"))
+
+
+def test_the_validation_loss_is_that_of_training_on_validation_pairs() -> None:
+    dataset = planted()
+    matrix = torch.randn(NODES, NODES, generator=torch.Generator().manual_seed(0)).mul(3)
+    pairs = dataset.splits["valid"]
+    losses = [
+        sum(math.log1p(math.exp(sign * float(matrix[u, v]))) for u, v in part.t().tolist()) / part.size(1)
+        for sign, part in ((-1, pairs.positive), (1, pairs.negative))
+    ]
+    assert make_task(dataset, eval_batch_size=7).valid_loss(Given(matrix)) == pytest.approx(sum(losses), rel=1e-6)
 
 
 def test_evaluation_does_not_depend_on_block_sizes() -> None:
@@ -153,7 +174,7 @@ def test_metric_setting_selects_and_is_reported() -> None:
 def test_heuristics_have_nothing_to_train_and_find_communities(model: Any) -> None:
     task = build_task("link", planted(), LinkTask(), model, Train(), torch.device("cpu"))
     net = task.build_model()
-    assert task.param_groups(net) == []
+    assert task.stages(net) == []
     assert task.evaluate(net)["test"] == {"hits@5": 100.0, "hits@1": 100.0}
 
 
@@ -205,7 +226,12 @@ def _of_nodes() -> Dataset:
             "data set 'planted': the graph of 4 nodes is complete: no pair of different nodes is left as a negative; "
             "link prediction needs non-edges to train on",
         ),
-        (planted, "f1", "unknown metric 'f1' for task=link; choose hits@K with a number K (hits@20), mrr or roc-auc"),
+        (
+            planted,
+            "f1",
+            "unknown metric 'f1' for task=link; choose hits@K, mrr or roc-auc, with a number K from 1 to 1,000,000,000 as in "
+            "hits@20",
+        ),
     ],
 )
 def test_unusable_data_is_refused_in_one_sentence(make: Callable[[], Dataset], metric: str, message: str) -> None:

@@ -58,7 +58,7 @@ def make_task(dataset: Dataset, model: Any = None, settings: NodeTask | None = N
 def train_epochs(task: NodeClassification, epochs: int, seed: int = 0, weight_decay: float = 0.0) -> nn.Module:
     torch.manual_seed(seed)
     model = task.build_model()
-    optimizer = torch.optim.Adam(task.param_groups(model), weight_decay=weight_decay)
+    optimizer = torch.optim.Adam(task.stages(model)[0].groups, weight_decay=weight_decay)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         model.train()
@@ -186,6 +186,27 @@ def test_roc_auc_equals_a_count_of_ordered_pairs() -> None:
         assert result[split]["roc-auc"] == pytest.approx(100.0 * wins / (len(positive) * len(negative)))
 
 
+def test_the_validation_loss_is_the_cross_entropy_of_validation_nodes() -> None:
+    dataset = planted()
+    logits = torch.randn(90, 3, generator=torch.Generator().manual_seed(0))
+    losses = []
+    for node in dataset.splits["valid"].tolist():
+        if dataset.data.y[node] >= 0:
+            row = logits[node].tolist()
+            losses.append(math.log(sum(math.exp(score) for score in row)) - row[int(dataset.data.y[node])])
+    assert make_task(dataset).valid_loss(Table(logits)) == pytest.approx(sum(losses) / len(losses), rel=1e-6)
+
+
+def test_a_data_sets_metric_that_is_undefined_is_left_out() -> None:
+    dataset = _relabeled(planted(2, metric="roc-auc", metrics=("roc-auc", "accuracy")), "valid", 1)
+    task = make_task(dataset)
+    assert task.metric == "accuracy" and task.metrics == ("accuracy",)
+    assert task.notes[-2:] == (
+        "roc-auc is left out: validation has nodes of one class only, and roc-auc needs both.",
+        "task.metric=auto selects by accuracy in place of roc-auc.",
+    )
+
+
 def test_metric_setting_selects_and_is_reported() -> None:
     task = make_task(planted(2), settings=NodeTask(metric="roc-auc"))
     assert task.metric == "roc-auc" and task.metrics == ("accuracy", "roc-auc")
@@ -232,13 +253,13 @@ def test_full_batch_by_default_and_every_node_once_otherwise() -> None:
 def test_parameter_groups_hold_every_parameter_once() -> None:
     task = make_task(planted(), lr=0.1, head_lr=0.2)
     model = task.build_model()
-    rest, head = task.param_groups(model)
+    rest, head = task.stages(model)[0].groups
     assert (rest["lr"], head["lr"]) == (0.1, 0.2)
     assert [id(p) for p in head["params"]] == [id(p) for p in model.head.parameters()]
     assert sorted(id(p) for p in rest["params"] + head["params"]) == sorted(id(p) for p in model.parameters())
-    assert {group["lr"] for group in make_task(planted(), lr=0.1).param_groups(model)} == {0.1}
+    assert {group["lr"] for group in make_task(planted(), lr=0.1).stages(model)[0].groups} == {0.1}
     linear = make_task(planted(), GCNModel(num_layers=1))
-    assert len(linear.param_groups(linear.build_model())) == 1
+    assert len(linear.stages(linear.build_model())[0].groups) == 1
 
 
 def test_models_follow_their_settings() -> None:
@@ -302,9 +323,14 @@ def _relabeled(dataset: Dataset, split: str, label: int) -> Dataset:
         ),
         (_relabeled(planted(), "train", -1), NodeTask(), "the train split .* has no labeled node"),
         (_relabeled(planted(), "test", -1), NodeTask(), "the test split .* has no labeled node"),
-        (planted(), NodeTask(metric="roc-auc"), "roc-auc needs two classes, data set 'planted' has 3"),
-        (planted(), NodeTask(metric="f1"), "unknown metric 'f1' for task=node; choose one of: accuracy, roc-auc"),
-        (_relabeled(planted(2), "valid", 1), NodeTask(metric="roc-auc"), "roc-auc is undefined on the valid split"),
+        (
+            planted(),
+            NodeTask(metric="roc-auc"),
+            "task.metric=roc-auc cannot select .* judges 3 classes, .*; choose accuracy",
+        ),
+        (planted(), NodeTask(metric="f1"), "unknown metric 'f1' for task=node; choose accuracy or roc-auc"),
+        (_relabeled(planted(2), "valid", 1), NodeTask(metric="roc-auc"), "validation has nodes of one class only"),
+        (_relabeled(planted(2), "test", 0), NodeTask(metric="roc-auc"), "test has nodes of one class only"),
         (
             planted(task="link", splits={s: Pairs(torch.zeros(2, 1, dtype=torch.long)) for s in ("train", "valid", "test")}),
             NodeTask(),

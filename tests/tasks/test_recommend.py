@@ -13,7 +13,7 @@ from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
 from graphkit.tasks.recommend import Recommendation
-from tests.tasks.test_ranking import loop_metric
+from tests.metrics.rankings import loop_metric
 
 CPU = torch.device("cpu")
 
@@ -194,7 +194,7 @@ def test_training_finds_the_communities(dataset):
     task = make(dataset, FactorsSettings(width=32), Train(batch_size=512, lr=0.02))
     torch.manual_seed(0)
     model, source = task.build_model(), torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(task.param_groups(model))
+    optimizer = torch.optim.Adam(task.stages(model)[0].groups)
     for _ in range(25):
         for batch in task.batches(source):
             optimizer.zero_grad()
@@ -208,9 +208,9 @@ def test_training_finds_the_communities(dataset):
 def test_models_that_are_not_trained(dataset):
     task = make(dataset, PopularSettings())
     model = task.build_model()
-    assert task.param_groups(model) == [] and task.num_batches == 0
+    assert task.stages(model) == [] and task.num_batches == 0
     assert list(task.batches(torch.Generator())) == []
-    assert task.param_groups(make(dataset).build_model()) == []
+    assert task.stages(make(dataset).build_model()) == []
 
 
 def test_predictions_are_the_best_items(dataset):

@@ -74,7 +74,7 @@ def test_items_that_training_lacks_are_told(elsewhere, capsys):
     assert main([*own, "format=json"]) == 0
     printed = capsys.readouterr()
     assert "note: Without any training interaction: 14 of 21 items.\n" in printed.err  # of each user's ten the latest three
-    assert json.loads(printed.out)["notes"] == ["Without any training interaction: 14 of 21 items."]
+    assert json.loads(printed.out)["notes"][0] == "Without any training interaction: 14 of 21 items."
 
 
 def test_ease_that_is_too_large_is_a_wrong_request(capsys):

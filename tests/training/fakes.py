@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphkit.training.protocol import Stage
+
 
 def config(out: Path, **changes: Any) -> dict[str, Any]:
     """A resolved configuration; `train={...}` is merged into its group."""
@@ -66,10 +68,10 @@ class Regression:
     def build_model(self) -> nn.Module:
         return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 1)).to(self._device)
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def stages(self, model: nn.Module) -> list[Stage]:
         layers = list(model.children())
         body = [parameter for layer in layers[:-1] for parameter in layer.parameters()]
-        return [{"params": body, "lr": 0.02}, {"params": list(layers[-1].parameters()), "lr": 0.01}]
+        return [Stage("train", [{"params": body, "lr": 0.02}, {"params": list(layers[-1].parameters()), "lr": 0.01}])]
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         order = torch.randperm(24, generator=generator)
@@ -99,9 +101,38 @@ class Regression:
         errors = {split: float((scores[rows[split]] - self._y[rows[split]]).square().mean()) for split in splits}
         return {split: {"fit": -error, "other": error / 2} for split, error in errors.items()}
 
+    def valid_loss(self, model: nn.Module) -> float | None:
+        return None
+
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         self._hook("predictions")
         return {"scores": model(self._inputs(model)).squeeze(1).cpu().numpy()}
+
+
+class Staged(Regression):
+    """The regression in four stages: its last layer, all of it, a step without gradients that draws, its last layer again."""
+
+    def stages(self, model: nn.Module) -> list[Stage]:
+        whole, last = list(model.parameters()), list(list(model.children())[-1].parameters())
+
+        def jump(epoch: int) -> None:
+            self._hook("jump")
+            with torch.no_grad():
+                for parameter in whole:
+                    parameter += 0.05 * epoch * torch.randn_like(parameter)
+
+        def plain(model: nn.Module, batch: Tensor, backward: Callable[[Tensor], None]) -> Tensor:
+            self._hook("step")
+            loss = (model(self._inputs(model)[batch]).squeeze(1) - self._y[batch]).abs().mean()
+            backward(loss)
+            return loss.detach()
+
+        return [
+            Stage("warm", [{"params": last, "lr": 0.05}], epochs=2, selects=False),
+            Stage("joint", [{"params": whole, "lr": 0.02}]),
+            Stage("jump", [], epochs=1, after_epoch=jump, selects=False),
+            Stage("head", [{"params": last, "lr": 0.01}], epochs=2, step=plain),
+        ]
 
 
 class Scripted:
@@ -111,9 +142,15 @@ class Scripted:
     metrics = ("score",)
     num_batches = 1
 
-    def __init__(self, valid: list[float], test: list[float] | None = None, losses: dict[int, float] | None = None) -> None:
+    def __init__(
+        self,
+        valid: list[float],
+        test: list[float] | None = None,
+        losses: dict[int, float] | None = None,
+        valid_losses: list[float] | None = None,
+    ) -> None:
         self._scripts = {"valid": valid, "test": test or valid}
-        self._losses = losses or {}
+        self._losses, self._valid_losses = losses or {}, valid_losses
         self.evaluated: list[int] = []
 
     def build_model(self) -> nn.Module:
@@ -121,8 +158,8 @@ class Scripted:
         nn.init.zeros_(model.weight)
         return model
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        return [{"params": list(model.parameters()), "lr": 1.0}]
+    def stages(self, model: nn.Module) -> list[Stage]:
+        return [Stage("train", [{"params": list(model.parameters()), "lr": 1.0}])]
 
     def batches(self, generator: torch.Generator) -> Iterator[int]:
         yield 0
@@ -136,6 +173,10 @@ class Scripted:
         epoch = round(float(next(model.parameters()).sum()))
         self.evaluated.append(epoch)
         return {split: {"score": self._scripts[split][epoch - 1]} for split in splits}
+
+    def valid_loss(self, model: nn.Module) -> float | None:
+        epoch = round(float(next(model.parameters()).sum()))
+        return None if self._valid_losses is None else self._valid_losses[epoch - 1]
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         return {"weight": next(model.parameters()).detach().numpy()}
@@ -154,7 +195,7 @@ class Heuristic:
     def build_model(self) -> nn.Module:
         return nn.Identity()
 
-    def param_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def stages(self, model: nn.Module) -> list[Stage]:
         return []
 
     def batches(self, generator: torch.Generator) -> Iterator[int]:
@@ -166,6 +207,9 @@ class Heuristic:
     def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
         self.evaluations += 1
         return {split: {"score": 41.5} for split in splits}
+
+    def valid_loss(self, model: nn.Module) -> float | None:
+        raise AssertionError("a single evaluation has no tie")
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         return {"scores": np.arange(3.0)}

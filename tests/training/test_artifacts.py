@@ -66,7 +66,7 @@ def test_the_folder_holds_what_was_promised(result):
     assert re.fullmatch(r"fake-numbers-linear-\d{8}-\d{6}", folder.name)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     seeds = {f"seed-{seed}/{name}" for seed in (5, 6, 7) for name in ("best.safetensors", "last.ckpt", "predictions.npz")}
-    assert names == {"config.yaml", "env.json", "metrics.csv", "result.json", "report.html"} | seeds
+    assert names == {"config.yaml", "digests.json", "env.json", "metrics.csv", "result.json", "report.html"} | seeds
     with np.load(folder / "seed-5" / "predictions.npz", allow_pickle=False) as arrays:
         assert arrays["scores"].shape == (40,)
 

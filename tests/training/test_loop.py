@@ -6,6 +6,7 @@ import torch
 
 from graphkit.errors import RequestError, RunError
 from graphkit.training import loop, runner, runtime
+from graphkit.training.protocol import LoopSettings
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 
@@ -18,7 +19,7 @@ def test_equals_a_plain_torch_loop(tmp_path):
     runner.seed_everything(0)
     task = Regression(0)
     model = task.build_model()
-    optimizer = torch.optim.Adam(task.param_groups(model), weight_decay=0.1, foreach=False)
+    optimizer = torch.optim.Adam(task.stages(model)[0].groups, weight_decay=0.1, foreach=False)
     generator = torch.Generator().manual_seed(0)
     valid, test = [], []
     for _ in range(5):
@@ -50,18 +51,61 @@ def test_selects_by_validation_never_by_test(tmp_path):
     assert result.metrics["test"]["score"]["mean"] == 10.0
 
 
-def test_a_tie_keeps_the_earlier_epoch(tmp_path):
-    task = Scripted(valid=[1.0, 7.0, 7.0, 7.0], test=[0.0, 20.0, 30.0, 40.0])
+@pytest.mark.parametrize(
+    ("valid_losses", "losses", "chosen"),
+    [
+        ([9.0, 3.0, 2.0, 2.0], {}, 3),  # the lower loss on validation, of equal ones the earlier epoch
+        ([9.0, 2.0, 3.0, 1.0], {}, 4),
+        ([0.0, 2.0, 3.0, 4.0], {}, 2),
+        ([9.0, math.nan, math.inf, math.nan], {}, 2),  # what is not finite is the worst
+        ([9.0, math.nan, 5.0, 4.0], {}, 4),
+        (None, {2: -9.0}, 2),  # without such a loss the one in training, here minus the epochs before
+        (None, {3: -9.0}, 3),
+        (None, {3: 2.0, 4: 3.0}, 2),
+    ],
+)
+def test_a_tie_goes_to_the_lower_loss_then_to_the_earlier_epoch(tmp_path, valid_losses, losses, chosen):
+    task = Scripted([1.0, 7.0, 7.0, 7.0], [0.0, 20.0, 30.0, 40.0], losses, valid_losses)
     result = train_run(config(tmp_path, train={"epochs": 4}), lambda seed: task)
-    assert result.best_epochs == (2,)
-    assert result.metrics["test"]["score"]["mean"] == 20.0
+    assert result.best_epochs == (chosen,)
+    assert result.metrics["test"]["score"]["mean"] == 10.0 * chosen
+
+
+def test_a_better_metric_beats_any_loss(tmp_path):
+    task = Scripted([5.0, 6.0, 5.0], valid_losses=[1.0, 9.0, 0.0])
+    assert train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task).best_epochs == (2,)
+
+
+def test_a_metric_of_one_value_is_told(tmp_path, capsys):
+    scripts = {0: [4.0, 4.0, 4.0], 1: [4.0, 5.0, 4.0], 2: [0.0, 0.0, 0.0]}
+    settings = config(tmp_path, seeds=3, progress=True, train={"epochs": 3})
+    result = train_run(settings, lambda seed: Scripted(scripts[seed]))
+    expected = (
+        "Validation score, which selects the epoch, took one value in seed 0 (4.00 in all 3 evaluations), seed 2 (0.00 in all "
+        "3 evaluations): the loss alone decided."
+    )
+    assert result.notes == (expected,) and capsys.readouterr().err.endswith(f"note: {expected}\n")
+    assert json.loads((result.folder / "result.json").read_text())["notes"] == [expected]
+    assert expected in (result.folder / "report.html").read_text()
+    for once in (config(tmp_path, train={"epochs": 1}), config(tmp_path, train={"epochs": 3, "eval_every": 3})):
+        assert train_run(once, lambda seed: Scripted(scripts[0])).notes == ()
+
+
+def test_seeds_that_are_judged_by_other_metrics_are_not_mixed(tmp_path):
+    def make(seed):
+        task = Scripted([1.0, 2.0])
+        task.metrics = ("score",) if seed == 0 else ("score", "other")
+        return task
+
+    with pytest.raises(RunError, match="seed 1 selects by score, seed 0 by score, or they report other metrics, as their data"):
+        train_run(config(tmp_path, seeds=2, train={"epochs": 2}), make)
 
 
 def test_patience_counts_evaluations(tmp_path):
     task = Scripted(valid=[1.0, 9.0, 2.0, 8.0, 3.0, 9.0, 99.0, 99.0])
     result = train_run(config(tmp_path, train={"epochs": 8, "eval_every": 2, "patience": 2}), lambda seed: task)
-    assert task.evaluated == [2, 4, 6, 2]  # 9, 8 and 9 again (a tie is no gain), then the selected weights
-    assert result.best_epochs == (2,)
+    assert task.evaluated == [2, 4, 6, 6]  # 9, 8 and 9 again, which is no gain although its lower loss selects it
+    assert result.best_epochs == (6,)
 
 
 def test_patience_is_counted_from_the_last_gain(tmp_path):
@@ -220,7 +264,7 @@ def test_progress_of_the_steps_is_told(tmp_path, monkeypatch):
 
 def test_weights_of_a_state_are_copies():
     fabric = loop.Fabric(accelerator="cpu", devices=1)
-    trainer = loop.Trainer(Regression(0), config(".")["train"], fabric, 0, lambda epoch, done: None)
+    trainer = loop.Trainer(Regression(0), LoopSettings.of(config(".")["train"]), fabric, 0, lambda epoch, done: None)
     trainer.advance()
     state = trainer.state()
     before = {name: tensor.clone() for name, tensor in state["model"].items()}

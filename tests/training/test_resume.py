@@ -16,7 +16,7 @@ import torch
 from graphkit.errors import CheckpointError, Interrupted
 from graphkit.training import runner
 from graphkit.training.artifacts import read_config, read_result
-from graphkit.training.checkpoint import load_checkpoint
+from graphkit.training.checkpoint import load_checkpoint, save_checkpoint
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 
@@ -169,6 +169,62 @@ def test_patience_survives_a_resume(tmp_path):
     assert task.evaluated == [5, 2]
 
 
+TIES = [5.0, 9.0, 1.0, 9.0, 9.0, 9.0]
+
+
+@pytest.mark.parametrize("valid_losses", [[9.0, 4.0, 1.0, 5.0, 3.0, 3.0], [9.0, 4.0, 1.0, 5.0, 4.5, 4.0]])
+def test_a_tie_across_a_resume_goes_to_the_lower_loss(tmp_path, valid_losses):
+    class Broken(Scripted):
+        def step(self, model, batch, backward):
+            if round(float(model.weight.detach())) == 3:
+                raise KeyboardInterrupt
+            return super().step(model, batch, backward)
+
+    def make(kind):
+        return lambda seed: kind(TIES, valid_losses=valid_losses)
+
+    settings = config(tmp_path)
+    folder = interrupted_run(settings, make(Broken))
+    result = train_run(settings, make(Scripted), folder=folder)
+    unbroken = train_run(config(tmp_path / "unbroken"), make(Scripted))
+    assert result.best_epochs == unbroken.best_epochs == ((5,) if valid_losses[4] < 4.0 else (2,))
+    assert_same_run(folder, unbroken.folder)
+
+
+def test_a_checkpoint_from_before_losses_decided_ties_is_continued(tmp_path):
+    """The epoch that it selected stays until one is better, as it would have then."""
+
+    class Broken(Scripted):
+        def step(self, model, batch, backward):
+            if round(float(model.weight.detach())) == 3:
+                raise KeyboardInterrupt
+            return super().step(model, batch, backward)
+
+    for script, chosen in ((TIES, 2), ([*TIES[:5], 10.0], 6)):
+        settings = config(tmp_path)
+        folder = interrupted_run(settings, lambda seed, script=script: Broken(script))
+        path = folder / "seed-0" / "last.ckpt"
+        state = load_checkpoint(path)
+        del state["progress"]["best_loss"], state["format"]
+        save_checkpoint(path, state)
+        assert train_run(settings, lambda seed, script=script: Scripted(script), folder=folder).best_epochs == (chosen,)
+
+
+def test_a_checkpoint_that_another_metric_selected_is_not_continued(tmp_path):
+    settings = config(tmp_path)
+    folder = interrupted_run(settings, lambda seed: Regression(seed, hook=Stop("step", 11)))
+
+    def make(seed):
+        task = Regression(seed)
+        task.metric = "other"
+        return task
+
+    with pytest.raises(
+        CheckpointError, match="seed 0 was selected by fit so far, and this version of graphkit selects by other"
+    ):
+        train_run(settings, make, folder=folder)
+
+
 def test_a_stopped_early_seed_is_not_trained_further(tmp_path):
     class NoPredictions(Scripted):
         def predictions(self, model):
@@ -202,7 +258,10 @@ def test_other_settings_are_refused(tmp_path):
 def test_a_changed_config_file_is_refused(tmp_path):
     folder = interrupted_run(config(tmp_path), lambda seed: Regression(seed, hook=Stop("step", 6)))
     path = folder / "config.yaml"
-    path.write_text(path.read_text().replace("lr: 0.01", "lr: 0.02"))
+    path.write_text(path.read_text().replace("lr: 0.01", "lr: 0.02").split("\n", 1)[1])
+    with pytest.raises(CheckpointError, match="config.yaml is truncated or was changed"):
+        read_config(folder)
+    (folder / "digests.json").unlink()  # as folders were before there were digests
     with pytest.raises(CheckpointError, match="belongs to another run"):
         train_run(read_config(folder), Regression, folder=folder)
 

@@ -9,10 +9,9 @@ from graphkit.conf.fields import depth, probability, setting, width
 
 
 @dataclass
-class NCNModel:
-    """Neural Common Neighbor: pool the embeddings of common neighbors next to the Hadamard product of the pair."""
+class _EncodedPairs:
+    """What models share that embed the nodes by `LinkEncoder`; names in brackets are those of NCN's code."""
 
-    name: str = "ncn"
     hidden_channels: int = width(256, "width d of embeddings and head")
     num_layers: int = depth(1, "message passing layers", low=0)
     conv: str = setting(
@@ -23,37 +22,32 @@ class NCNModel:
     jumping_knowledge: bool = setting(False, "sum the layers' outputs with learned weights")
     residual: bool = setting(False, "add a layer's input to its output where the widths agree")
     encoder_norm: bool = setting(True, "layer normalization in the encoder (only convs with weights)")
-    head_norm: bool = setting(True, "layer normalization in the head")
-    transform_pooled: bool = setting(True, "pool x + MLP(x) instead of x (the paper's code: use_xlin)")
-    tail_activation: bool = setting(True, "end the two streams on their activation instead of a further linear map (tailact)")
-    two_layer_head: bool = setting(False, "two hidden layers in the final head instead of one (twolayerlin)")
     feature_dropout: float = probability(0.0, "dropout of the input features (xdp)")
     dropout: float = probability(0.0, "dropout after the embedding or input map and between layers (gnndp)")
     tail_dropout: float = probability(0.0, "dropout after the last weightless layer (tdp)")
     edge_dropout: float = probability(0.0, "dropout of directed adjacency entries in message passing (gnnedp)")
+    head_norm: bool = setting(True, "layer normalization in the head")
     head_dropout: float = probability(0.0, "dropout in the head (predp)")
+
+
+@dataclass
+class NCNModel(_EncodedPairs):
+    """Neural Common Neighbor: pool the embeddings of common neighbors next to the Hadamard product of the pair."""
+
+    name: str = "ncn"
+    transform_pooled: bool = setting(True, "pool x + MLP(x) instead of x (the paper's code: use_xlin)")
+    tail_activation: bool = setting(True, "end the two streams on their activation instead of a further linear map (tailact)")
+    two_layer_head: bool = setting(False, "two hidden layers in the final head instead of one (twolayerlin)")
     common_neighbor_dropout: float = probability(0.0, "dropout of directed adjacency entries before the intersection (preedp)")
     beta: float = setting(1.0, "initial weight of the common-neighbor stream", low=-1e9, high=1e9)
 
 
 @dataclass
-class GAEModel:
+class GAEModel(_EncodedPairs):
     """Graph autoencoder: the same encoder as NCN, a head on the Hadamard product alone."""
 
     name: str = "gae"
-    hidden_channels: int = width(256, "width d of embeddings and head")
-    num_layers: int = depth(1, "message passing layers", low=0)
-    conv: str = setting("puregcn", "message passing, as for ncn", choices=("puregcn", "puresum", "puremean", "gcn", "mean"))
-    jumping_knowledge: bool = setting(False, "sum the layers' outputs with learned weights")
-    residual: bool = setting(False, "add a layer's input to its output where the widths agree")
-    encoder_norm: bool = setting(True, "layer normalization in the encoder (only convs with weights)")
-    head_norm: bool = setting(True, "layer normalization in the head")
     head_layers: int = depth(3, "linear layers of the head")
-    feature_dropout: float = probability(0.0, "dropout of the input features")
-    dropout: float = probability(0.0, "dropout after the embedding or input map and between layers")
-    tail_dropout: float = probability(0.0, "dropout after the last weightless layer")
-    edge_dropout: float = probability(0.0, "dropout of directed adjacency entries in message passing")
-    head_dropout: float = probability(0.0, "dropout in the head")
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, HITS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, RANKING
 
 ENTRIES = (
     DatasetEntry(
@@ -16,7 +16,7 @@ ENTRIES = (
                 "accuracy",
                 ACCURACY,
             ),
-            "link": Protocol(f"70/10/20 {EDGE_SPLIT}", "hits@20", HITS),
+            "link": Protocol(EDGE_SPLIT.format("70/10/20"), LINKS[0], LINKS),
         },
         "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, as shipped with scikit-learn",
         "https://archive.ics.uci.edu/dataset/80",
@@ -32,7 +32,7 @@ ENTRIES = (
                 "accuracy",
                 ACCURACY,
             ),
-            "link": Protocol(f"70/10/20 {EDGE_SPLIT}", "roc-auc", ("roc-auc", "hits@3", "mrr")),
+            "link": Protocol(EDGE_SPLIT.format("70/10/20"), "roc-auc", ("roc-auc", "hits@3", "mrr")),
         },
         "Zachary, An Information Flow Model for Conflict and Fission in Small Groups, J. Anthropological Research 1977",
         "https://doi.org/10.1086/jar.33.4.3629752",
@@ -57,10 +57,10 @@ ENTRIES = (
         "generated: 50 dense communities of 20 nodes and a few stray edges; common neighbors decide (embedded)",
         {
             "link": Protocol(
-                f"A graph drawn anew a seed, split in the shares of data.split {EDGE_SPLIT} A twentieth of the edges are "
-                "stray and cannot be foretold.",
-                "hits@20",
-                HITS,
+                f"Every seed draws a new graph. {EDGE_SPLIT.format('in the shares of data.split')} A twentieth of the edges "
+                "are stray and cannot be foretold.",
+                LINKS[0],
+                LINKS,
             )
         },
         "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",

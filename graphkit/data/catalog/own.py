@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, HITS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, RANKING
 
 _GRAPH = (
     "read as an undirected graph in which repeated edges count once, self-loops are dropped, and nodes without an edge stay"
@@ -29,7 +29,7 @@ ENTRIES = (
         "own CSV files: data.edges, data.features, data.labels, data.interactions",
         {
             "node": _node(_GRAPH),
-            "link": Protocol(f"Own files, {_GRAPH}; a split in the shares of data.split {EDGE_SPLIT}", "hits@20", HITS),
+            "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
             "recommend": Protocol(
                 "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
                 "user has not been seen with are ranked, at test also without the validation items; users without held-out "

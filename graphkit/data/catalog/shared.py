@@ -4,12 +4,15 @@ from __future__ import annotations
 
 ACCURACY = ("accuracy",)
 ROC_AUC = ("roc-auc", "accuracy")
-HITS = ("hits@20", "hits@50", "hits@100", "mrr", "roc-auc")
+LINKS = ("roc-auc", "mrr", "hits@20", "hits@50", "hits@100")
+"""Of random edge splits. The first judges: one negative is enough for it to decide, and it is the steadiest. Over five seeds of
+digits test roc-auc is 99.2 +- 0.1, mrr 22 +- 8, hits@20 64 +- 8 and hits@100 97.9 +- 0.3."""
 RANKING = ("recall@20", "ndcg@20", "precision@20", "hit@20")
 
 EDGE_SPLIT = (
-    "of the undirected edges, drawn anew a seed, with as many distinct true non-edges as negatives; only training edges are in "
-    "message passing, also at test."
+    "The undirected edges are split {} at random, with a new draw for every seed. Validation and test get the same number of "
+    "negatives, as many as the larger of the two has edges, so that hits@K asks the same of both: distinct pairs of nodes that "
+    "are no edge of the whole graph. Messages pass along training edges only, also at test time."
 )
 
 TEN_SPLITS = "Seed s takes split s mod 10, so that seeds=10 takes each of them once."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from graphkit.data.dataset import Graph
-from graphkit.data.readers.rows import check_width, malformed, node_id, read_rows
+from graphkit.data.readers.inputs import InputFile
+from graphkit.data.readers.rows import check_width, malformed, name, node_id, read_rows
 from graphkit.data.splits.edges import message_graph
-from graphkit.errors import DataError
+from graphkit.errors import DataError, shown
 
 _HEADER_WORDS = frozenset(
     (
@@ -58,13 +60,18 @@ class OwnGraph:
 class _Column:
     """Rows of one file: node ids, their lines, and what stands beside each."""
 
-    path: Path
+    path: Path | InputFile
     ids: list[str]
     lines: list[int]
     values: np.ndarray
 
 
-def read_own(edges: Path, features: Path | None = None, labels: Path | None = None, directed: bool = False) -> OwnGraph:
+def read_own(
+    edges: Path | InputFile,
+    features: Path | InputFile | None = None,
+    labels: Path | InputFile | None = None,
+    directed: bool = False,
+) -> OwnGraph:
     """Read a graph.
 
     Node ids are any text; they are numbered in numerical order where all are integers, else alphabetically. Where there are
@@ -106,7 +113,7 @@ def read_own(edges: Path, features: Path | None = None, labels: Path | None = No
     return OwnGraph(data, OwnNames(tuple(index), tuple(classes)), _notes(edge_index, data.edge_index, directed))
 
 
-def _read_edges(path: Path) -> _Column:
+def _read_edges(path: Path | InputFile) -> _Column:
     """Both ends of every row, one after the other."""
     ids: list[str] = []
     lines: list[int] = []
@@ -120,7 +127,7 @@ def _read_edges(path: Path) -> _Column:
     return _Column(path, ids, lines, np.tile([1, 2], len(ids) // 2))
 
 
-def _read_features(path: Path) -> _Column:
+def _read_features(path: Path | InputFile) -> _Column:
     ids: list[str] = []
     lines: list[int] = []
     values: list[np.ndarray] = []
@@ -147,7 +154,7 @@ def _read_features(path: Path) -> _Column:
     return _Column(path, ids, lines, table)
 
 
-def _read_labels(path: Path) -> _Column:
+def _read_labels(path: Path | InputFile) -> _Column:
     ids: list[str] = []
     lines: list[int] = []
     labels: list[str] = []
@@ -158,18 +165,18 @@ def _read_labels(path: Path) -> _Column:
         lines.append(line)
         if not fields[1]:
             raise malformed(path, line, 2, "expected a label, found an empty field; leave out the row of an unlabeled node")
-        labels.append(fields[1])
+        labels.append(name(path, line, 2, fields[1]))
     if not ids:
         raise DataError(f"{path} holds no label: one row a labeled node is needed, its id and label")
     _refuse_repeated(path, ids, lines)
     return _Column(path, ids, lines, np.array(labels, dtype=object))
 
 
-def _number_in(path: Path, line: int, column: int, field: str) -> float:
+def _number_in(path: Path | InputFile, line: int, column: int, field: str) -> float:
     try:
         return float(field)
     except ValueError:
-        found = repr(field) if field else "an empty field"
+        found = f"'{shown(field)}'" if field else "an empty field"
         raise malformed(path, line, column, f"expected a number, found {found}") from None
 
 
@@ -179,22 +186,23 @@ def _indices(column: _Column, index: dict[str, int], table: _Column | None) -> n
     if table and (found < 0).any():
         at = int(np.argmax(found < 0))
         position = int(column.values[at]) if column.values.dtype.kind == "i" else 1
-        raise malformed(column.path, column.lines[at], position, f"node {column.ids[at]!r} has no row in {table.path}")
+        raise malformed(column.path, column.lines[at], position, f"node '{shown(column.ids[at])}' has no row in {table.path}")
     return found
 
 
 def number(names: Iterable[str]) -> dict[str, int]:
     """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
     distinct = set(names)
-    ordered = sorted(distinct, key=lambda name: (int(name), name)) if all(map(_is_integer, distinct)) else sorted(distinct)
+    # Decimal, because int() refuses text of more than 4,300 digits.
+    ordered = sorted(distinct, key=lambda text: (Decimal(text), text)) if all(map(_is_integer, distinct)) else sorted(distinct)
     return {name: number for number, name in enumerate(ordered)}
 
 
-def _refuse_repeated(path: Path, ids: list[str], lines: list[int]) -> None:
+def _refuse_repeated(path: Path | InputFile, ids: list[str], lines: list[int]) -> None:
     first: dict[str, int] = {}
     for node, line in zip(ids, lines, strict=True):
         if first.setdefault(node, line) != line:
-            raise malformed(path, line, 1, f"node {node!r} has a row already, line {first[node]}; keep one of them")
+            raise malformed(path, line, 1, f"node '{shown(node)}' has a row already, line {first[node]}; keep one of them")
 
 
 def _is_integer(text: str) -> bool:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from graphkit.data.interactions import Interactions
 from graphkit.data.own.graph import number
-from graphkit.data.readers.rows import malformed, node_id, read_rows
+from graphkit.data.readers.inputs import InputFile
+from graphkit.data.readers.rows import malformed, node_id, read_rows, repeated_header
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
-from graphkit.errors import DataError
+from graphkit.errors import DataError, shown
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Columns:
 
 
 @dataclass
-class _Table:
+class Table:
     """Rows that count: numbers of users and items in order of appearance, and times, all zero without a column."""
 
     users: dict[str, int]
@@ -54,24 +55,27 @@ class _Table:
 def read_interactions(
     path: Path, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...]]:
-    """Read interactions and split each user's items.
+    """Read interactions and split each user's items: `read_table`, then `split_table`."""
+    return split_table(read_table(path, columns), columns, shares, generator)
+
+
+def split_table(
+    table: Table, columns: Columns, shares: Shares, generator: torch.Generator
+) -> tuple[Interactions, tuple[str, ...]]:
+    """Split each user's items.
 
     Users and items are numbered in numerical order of their ids where all are integers, else alphabetically. Of repeated pairs
     the earliest counts. With times a user's latest items are test, those before them validation.
 
     Args:
-        path: CSV file with a header that names the columns; others are ignored.
-        columns: Their names.
+        table: What was read.
+        columns: The names that it was read by.
         shares: Shares of training, validation and test of each user's items.
         generator: Draws the split, and the order of a user's items of the same time.
 
     Returns:
         The interactions with the user's own ids, and sentences on what was left out and how the split was made.
-
-    Raises:
-        DataError: If the file is missing or malformed, with line and column, or has no such column.
     """
-    table = _read(path, columns)
     users, user_names = _renumber(table.users, table.user)
     items, item_names = _renumber(table.items, table.item)
     time = np.frombuffer(table.time, dtype=np.float64)
@@ -91,7 +95,16 @@ def read_interactions(
     return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,)
 
 
-def _read(path: Path, columns: Columns) -> _Table:
+def read_table(path: Path | InputFile, columns: Columns) -> Table:
+    """Read interactions.
+
+    Args:
+        path: CSV file with a header that names the columns; others are ignored.
+        columns: Their names.
+
+    Raises:
+        DataError: If the file is missing or malformed, with line and column, or has no such column.
+    """
     rows = read_rows(path, lambda *_: False)
     header = next(rows, (0, []))[1]
     wanted = {"user": columns.user, "item": columns.item}
@@ -99,11 +112,13 @@ def _read(path: Path, columns: Columns) -> _Table:
     wanted |= {"time": columns.time} if columns.time else {}
     for meaning, name in wanted.items():
         if header.count(name) != 1:
-            found = f"its header is {', '.join(header)}" if header else "it is empty"
-            raise DataError(f"{path} needs one column {name!r}, {found}: name the right one by data.{meaning}_column=")
+            found = f"its header is {shown(', '.join(header))}" if header else "it is empty"
+            raise DataError(f"{path} needs one column '{shown(name)}', {found}: name the right one by data.{meaning}_column=")
     place = {meaning: header.index(name) for meaning, name in wanted.items()}
-    table = _Table({}, {}, array("q"), array("q"), array("d"))
+    table = Table({}, {}, array("q"), array("q"), array("d"))
     for line, fields in rows:
+        if fields == header:
+            raise repeated_header(path, line)
         if len(fields) != len(header):
             column = min(len(fields), len(header)) + 1
             raise malformed(path, line, column, f"expected {len(header)} columns as in the header, found {len(fields)}")
@@ -131,21 +146,23 @@ def _renumber(found: dict[str, int], appeared: array[int]) -> tuple[np.ndarray, 
     return final[np.frombuffer(appeared, dtype=np.int64)], tuple(ordered)
 
 
-def _rating(path: Path, line: int, column: int, field: str) -> float:
+def _rating(path: Path | InputFile, line: int, column: int, field: str) -> float:
     value = _number(field)
     if value is None:
-        raise malformed(path, line, column, f"expected a rating, a finite number, found {field!r}")
+        raise malformed(path, line, column, f"expected a rating, a finite number, found '{shown(field)}'")
     return value
 
 
-def _time(path: Path, line: int, column: int, field: str) -> float:
+def _time(path: Path | InputFile, line: int, column: int, field: str) -> float:
     value = _number(field)
     if value is not None:
         return value
     try:
         moment = datetime.fromisoformat(field)
     except ValueError:
-        raise malformed(path, line, column, f"expected a number or a date as 2024-05-31T12:00:00, found {field!r}") from None
+        raise malformed(
+            path, line, column, f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(field)}'"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -1,7 +1,7 @@
 """All contact with the Open Graph Benchmark: its raw files, read without its package, whose import asks the network.
 
 The split files are pickles of NumPy arrays; they are read with `weights_only=True` and exactly the globals they name, which
-works with torch >= 2.6 and NumPy 2. OGB's own metric semantics are in `graphkit.tasks.metrics`.
+works with torch >= 2.6 and NumPy 2. OGB's own metric semantics are in `graphkit.metrics.pairs`.
 """
 
 from __future__ import annotations

@@ -59,9 +59,10 @@ def message_graph(edge_index: Tensor, num_nodes: int, *, directed: bool) -> Tens
 def split_edges(
     edge_index: Tensor, num_nodes: int, shares: Shares, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Pairs]]:
-    """Hold out edges for validation and test, with one distinct true non-edge as negative for each of them.
+    """Hold out edges for validation and test, and draw distinct true non-edges as their negatives.
 
-    With E undirected edges, floor(shares[1] E) go to validation, floor(shares[2] E) to test, the rest to training.
+    With E undirected edges, floor(shares[1] E) go to validation, floor(shares[2] E) to test, the rest to training. Both get as
+    many negatives as the larger of the two has edges, so that hits@K asks the same of both.
 
     Args:
         edge_index: The whole graph [2, E'] in any direction, read as undirected.
@@ -118,13 +119,14 @@ def _split(
     shuffled = pairs[:, torch.randperm(total, generator=generator)]
     held_out, train = shuffled[:, : num_valid + num_test], shuffled[:, num_valid + num_test :]
     train = torch.cat([held_out[:, kept:num_valid], train], dim=1)
+    num_negatives = max(num_valid, num_test)
     try:
-        negatives = sample_non_edges(num_valid + num_test, num_nodes, pair_keys(pairs, num_nodes), generator, distinct=True)
+        negatives = sample_non_edges(2 * num_negatives, num_nodes, pair_keys(pairs, num_nodes), generator, distinct=True)
     except ValueError as error:
         raise DataError(f"no negatives for validation and test: {error}") from error
     splits = {
         "train": Pairs(train),
-        "valid": Pairs(held_out[:, :kept], negatives[:, :num_valid]),
-        "test": Pairs(held_out[:, num_valid:], negatives[:, num_valid:]),
+        "valid": Pairs(held_out[:, :kept], negatives[:, :num_negatives]),
+        "test": Pairs(held_out[:, num_valid:], negatives[:, num_negatives:]),
     }
     return both_directions(train, num_nodes), splits

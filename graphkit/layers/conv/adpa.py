@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import TypedDict, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least, check_choice, check_probability, check_within
 from graphkit.layers.conv.patterns import PATTERNS, Hops, Pattern, directed_patterns, propagate_patterns
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout, lasting, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, dropout, remember, untraced
 
 PATTERN_ATTENTIONS = ("scalar", "node")
+
+
+class PatternOptions(TypedDict, total=False):
+    """Arguments of `DirectedPatternAggregation` that a network passes on."""
+
+    num_hops: int
+    num_layers: int
+    exponent: float
+    decay: bool
+    pattern_attention: str
 
 
 class DirectedPatternAggregation(nn.Module):
@@ -61,6 +70,7 @@ class DirectedPatternAggregation(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         num_hops: int = 2,
         num_layers: int = 1,
         exponent: float = 0.5,
@@ -69,13 +79,10 @@ class DirectedPatternAggregation(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        if num_hops < 1 or num_layers < 1:
-            raise ValueError(f"num_hops and num_layers must be at least 1, got {num_hops} and {num_layers}")
-        if not 0.0 <= exponent <= 1.0 or not 0.0 <= dropout < 1.0:
-            raise ValueError(f"exponent must lie in [0, 1] and dropout in [0, 1), got {exponent} and {dropout}")
-        if pattern_attention not in PATTERN_ATTENTIONS:
-            raise ValueError(f"pattern_attention must be 'scalar' or 'node', got {pattern_attention!r}")
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels, num_hops=num_hops, num_layers=num_layers)
+        check_within(0, 1, exponent=exponent)
+        check_probability(dropout=dropout)
+        check_choice(PATTERN_ATTENTIONS, pattern_attention=pattern_attention)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_hops = num_hops
@@ -91,7 +98,6 @@ class DirectedPatternAggregation(nn.Module):
         node = pattern_attention == "node"
         self.pattern_score = nn.Linear((parts + 1) * out_channels, 1) if node else None
         self.pattern_weight = None if node else nn.Parameter(torch.empty(parts))
-        self._memo = _Memo()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -143,10 +149,7 @@ class DirectedPatternAggregation(nn.Module):
         def build() -> Hops:
             return propagate_patterns(graph, x, self.num_hops, self.exponent, self.decay)
 
-        # Inference tensors count no versions: a change in place would pass unseen.
-        if x.requires_grad or graph.requires_grad or x.is_inference():
-            return build()
-        return self._memo.get(x, graph, lasting(build))
+        return remember(build, ("pattern hops", self.num_hops, self.exponent, self.decay), x, graph)
 
     @untraced
     def _patterns(self, num_nodes: int, edge_index: Adjacency, edge_weight: Tensor | None) -> list[Pattern]:
@@ -229,22 +232,3 @@ def _same(items: Sequence[object]) -> list[list[int]]:
     for place, item in enumerate(items):
         places.setdefault(id(item), []).append(place)
     return list(places.values())
-
-
-class _Memo:
-    """What was made of a tensor and a graph, for as long as both are the same objects and the tensor is unchanged."""
-
-    def __init__(self) -> None:
-        self._origin: tuple[weakref.ref[Tensor], int, weakref.ref[CSR]] | None = None
-        self._made: Hops = []
-
-    def get(self, x: Tensor, graph: CSR, build: Callable[[], Hops]) -> Hops:
-        origin = self._origin
-        if origin is None or origin[0]() is not x or origin[1] != x._version or origin[2]() is not graph:
-            self._origin, self._made = None, []  # the old copies go before new ones are made
-            self._made = build()
-            self._origin = (weakref.ref(x), x._version, weakref.ref(graph))
-        return self._made
-
-    def __reduce__(self) -> tuple[type[_Memo], tuple[()]]:
-        return _Memo, ()  # a copy of the layer starts without

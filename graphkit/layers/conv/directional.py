@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least, check_choice, check_within
 from graphkit.layers.conv.gat import GATConv
-from graphkit.layers.conv.propagation import propagate_and_map
+from graphkit.layers.conv.operators import propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, normalize, untraced
 
 CONVS = ("gcn", "sage", "gat")
+
+
+class DirectionalConvOptions(TypedDict, total=False):
+    """Arguments of `DirectionalConv` that a network passes on to every layer."""
+
+    conv: str
+    alpha: float
+    learn_alpha: bool
+    bound_alpha: bool
 
 
 class DirectionalConv(nn.Module):
@@ -57,6 +67,7 @@ class DirectionalConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         conv: str = "gcn",
         alpha: float = 0.5,
         learn_alpha: bool = False,
@@ -64,13 +75,13 @@ class DirectionalConv(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        if conv not in CONVS:
-            raise ValueError(f"conv must be one of {', '.join(CONVS)}, got {conv!r}")
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
+        check_choice(CONVS, conv=conv)
+        check_within(0, 1, alpha=alpha)
         if bound_alpha and not learn_alpha:
             raise ValueError("bound_alpha=True needs learn_alpha=True: a fixed alpha stays where it is")
-        if not 0.0 <= alpha <= 1.0 or (bound_alpha and alpha in (0.0, 1.0)):
-            raise ValueError(f"alpha must lie in {'(0, 1)' if bound_alpha else '[0, 1]'}, got {alpha}")
+        if bound_alpha and alpha in (0.0, 1.0):
+            raise ValueError(f"alpha must lie in (0, 1), got {alpha}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.conv = conv
@@ -143,7 +154,9 @@ def _operators(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, conv
     arriving = as_csr(adj, x.shape[0], edge_weight)
     dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
     if conv == "gcn":
-        normalized = arriving.directed_norm(dtype)
+        normalized = normalize(arriving, "directed", dtype=dtype)
         return normalized.t(), normalized
     leaving = arriving.t()
-    return (leaving.mean_norm(dtype), arriving.mean_norm(dtype)) if conv == "sage" else (leaving, arriving)
+    if conv == "sage":
+        return normalize(leaving, "mean", dtype=dtype), normalize(arriving, "mean", dtype=dtype)
+    return leaving, arriving

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
+from graphkit.layers.checks import check_at_least, check_probability
 from graphkit.layers.dense.feature_linear import linear
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout, segment_softmax, segment_sum, untraced
+from graphkit.sparse import CSR, Adjacency, as_csr, at_cols, at_rows, dropout, segment_softmax, segment_sum, untraced
 
 
 class GATConv(nn.Module):
@@ -46,6 +46,7 @@ class GATConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         heads: int = 1,
         concat: bool = True,
         negative_slope: float = 0.2,
@@ -54,11 +55,8 @@ class GATConv(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        if heads < 1:
-            raise ValueError(f"heads must be at least 1, got {heads}")
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels, heads=heads)
+        check_probability(dropout=dropout)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.heads = heads
@@ -105,9 +103,10 @@ class GATConv(nn.Module):
         """Weighted means [N, H, C] from W x [N, H, C] and both halves of the scores [N, H]."""
         csr = as_csr(edge_index, h.size(0), edge_weight)
         csr = csr.with_self_loops() if self.add_self_loops else csr
-        shares = _shares(csr, F.leaky_relu(sends[csr.col] + hears[csr.row], self.negative_slope))
+        pattern = csr.structure
+        shares = _shares(csr, F.leaky_relu(at_cols(sends, pattern) + at_rows(hears, pattern), self.negative_slope))
         shares = dropout(shares, self.dropout, self.training)
-        operators = (CSR(csr.structure, share.contiguous(), symmetric=False) for share in shares.unbind(1))
+        operators = (CSR(pattern, share.contiguous(), symmetric=False) for share in shares.unbind(1))
         return torch.stack([operator.matmul(one) for operator, one in zip(operators, h.unbind(1), strict=True)], dim=1)
 
     def __repr__(self) -> str:
@@ -128,4 +127,4 @@ def _shares(csr: CSR, scores: Tensor) -> Tensor:
         raise ValueError("attention needs edge weights that are not negative")
     shares = shares * weight[:, None]
     total = segment_sum(shares, csr.rowptr, csr.row)
-    return shares / torch.where(total > 0, total, 1.0)[csr.row]
+    return shares / at_rows(torch.where(total > 0, total, 1.0), csr.structure)

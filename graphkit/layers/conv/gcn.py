@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
-from graphkit.layers.conv.propagation import check_norm, operator, propagate_and_map
+from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.layers.conv.operators import NORMS, operator, propagate_and_map
 from graphkit.sparse import CSR, Adjacency
 
 
@@ -37,13 +37,15 @@ class GCNConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         bias: bool = True,
         norm: str = "gcn",
         add_self_loops: bool | None = None,
     ) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
-        self.norm = check_norm(norm)
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
+        check_choice(NORMS, norm=norm)
+        self.norm = norm
         self.add_self_loops = norm == "gcn" if add_self_loops is None else add_self_loops
         if self.add_self_loops and norm != "gcn":
             raise ValueError(f"add_self_loops needs norm='gcn', got norm={norm!r}")
@@ -70,7 +72,7 @@ class GCNConv(nn.Module):
         Returns:
             Features [N, out_channels].
         """
-        a_hat = operator(x, edge_index, edge_weight, self.norm, self.add_self_loops)
+        a_hat = operator(x, edge_index, edge_weight, norm=self.norm, self_loops=self.add_self_loops)
         out = propagate_and_map(a_hat, x, self.lin.weight)
         return out if self.bias is None else out + self.bias
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.conv.propagation import operator
-from graphkit.sparse import Adjacency, polynomial, polynomial_rows
+from graphkit.layers.checks import check_at_least
+from graphkit.layers.conv.operators import operator
+from graphkit.sparse import Adjacency, gather, polynomial, polynomial_rows
 
 
 class LightGCNPropagation(nn.Module):
@@ -28,16 +29,15 @@ class LightGCNPropagation(nn.Module):
         ValueError: If `num_layers` is negative or `weights` is none of these.
 
     Example:
-        >>> layer = LightGCNPropagation(3)
+        >>> layer = LightGCNPropagation(num_layers=3)
         >>> layer(x, edge_index)  # [N, C] -> [N, C]
 
     Source: He et al., LightGCN, SIGIR 2020, equations 3 to 8; the paper fixes alpha_k = 1 / (K + 1).
     """
 
-    def __init__(self, num_layers: int = 3, weights: str | Sequence[float] = "mean") -> None:
+    def __init__(self, num_layers: int = 3, *, weights: str | Sequence[float] = "mean") -> None:
         super().__init__()
-        if num_layers < 0:
-            raise ValueError(f"num_layers must be at least 0, got {num_layers}")
+        check_at_least(0, num_layers=num_layers)
         if isinstance(weights, str) and weights not in ("mean", "learned"):
             raise ValueError(f"weights must be 'mean', 'learned' or {num_layers + 1} numbers, got {weights!r}")
         if not isinstance(weights, str) and len(weights) != num_layers + 1:
@@ -75,11 +75,11 @@ class LightGCNPropagation(nn.Module):
         Returns:
             Features [N, C], or [R, C] for `rows`.
         """
-        a_hat = operator(x, edge_index, edge_weight, "gcn", self_loops=False)
+        a_hat = operator(x, edge_index, edge_weight, norm="gcn", self_loops=False)
         if rows is None:
             return polynomial(a_hat, self.coefficients(), x)
         distinct, place = rows.unique(return_inverse=True)
-        return polynomial_rows(a_hat, self.coefficients(), x, distinct)[0][place]
+        return gather(polynomial_rows(a_hat, self.coefficients(), x, distinct)[0], place)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_layers={self.num_layers}, weights={self.weights!r})"

@@ -27,7 +27,7 @@ class Pattern:
         decay: Whether beta_k = ln(1/k) + 1 + 1e-6, else 1.
     """
 
-    def __init__(self, factors: tuple[CSR, ...], exponent: float, decay: bool) -> None:
+    def __init__(self, factors: tuple[CSR, ...], *, exponent: float, decay: bool) -> None:
         self._factors = factors
         self._decay = decay
         total = self._times(torch.ones(factors[0].shape[0], 1, dtype=torch.float64, device=factors[0].device))
@@ -56,7 +56,7 @@ def directed_patterns(graph: CSR, exponent: float = 0.5, decay: bool = True) -> 
     for factors in ((a,), (a_t,), (a, a), (a, a_t), (a_t, a), (a_t, a_t)):
         key = tuple(map(id, factors))
         if key not in made:
-            made[key] = Pattern(factors, exponent, decay)
+            made[key] = Pattern(factors, exponent=exponent, decay=decay)
         result.append(made[key])
     return result
 

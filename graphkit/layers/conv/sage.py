@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_widths
-from graphkit.layers.conv.propagation import operator, propagate_and_map
+from graphkit.layers.checks import check_at_least
+from graphkit.layers.conv.operators import operator, propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import CSR, Adjacency
 
@@ -32,9 +32,9 @@ class SAGEConv(nn.Module):
         >>> layer(x, edge_index)  # [N, 16] -> [N, 32]
     """
 
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
-        check_widths(in_channels, out_channels)
+        check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.lin_l = nn.Linear(in_channels, out_channels, bias=bias)
@@ -56,7 +56,7 @@ class SAGEConv(nn.Module):
         Returns:
             Features [N, out_channels].
         """
-        mean = operator(x, edge_index, edge_weight, "mean")
+        mean = operator(x, edge_index, edge_weight, norm="mean")
         out: Tensor = propagate_and_map(mean, x, self.lin_l.weight) + linear(x, self.lin_r.weight)
         # Outside of the mean, so that a node without neighbors gets it too.
         return out if self.lin_l.bias is None else out + self.lin_l.bias

@@ -5,14 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.sparse import CSR, dropout
-
-
-def drop(x: Tensor | CSR, p: float, training: bool) -> Tensor | CSR:
-    """Dropout(X) of features, dense or sparse: entries of a sparse X that are not stored are zero with or without it."""
-    if isinstance(x, Tensor):
-        return dropout(x, p, training)
-    return x.dropout(p) if training else x
+from graphkit.layers.checks import check_probability
+from graphkit.layers.dense.dropout import drop
+from graphkit.sparse import CSR
 
 
 def linear(x: Tensor | CSR, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -39,9 +34,8 @@ class FeatureLinear(nn.Linear):
         >>> FeatureLinear(1433, 64, dropout=0.5)(x)  # [N, 1433] -> [N, 64]
     """
 
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True, dropout: float = 0.0) -> None:
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, dropout: float = 0.0) -> None:
+        check_probability(dropout=dropout)
         super().__init__(in_channels, out_channels, bias)
         self.dropout = dropout
 

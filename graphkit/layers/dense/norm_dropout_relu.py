@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_probability
 from graphkit.sparse import norm_dropout_relu
 
 
@@ -21,10 +22,9 @@ class NormDropoutReLU(nn.Module):
         >>> NormDropoutReLU(64, dropout=0.5)(x)  # [R, 64] -> [R, 64]
     """
 
-    def __init__(self, channels: int, norm: bool = True, dropout: float = 0.0, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, *, norm: bool = True, dropout: float = 0.0, eps: float = 1e-5) -> None:
         super().__init__()
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_probability(dropout=dropout)
         self.channels, self.dropout, self.eps = channels, dropout, eps
         self.weight = nn.Parameter(torch.ones(channels)) if norm else None
         self.bias = nn.Parameter(torch.zeros(channels)) if norm else None

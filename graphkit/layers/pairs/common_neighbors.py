@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_probability
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
 from graphkit.sparse import NeighborSets, pair_product
@@ -43,6 +44,7 @@ class CommonNeighborScore(PairScore):
     def __init__(
         self,
         channels: int,
+        *,
         norm: bool = True,
         transform_pooled: bool = True,
         tail_activation: bool = True,
@@ -52,14 +54,13 @@ class CommonNeighborScore(PairScore):
         beta: float = 1.0,
     ) -> None:
         super().__init__()
-        if not 0.0 <= common_neighbor_dropout < 1.0:
-            raise ValueError(f"common_neighbor_dropout must lie in [0, 1), got {common_neighbor_dropout}")
+        check_probability(common_neighbor_dropout=common_neighbor_dropout)
 
         def linear() -> nn.Linear:
             return nn.Linear(channels, channels)
 
         def act(normed: bool = norm) -> NormDropoutReLU:
-            return NormDropoutReLU(channels, normed, dropout)
+            return NormDropoutReLU(channels, norm=normed, dropout=dropout)
 
         self.channels = channels
         self.common_neighbor_dropout = common_neighbor_dropout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_at_least
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
 from graphkit.sparse import NeighborSets, pair_product
@@ -21,13 +22,12 @@ class HadamardScore(PairScore):
     Source: the decoder of the OGB baselines and of the ablation `cn0` in Wang, Yang and Zhang, ICLR 2024.
     """
 
-    def __init__(self, channels: int, num_layers: int = 3, norm: bool = True, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, *, num_layers: int = 3, norm: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        check_at_least(1, num_layers=num_layers)
         self.channels, self.num_layers = channels, num_layers
         self.lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(num_layers - 1))
-        self.acts = nn.ModuleList(NormDropoutReLU(channels, norm, dropout) for _ in range(num_layers - 1))
+        self.acts = nn.ModuleList(NormDropoutReLU(channels, norm=norm, dropout=dropout) for _ in range(num_layers - 1))
         self.out = nn.Linear(channels, 1)
 
     def reset_parameters(self) -> None:

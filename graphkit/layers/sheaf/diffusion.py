@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_probability
 from graphkit.layers.sheaf.laplacian import SheafLaplacian, sheaf_laplacian
 from graphkit.layers.sheaf.maps import check_maps, num_map_parameters, orthogonal_maps
 from graphkit.sparse import CSR, Adjacency, as_csr, dropout, untraced
 from graphkit.sparse.sheaf import EdgeEnds, at_ends, tanh_transports, transports, undirected
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, None: None}
+
+
+class SheafOptions(TypedDict, total=False):
+    """Arguments of `SheafDiffusion` that a network passes on to every layer as they are."""
+
+    orthogonal: str
+    left_weights: bool
+    right_weights: bool
+    learned_step: bool
+
+
+class SheafDiffusionOptions(SheafOptions, total=False):
+    """All keyword arguments of `SheafDiffusion`."""
+
+    maps: str
+    low_pass: bool
+    high_pass: bool
+    edge_weights: bool
+    activation: str | None
+    map_activation: str | None
+    dropout: float
+    map_dropout: float
 
 
 class SheafDiffusion(nn.Module):
@@ -60,8 +85,8 @@ class SheafDiffusion(nn.Module):
         self,
         in_channels: int,
         stalk_dim: int = 2,
-        maps: str = "diagonal",
         *,
+        maps: str = "diagonal",
         orthogonal: str = "householder",
         low_pass: bool = False,
         high_pass: bool = False,
@@ -85,9 +110,7 @@ class SheafDiffusion(nn.Module):
         for name, given in (("activation", activation), ("map_activation", map_activation)):
             if given not in _ACTIVATIONS:
                 raise ValueError(f"{name} must be 'elu', 'tanh' or None, got {given!r}")
-        for name, p in (("dropout", dropout), ("map_dropout", map_dropout)):
-            if not 0.0 <= p < 1.0:
-                raise ValueError(f"{name} must lie in [0, 1), got {p}")
+        check_probability(dropout=dropout, map_dropout=map_dropout)
         self.in_channels = in_channels
         self.stalk_dim = stalk_dim
         self.maps = maps

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphkit.sparse import CSR, untraced
+from graphkit.sparse import CSR, normalize, untraced
 from graphkit.sparse.sheaf import EdgeEnds, Fixed, diffuse, inverse_root
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SheafLaplacian:
     r"""Delta = (D + I)^-1/2 (D - T) (D + I)^-1/2 on stalks of dimension f = d + low_pass + high_pass.
 
@@ -47,7 +47,7 @@ class SheafLaplacian:
 
     def _fixed_operator(self) -> CSR | None:
         """(D + I)^-1/2 (A + I) (D + I)^-1/2 of the fixed dimensions; None without any."""
-        return self.adjacency.gcn_norm(dtype=self.transport.dtype) if self.adjacency else None
+        return normalize(self.adjacency, "gcn", dtype=self.transport.dtype) if self.adjacency else None
 
     @untraced
     def matmul(self, x: Tensor) -> Tensor:
@@ -151,10 +151,11 @@ def sheaf_laplacian(
     adjacency = adjacency or ends.adjacency(None)
     gated = gated or adjacency
     plain = adjacency if low_pass or high_pass else None
+    fixed = identity = None
     if transport is None:
-        none = torch.empty(0, dtype=dtype, device=ends.structure.col.device)
-        return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, None, gated.gcn_norm(dtype=dtype), none, none)
-    if degree is None:
+        identity = normalize(gated, "gcn", dtype=dtype)
+        transport = root = torch.empty(0, dtype=dtype, device=ends.structure.col.device)
+    elif degree is None:
         root = (gated.row_sum(dtype).view(-1, 1, 1) + 1).rsqrt()
     elif transport.size(1) == 1:
         root = (degree.unsqueeze(2) + 1).rsqrt()
@@ -163,12 +164,21 @@ def sheaf_laplacian(
         triangle = torch.zeros(stalk_dim, stalk_dim, dtype=torch.long, device=degree.device)
         triangle[rows, columns] = triangle[columns, rows] = torch.arange(rows.numel(), device=degree.device)
         root = inverse_root(degree[:, triangle] + torch.eye(stalk_dim, dtype=dtype, device=degree.device))
-    fixed = None
-    if plain is not None:
+    if plain is not None and identity is None:
         # (D + I)^-1/2 (D + A) (D + I)^-1/2 = I - S (I - A) S for the low-pass dimension, the other signs for the high-pass one.
         signs = transport.new_tensor([-1.0] * low_pass + [1.0] * high_pass)
         fixed = Fixed((plain.row_sum(dtype) + 1).rsqrt(), plain.weights(dtype), signs)
-    return SheafLaplacian(ends, stalk_dim, low_pass, high_pass, plain, fixed, None, transport, root)
+    return SheafLaplacian(
+        ends=ends,
+        stalk_dim=stalk_dim,
+        low_pass=low_pass,
+        high_pass=high_pass,
+        adjacency=plain,
+        fixed=fixed,
+        identity=identity,
+        transport=transport,
+        root=root,
+    )
 
 
 def _blocks(matrices: Tensor, d: int) -> Tensor:

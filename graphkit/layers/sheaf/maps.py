@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.sparse.sheaf import householder
 
 MAPS = ("identity", "diagonal", "orthogonal", "general")
@@ -15,12 +16,9 @@ ORTHOGONAL = ("householder", "cayley", "exp", "rotation")
 
 def check_maps(maps: str, orthogonal: str, stalk_dim: int) -> None:
     """Raise ValueError unless these maps exist for this stalk dimension."""
-    if maps not in MAPS:
-        raise ValueError(f"maps must be one of {', '.join(MAPS)}, got {maps!r}")
-    if orthogonal not in ORTHOGONAL:
-        raise ValueError(f"orthogonal must be one of {', '.join(ORTHOGONAL)}, got {orthogonal!r}")
-    if stalk_dim < 1:
-        raise ValueError(f"stalk_dim must be at least 1, got {stalk_dim}")
+    check_choice(MAPS, maps=maps)
+    check_choice(ORTHOGONAL, orthogonal=orthogonal)
+    check_at_least(1, stalk_dim=stalk_dim)
     if maps != "orthogonal":
         return
     if stalk_dim == 1:

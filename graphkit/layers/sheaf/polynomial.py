@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.sheaf.diffusion import SheafDiffusion
+from graphkit.layers.checks import check_at_least
+from graphkit.layers.sheaf.diffusion import SheafDiffusion, SheafDiffusionOptions
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
 
 
@@ -26,9 +27,8 @@ class PolynomialSheafDiffusion(SheafDiffusion):
     Args:
         in_channels: Width f h of input and output.
         stalk_dim: Dimension d of the learned part of a stalk.
-        maps: `identity`, `diagonal`, `orthogonal` or `general`; the paper finds diagonal maps to be enough.
         degree: K, at least 1.
-        **options: The keyword arguments of `SheafDiffusion`.
+        **options: The keyword arguments of `SheafDiffusion`; the paper finds diagonal maps to be enough.
 
     Raises:
         ValueError: `degree` is below 1, or for the reasons of `SheafDiffusion`.
@@ -42,10 +42,11 @@ class PolynomialSheafDiffusion(SheafDiffusion):
         >>> layer(x, edge_index)  # [N, 128] -> [N, 128]
     """
 
-    def __init__(self, in_channels: int, stalk_dim: int = 2, maps: str = "diagonal", degree: int = 3, **options: Any) -> None:
-        if degree < 1:
-            raise ValueError(f"degree must be at least 1, got {degree}")
-        super().__init__(in_channels, stalk_dim, maps, **options)
+    def __init__(
+        self, in_channels: int, stalk_dim: int = 2, *, degree: int = 3, **options: Unpack[SheafDiffusionOptions]
+    ) -> None:
+        check_at_least(1, degree=degree)
+        super().__init__(in_channels, stalk_dim, **options)
         self.degree = degree
         self.theta = nn.Parameter(torch.zeros(degree + 1))
         self.skip = nn.Parameter(torch.zeros(1))

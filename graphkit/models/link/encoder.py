@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers import FeatureLinear, GCNConv, NormDropoutReLU, Propagation
-from graphkit.sparse import CSR, dropout
+from graphkit.layers import Dropout, FeatureLinear, GCNConv, NormDropoutReLU, Propagation
+from graphkit.layers.checks import check_choice, check_probability
+from graphkit.sparse import CSR
 
 _WEIGHTLESS = {"puregcn": "gcn", "puresum": "sum", "puremean": "mean"}
 _WEIGHTED = {"gcn": "gcn", "mean": "mean"}
+
+
+class LinkEncoderOptions(TypedDict, total=False):
+    """Arguments of `LinkEncoder` that link predictors pass on."""
+
+    num_layers: int
+    conv: str
+    jumping_knowledge: bool
+    residual: bool
+    feature_dropout: float
+    dropout: float
+    tail_dropout: float
+    edge_dropout: float
 
 
 class LinkEncoder(nn.Module):
@@ -32,13 +48,13 @@ class LinkEncoder(nn.Module):
         jumping_knowledge: Sum the rounds' outputs with learned weights.
         residual: Add a round's input to its output where the widths agree.
         norm: Layer normalization after convs with weights.
-        feature_dropout: Dropout of the input features.
+        feature_dropout: Dropout of the input features; like the others a probability in [0, 1).
         dropout: Dropout after the table or input map, and between rounds.
         tail_dropout: Dropout after the last weightless round.
         edge_dropout: Dropout of directed adjacency entries, drawn anew each round, kept ones rescaled.
 
     Raises:
-        ValueError: An unknown conv.
+        ValueError: An unknown conv, or a dropout that is no probability.
     """
 
     def __init__(
@@ -46,6 +62,7 @@ class LinkEncoder(nn.Module):
         in_channels: int,
         num_nodes: int,
         hidden_channels: int,
+        *,
         num_layers: int = 1,
         conv: str = "puregcn",
         jumping_knowledge: bool = False,
@@ -57,20 +74,22 @@ class LinkEncoder(nn.Module):
         edge_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if conv not in (*_WEIGHTLESS, *_WEIGHTED):
-            raise ValueError(f"conv must be one of {', '.join((*_WEIGHTLESS, *_WEIGHTED))}, got {conv!r}")
+        check_choice((*_WEIGHTLESS, *_WEIGHTED), conv=conv)
+        check_probability(
+            feature_dropout=feature_dropout, dropout=dropout, tail_dropout=tail_dropout, edge_dropout=edge_dropout
+        )
         self.residual, self.edge_dropout = residual, edge_dropout
         width = hidden_channels
         if in_channels == 0:
             self.table: nn.Parameter | None = nn.Parameter(torch.empty(num_nodes + 1, width))
             nn.init.orthogonal_(self.table)
-            self.input: nn.Module = _Dropout(dropout)
+            self.input: nn.Module = Dropout(dropout)
         else:
             self.table = None
             if conv in _WEIGHTLESS or num_layers == 0:
-                self.input = nn.Sequential(FeatureLinear(in_channels, width, dropout=feature_dropout), _Dropout(dropout))
+                self.input = nn.Sequential(FeatureLinear(in_channels, width, dropout=feature_dropout), Dropout(dropout))
             else:
-                self.input = _Dropout(feature_dropout)
+                self.input = Dropout(feature_dropout)
                 width = in_channels
         self.convs = nn.ModuleList()
         self.afters = nn.ModuleList()
@@ -78,11 +97,11 @@ class LinkEncoder(nn.Module):
             last = layer == num_layers - 1
             if conv in _WEIGHTLESS:
                 self.convs.append(Propagation(_WEIGHTLESS[conv]))
-                self.afters.append(_Dropout(tail_dropout) if last else nn.Identity())
+                self.afters.append(Dropout(tail_dropout) if last else nn.Identity())
             else:
                 self.convs.append(GCNConv(width, hidden_channels, norm=_WEIGHTED[conv]))
                 bare = last and num_layers > 1
-                self.afters.append(nn.Identity() if bare else NormDropoutReLU(hidden_channels, norm, dropout))
+                self.afters.append(nn.Identity() if bare else NormDropoutReLU(hidden_channels, norm=norm, dropout=dropout))
                 width = hidden_channels
         self.jump = nn.Parameter(torch.randn(num_layers)) if jumping_knowledge and num_layers > 0 else None
 
@@ -112,10 +131,3 @@ class LinkEncoder(nn.Module):
         if self.jump is not None:
             h = sum((weight * r for weight, r in zip(self.jump, rounds, strict=True)), start=torch.zeros_like(h))
         return h
-
-
-class _Dropout(nn.Dropout):
-    """`torch.nn.Dropout` without PyTorch's generator; see `graphkit.sparse.rows.dropout`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return dropout(x, self.p, self.training)

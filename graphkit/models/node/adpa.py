@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from graphkit.layers import DirectedPatternAggregation
+from graphkit.layers.conv.adpa import PatternOptions
 from graphkit.sparse import CSR, Adjacency
 
 
@@ -15,12 +18,8 @@ class ADPA(nn.Module):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of every branch.
-        num_hops: Propagations along every pattern, at least 1; with dense features made once for a graph and its features.
-        num_layers: Layers of every branch, at least 1.
-        exponent: r of the normalization, in [0, 1]; the authors tune it.
-        decay: Scale hop k by ln(1/k) + 1 + 1e-6, as the authors' code does.
-        pattern_attention: `scalar` or `node`; see `DirectedPatternAggregation`.
         dropout: Probability in [0, 1) of dropping an entry of a branch, after each of its layers.
+        **options: Arguments of `DirectedPatternAggregation`; the authors tune `exponent`.
 
     Raises:
         ValueError: If a number is out of its range or `pattern_attention` is unknown.
@@ -32,18 +31,13 @@ class ADPA(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         hidden_channels: int = 32,
-        num_hops: int = 2,
-        num_layers: int = 1,
-        exponent: float = 0.5,
-        decay: bool = True,
-        pattern_attention: str = "scalar",
         dropout: float = 0.5,
+        **options: Unpack[PatternOptions],
     ) -> None:
         super().__init__()
-        self.aggregation = DirectedPatternAggregation(
-            in_channels, hidden_channels, num_hops, num_layers, exponent, decay, pattern_attention, dropout
-        )
+        self.aggregation = DirectedPatternAggregation(in_channels, hidden_channels, dropout=dropout, **options)
         self.head = nn.Linear(7 * hidden_channels, out_channels)
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:

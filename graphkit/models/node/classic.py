@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import Tensor
 
-from graphkit.layers import GCNConv, SAGEConv
-from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network
+from graphkit.layers import GCNConv, GraphFreeLinear, SAGEConv
+from graphkit.models.node.network import GraphNetwork, GraphNetworkOptions, Network, NetworkOptions
 from graphkit.sparse import CSR, Adjacency
 
 
@@ -19,13 +21,7 @@ class GCN(GraphNetwork):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of the hidden layers.
-        num_layers: Convolutions, at least 1; with 1 and no `linear_head` the model is linear.
-        dropout: Probability in [0, 1) of dropping an entry of every layer's input.
-        input_dropout: The same of the features; None: `dropout`.
-        norm: In every hidden layer: `none`, `layer` or `batch`.
-        residual: Add to a hidden layer its input: `none`, `identity` or `linear`, see `Network`.
-        pre_linear: A linear map of the features before the first convolution.
-        linear_head: A linear map after the convolutions gives the logits; else the last convolution does.
+        **options: Arguments of `Network`; with `num_layers=1` and no `linear_head` the model is linear.
 
     Raises:
         ValueError: If `num_layers` is below 1, or `norm` or `residual` is unknown.
@@ -34,21 +30,10 @@ class GCN(GraphNetwork):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        hidden_channels: int = 64,
-        num_layers: int = 2,
-        dropout: float = 0.5,
-        input_dropout: float | None = None,
-        norm: str = "none",
-        residual: str = "none",
-        pre_linear: bool = False,
-        linear_head: bool = False,
+        self, in_channels: int, out_channels: int, *, hidden_channels: int = 64, **options: Unpack[GraphNetworkOptions]
     ) -> None:
         super().__init__()
-        sizes = (in_channels, out_channels, hidden_channels, num_layers)
-        self.network = Network(GCNConv, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head)
+        self.network = Network(GCNConv, in_channels, out_channels, hidden_channels=hidden_channels, **options)
 
 
 class SAGE(GraphNetwork):
@@ -60,13 +45,7 @@ class SAGE(GraphNetwork):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of the hidden layers.
-        num_layers: Convolutions, at least 1; with 1 and no `linear_head` the model is linear.
-        dropout: Probability in [0, 1) of dropping an entry of every layer's input.
-        input_dropout: The same of the features; None: `dropout`.
-        norm: In every hidden layer: `none`, `layer` or `batch`.
-        residual: Add to a hidden layer its input: `none`, `identity` or `linear`, see `Network`.
-        pre_linear: A linear map of the features before the first convolution.
-        linear_head: A linear map after the convolutions gives the logits; else the last convolution does.
+        **options: Arguments of `Network`; with `num_layers=1` and no `linear_head` the model is linear.
 
     Raises:
         ValueError: If `num_layers` is below 1, or `norm` or `residual` is unknown.
@@ -75,21 +54,10 @@ class SAGE(GraphNetwork):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        hidden_channels: int = 64,
-        num_layers: int = 2,
-        dropout: float = 0.5,
-        input_dropout: float | None = None,
-        norm: str = "none",
-        residual: str = "none",
-        pre_linear: bool = False,
-        linear_head: bool = False,
+        self, in_channels: int, out_channels: int, *, hidden_channels: int = 64, **options: Unpack[GraphNetworkOptions]
     ) -> None:
         super().__init__()
-        sizes = (in_channels, out_channels, hidden_channels, num_layers)
-        self.network = Network(SAGEConv, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head)
+        self.network = Network(SAGEConv, in_channels, out_channels, hidden_channels=hidden_channels, **options)
 
 
 class MLP(GraphNetwork):
@@ -101,30 +69,17 @@ class MLP(GraphNetwork):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of the hidden layers.
-        num_layers: Linear layers, at least 1.
-        dropout: Probability in [0, 1) of dropping an entry of every layer's input.
-        input_dropout: The same of the features; None: `dropout`.
-        norm: In every hidden layer: `none`, `layer` or `batch`.
-        residual: Add to a hidden layer its input: `none`, `identity` or `linear`, see `Network`.
+        **options: Arguments of `Network`, without `pre_linear` and `linear_head`.
 
     Raises:
         ValueError: If `num_layers` is below 1, or `norm` or `residual` is unknown.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        hidden_channels: int = 64,
-        num_layers: int = 2,
-        dropout: float = 0.5,
-        input_dropout: float | None = None,
-        norm: str = "none",
-        residual: str = "none",
+        self, in_channels: int, out_channels: int, *, hidden_channels: int = 64, **options: Unpack[NetworkOptions]
     ) -> None:
         super().__init__()
-        sizes = (in_channels, out_channels, hidden_channels, num_layers)
-        self.network = Network(GraphFreeLinear, *sizes, dropout, input_dropout, norm, residual)
+        self.network = Network(GraphFreeLinear, in_channels, out_channels, hidden_channels=hidden_channels, **options)
 
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Class scores of every node.

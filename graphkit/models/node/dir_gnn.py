@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import DirectionalConv
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout
+from graphkit.layers import DirectionalConv, Dropout
+from graphkit.layers.checks import check_at_least, check_choice, check_probability
+from graphkit.layers.conv.directional import DirectionalConvOptions
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 JUMPS = ("none", "max", "cat")
 
@@ -22,15 +26,12 @@ class DirGNN(nn.Module):
     Args:
         in_channels: Feature width F.
         out_channels: Number of classes C.
-        conv: `gcn`, `sage` or `gat`; see `DirectionalConv`.
         hidden_channels: Width of the layers.
         num_layers: Convolutions L, at least 1.
-        alpha: Weight of the out-neighbors in [0, 1].
-        learn_alpha: Learn it, in each layer its own.
-        bound_alpha: Keep a learned alpha in (0, 1).
         jumping_knowledge: `none`, `max` or `cat`.
         normalize: Give the rows of each layer's output an L2 norm of 1.
         dropout: Probability in [0, 1) of dropping an entry of every layer's output.
+        **options: Arguments of `DirectionalConv`; a learned alpha is each layer's own.
 
     Raises:
         ValueError: If `num_layers` is below 1, or `conv`, `alpha` or `jumping_knowledge` is not as said.
@@ -43,24 +44,21 @@ class DirGNN(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        conv: str = "gcn",
+        *,
         hidden_channels: int = 64,
         num_layers: int = 2,
-        alpha: float = 0.5,
-        learn_alpha: bool = False,
-        bound_alpha: bool = False,
         jumping_knowledge: str = "max",
         normalize: bool = False,
         dropout: float = 0.0,
+        **options: Unpack[DirectionalConvOptions],
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
-        if jumping_knowledge not in JUMPS:
-            raise ValueError(f"jumping_knowledge must be one of {', '.join(JUMPS)}, got {jumping_knowledge!r}")
+        check_at_least(1, num_layers=num_layers)
+        check_probability(dropout=dropout)
+        check_choice(JUMPS, jumping_knowledge=jumping_knowledge)
 
         def make(width: int, out: int) -> DirectionalConv:
-            return DirectionalConv(width, out, conv, alpha, learn_alpha, bound_alpha)
+            return DirectionalConv(width, out, **options)
 
         jumps = jumping_knowledge != "none"
         widths = [in_channels] + [hidden_channels] * (num_layers if jumps else num_layers - 1)
@@ -72,7 +70,7 @@ class DirGNN(nn.Module):
             self.head = make(widths[-1], out_channels)
         self.jumping_knowledge = jumping_knowledge
         self.normalize = normalize
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
@@ -87,7 +85,7 @@ class DirGNN(nn.Module):
         csr = as_csr(adj, x.shape[0])
         outputs = []
         for layer in self.layers:
-            h = dropout(F.relu(layer(x, csr)), self.dropout, self.training)
+            h = self.dropout(F.relu(layer(x, csr)))
             x = F.normalize(h, dim=1) if self.normalize else h
             outputs.append(x)
         if self.jumping_knowledge == "none":

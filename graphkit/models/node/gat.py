@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from graphkit.layers import GATConv
-from graphkit.models.node.network import GraphNetwork, Network
+from graphkit.models.node.network import GraphNetwork, GraphNetworkOptions, Network
 
 
 class GAT(GraphNetwork):
@@ -16,16 +18,10 @@ class GAT(GraphNetwork):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         hidden_channels: Width of the hidden layers, all heads together; a multiple of `heads`.
-        num_layers: Convolutions, at least 1.
         heads: Attention heads of a hidden layer, each of width hidden_channels / heads.
         output_heads: Attention heads of the last convolution, each of width C, where that gives the logits.
         attention_dropout: Probability in [0, 1) of dropping the attention of a node to a neighbor.
-        dropout: Probability in [0, 1) of dropping an entry of every layer's input.
-        input_dropout: The same of the features; None: `dropout`.
-        norm: In every hidden layer: `none`, `layer` or `batch`.
-        residual: Add to a hidden layer its input: `none`, `identity` or `linear`, see `Network`.
-        pre_linear: A linear map of the features before the first convolution.
-        linear_head: A linear map after the convolutions gives the logits; else the last convolution does.
+        **options: Arguments of `Network`.
 
     Raises:
         ValueError: If `hidden_channels` is no multiple of `heads`, `num_layers`, `heads` or `output_heads` is below 1,
@@ -38,27 +34,21 @@ class GAT(GraphNetwork):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         hidden_channels: int = 64,
-        num_layers: int = 2,
         heads: int = 8,
         output_heads: int = 1,
         attention_dropout: float = 0.0,
-        dropout: float = 0.5,
-        input_dropout: float | None = None,
-        norm: str = "none",
-        residual: str = "none",
-        pre_linear: bool = False,
-        linear_head: bool = False,
+        **options: Unpack[GraphNetworkOptions],
     ) -> None:
         super().__init__()
         if heads < 1 or hidden_channels % heads:
             raise ValueError(f"hidden_channels must be a multiple of heads, got {hidden_channels} channels and {heads} heads")
 
         def hidden(width: int, out: int) -> GATConv:
-            return GATConv(width, out // heads, heads, dropout=attention_dropout)
+            return GATConv(width, out // heads, heads=heads, dropout=attention_dropout)
 
         def last(width: int, out: int) -> GATConv:
-            return GATConv(width, out, output_heads, concat=False, dropout=attention_dropout)
+            return GATConv(width, out, heads=output_heads, concat=False, dropout=attention_dropout)
 
-        sizes = (in_channels, out_channels, hidden_channels, num_layers)
-        self.network = Network(hidden, *sizes, dropout, input_dropout, norm, residual, pre_linear, linear_head, make_head=last)
+        self.network = Network(hidden, in_channels, out_channels, hidden_channels=hidden_channels, make_head=last, **options)

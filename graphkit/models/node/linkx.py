@@ -6,36 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.models.node.network import GraphFreeLinear, GraphNetwork, Network, make_norm
-from graphkit.sparse import CSR, Adjacency, as_csr
-
-
-class AdjacencyLinear(nn.Module):
-    """A linear map of every node's row of the adjacency matrix: A W + b, by a sparse product.
-
-    Row i of A has a one for every edge i -> j, so that node i gets the sum of the vectors of those it points to. A node that
-    points to none gets b.
-
-    Args:
-        num_nodes: Number of nodes N; W holds a vector for each.
-        out_channels: Width of the output.
-    """
-
-    def __init__(self, num_nodes: int, out_channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_nodes, out_channels))
-        self.bias = nn.Parameter(torch.empty(out_channels))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw weight and bias as `nn.Linear` does for N inputs."""
-        bound = max(self.weight.size(0), 1) ** -0.5
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, csr: CSR) -> Tensor:
-        """Map the rows of A, of which `csr` is the transpose (its rows are targets), to [N, out_channels]."""
-        return csr.t().matmul(self.weight) + self.bias
+from graphkit.layers import AdjacencyLinear, GraphFreeLinear
+from graphkit.layers.checks import check_at_least
+from graphkit.models.node.network import GraphNetwork, Network, make_norm
+from graphkit.sparse import CSR, Adjacency
 
 
 class LINKX(GraphNetwork):
@@ -70,6 +44,7 @@ class LINKX(GraphNetwork):
         in_channels: int,
         out_channels: int,
         num_nodes: int,
+        *,
         hidden_channels: int = 64,
         num_layers: int = 2,
         num_edge_layers: int = 1,
@@ -80,19 +55,26 @@ class LINKX(GraphNetwork):
         residual: str = "none",
     ) -> None:
         super().__init__()
-        if num_edge_layers < 1:
-            raise ValueError(f"num_edge_layers must be at least 1, got {num_edge_layers}")
-        if num_node_layers < 1:
-            raise ValueError(f"num_node_layers must be at least 1, got {num_node_layers}")
+        check_at_least(1, num_edge_layers=num_edge_layers, num_node_layers=num_node_layers)
 
-        def perceptron(width: int, out: int, layers: int, first_dropout: float | None = None) -> Network:
-            return Network(GraphFreeLinear, width, out, hidden_channels, layers, dropout, first_dropout, norm, residual)
+        def perceptron(width: int, out: int, layers: int, *, first_dropout: float | None = None) -> Network:
+            return Network(
+                GraphFreeLinear,
+                width,
+                out,
+                hidden_channels=hidden_channels,
+                num_layers=layers,
+                dropout=dropout,
+                input_dropout=first_dropout,
+                norm=norm,
+                residual=residual,
+            )
 
         self.adjacency = AdjacencyLinear(num_nodes, hidden_channels)
         deeper = num_edge_layers > 1
         self.edge_norm = make_norm(norm, hidden_channels) if deeper else None
         self.edge_network = perceptron(hidden_channels, hidden_channels, num_edge_layers - 1) if deeper else None
-        self.node_network = perceptron(in_channels, hidden_channels, num_node_layers, input_dropout)
+        self.node_network = perceptron(in_channels, hidden_channels, num_node_layers, first_dropout=input_dropout)
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
 
@@ -109,9 +91,9 @@ class LINKX(GraphNetwork):
         Raises:
             ValueError: If there are more or fewer nodes than the model was made for.
         """
-        if x.shape[0] != self.adjacency.weight.size(0):
-            raise ValueError(f"LINKX was made for {self.adjacency.weight.size(0)} nodes, got {x.shape[0]}; make a new one")
-        a = self.adjacency(as_csr(adj, x.shape[0]))
+        if x.shape[0] != self.adjacency.num_nodes:
+            raise ValueError(f"LINKX was made for {self.adjacency.num_nodes} nodes, got {x.shape[0]}; make a new one")
+        a = self.adjacency(adj)
         if self.edge_network is not None and self.edge_norm is not None:
             a = self.edge_network(F.relu(self.edge_norm(a)))
         z = self.node_network(x)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers.dense.feature_linear import FeatureLinear, drop
+from graphkit.layers import Dropout, FeatureLinear, GraphFreeLinear
+from graphkit.layers.checks import check_at_least, check_choice, check_probability
 from graphkit.sparse import CSR, Adjacency, as_csr
 
 RESIDUALS = ("none", "identity", "linear")
@@ -20,17 +22,25 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 def make_norm(norm: str, width: int) -> nn.Module:
     """The normalization of that name: `none`, `layer` or `batch`; ValueError for any other."""
-    if norm not in _NORMS:
-        raise ValueError(f"norm must be one of {', '.join(_NORMS)}, got {norm!r}")
+    check_choice(_NORMS, norm=norm)
     return _NORMS[norm](width)
 
 
-class GraphFreeLinear(FeatureLinear):
-    """A linear map with the call of a convolution; it does not look at the graph."""
+class NetworkOptions(TypedDict, total=False):
+    """Arguments of `Network` that every model passes on."""
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
-        """Map x [N, in_channels], dense or sparse; `adj` is ignored."""
-        return super().forward(x)
+    num_layers: int
+    dropout: float
+    input_dropout: float | None
+    norm: str
+    residual: str
+
+
+class GraphNetworkOptions(NetworkOptions, total=False):
+    """Those that only networks of convolutions pass on, too."""
+
+    pre_linear: bool
+    linear_head: bool
 
 
 class Network(nn.Module):
@@ -54,7 +64,7 @@ class Network(nn.Module):
         make_head: Makes the head without `linear_head`; default: `make_layer`.
 
     Raises:
-        ValueError: If `num_layers` is below 1, or `norm` or `residual` is unknown.
+        ValueError: If `num_layers` is below 1, a dropout is no probability, or `norm` or `residual` is unknown.
 
     Source: `linear` residuals before the normalization, `pre_linear` and `linear_head`: Luo, Shi and Wu, Classic GNNs are
     Strong Baselines, NeurIPS 2024.
@@ -65,9 +75,10 @@ class Network(nn.Module):
         make_layer: Callable[[int, int], nn.Module],
         in_channels: int,
         out_channels: int,
+        *,
         hidden_channels: int,
-        num_layers: int,
-        dropout: float,
+        num_layers: int = 2,
+        dropout: float = 0.5,
         input_dropout: float | None = None,
         norm: str = "none",
         residual: str = "none",
@@ -76,10 +87,10 @@ class Network(nn.Module):
         make_head: Callable[[int, int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
-        if residual not in RESIDUALS:
-            raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+        check_at_least(1, num_layers=num_layers)
+        check_choice(RESIDUALS, residual=residual)
+        input_dropout = dropout if input_dropout is None else input_dropout
+        check_probability(dropout=dropout, input_dropout=input_dropout)
         make_norm(norm, 1)  # an unknown name is refused where there is no hidden layer, too
         self.pre_linear = FeatureLinear(in_channels, hidden_channels) if pre_linear else None
         num_hidden = num_layers if linear_head else num_layers - 1
@@ -90,16 +101,16 @@ class Network(nn.Module):
         # Without a bias: the layer has one.
         self.shortcuts = nn.ModuleList(FeatureLinear(a, b, bias=False) for a, b in pairs) if residual == "linear" else None
         self.head = (GraphFreeLinear if linear_head else make_head or make_layer)(widths[-1], out_channels)
-        self.dropout = dropout
-        self.input_dropout = dropout if input_dropout is None else input_dropout
+        self.dropout = Dropout(dropout)
+        self.input_dropout = Dropout(input_dropout)
         self.residual = residual
 
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Scores [N, C] of features x [N, F], dense or sparse."""
-        h = drop(x, self.input_dropout, self.training)
+        h = self.input_dropout(x)
         if self.pre_linear is not None:
             x = self.pre_linear(h)
-            h = drop(x, self.dropout, self.training)
+            h = self.dropout(x)
         for number, (layer, norm) in enumerate(zip(self.hidden, self.norms, strict=True)):
             out = layer(h, adj)
             if self.shortcuts is not None:
@@ -108,7 +119,7 @@ class Network(nn.Module):
             if self.residual == "identity" and tuple(out.shape) == tuple(x.shape):
                 out = out + (x.to_dense(out.dtype) if isinstance(x, CSR) else x)
             x = out
-            h = drop(x, self.dropout, self.training)
+            h = self.dropout(x)
         scores: Tensor = self.head(h, adj)
         return scores
 

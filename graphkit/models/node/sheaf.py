@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import partial
+from typing import Protocol, Unpack, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
+from graphkit.layers import Dropout, FeatureLinear, PolynomialSheafDiffusion, SheafDiffusion
+from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
-from graphkit.sparse import CSR, Adjacency, as_csr, dropout
+from graphkit.sparse import CSR, Adjacency, as_csr
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
+
+
+class MakeSheafLayer(Protocol):
+    """Makes a layer of diffusion: `SheafDiffusion`, or a kin of it."""
+
+    def __call__(self, in_channels: int, stalk_dim: int, **options: Unpack[SheafDiffusionOptions]) -> SheafDiffusion:
+        """Make the layer from the arguments of `SheafDiffusion`."""
+
+
+class SheafNetworkOptions(SheafOptions, total=False):
+    """The settings of `SheafNetwork`, which networks of other layers pass on."""
+
+    maps: str
+    stalk_dim: int
+    hidden_channels: int
+    num_layers: int
+    low_pass: bool
+    high_pass: bool
+    edge_weights: bool
+    linear: bool
+    second_linear: bool
+    input_dropout: float
+    dropout: float
+    activation: str
 
 
 class SheafNetwork(nn.Module):
@@ -27,22 +54,20 @@ class SheafNetwork(nn.Module):
         in_channels: Feature width F.
         out_channels: Number of classes C.
         maps: `identity`, `diagonal`, `orthogonal` or `general`.
-        orthogonal: How orthogonal maps are made: `householder`, `cayley`, `exp`, or `rotation` (stalk_dim = 2).
         stalk_dim: Learned dimensions of a stalk.
         hidden_channels: Channels h of each dimension of a stalk.
         num_layers: Steps of diffusion L, at least 1.
         low_pass: Add a stalk dimension with the fixed operator D + A, normalized.
         high_pass: Add one with D - A.
-        left_weights: Learn W_1 of every layer.
-        right_weights: Learn W_2 of every layer.
         edge_weights: Learn a weight of each edge beside its maps; for any maps, where the authors have it for orthogonal ones.
-        learned_step: Learn eps of every layer.
         linear: Learn one sheaf from X_0 and diffuse over it in all layers; the later layers then have no learner.
         second_linear: Another linear map, f h to f h, before the first layer.
         input_dropout: Probability in [0, 1) of dropping an entry of the features.
         dropout: The same for X_0, for every layer's input, and with a mask of its own for what maps are learned from, where the
             first layer takes all of X_0.
         activation: sigma: `elu`, `tanh` or `none`.
+        make_layer: Makes a layer.
+        **options: Arguments of `SheafDiffusion`, the same for every layer.
 
     Raises:
         ValueError: If a number is out of its range, a name is unknown, or maps do not exist for this stalk_dim.
@@ -56,47 +81,41 @@ class SheafNetwork(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         maps: str = "diagonal",
-        orthogonal: str = "householder",
         stalk_dim: int = 3,
         hidden_channels: int = 16,
         num_layers: int = 2,
         low_pass: bool = False,
         high_pass: bool = False,
-        left_weights: bool = True,
-        right_weights: bool = True,
         edge_weights: bool = False,
-        learned_step: bool = True,
         linear: bool = False,
         second_linear: bool = False,
         input_dropout: float = 0.0,
         dropout: float = 0.5,
         activation: str = "elu",
+        make_layer: MakeSheafLayer = SheafDiffusion,
+        **options: Unpack[SheafOptions],
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
-        if activation not in _ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
+        check_at_least(1, num_layers=num_layers)
+        check_choice(_ACTIVATIONS, activation=activation)
         width = (stalk_dim + low_pass + high_pass) * hidden_channels
         layers = []
         for t in range(num_layers):
             learns = t == 0 or not linear  # a layer over the first one's sheaf gets identity maps, which have no parameters
             layers.append(
-                self._layer(
+                make_layer(
                     width,
                     stalk_dim,
-                    maps if learns else "identity",
-                    orthogonal=orthogonal,
+                    maps=maps if learns else "identity",
                     low_pass=low_pass,
                     high_pass=high_pass,
-                    left_weights=left_weights,
-                    right_weights=right_weights,
                     edge_weights=edge_weights and learns,
-                    learned_step=learned_step,
                     activation=None if activation == "none" else activation,
                     dropout=dropout,
                     map_dropout=dropout if t else 0.0,
+                    **options,
                 )
             )
         self.encoder = FeatureLinear(in_channels, width, dropout=input_dropout)
@@ -104,11 +123,8 @@ class SheafNetwork(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.head = nn.Linear(width, out_channels)
         self.linear = linear
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.activation = activation
-
-    def _layer(self, width: int, stalk_dim: int, maps: str, **options: Any) -> SheafDiffusion:
-        return SheafDiffusion(width, stalk_dim, maps, **options)
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
@@ -123,7 +139,7 @@ class SheafNetwork(nn.Module):
         csr = as_csr(adj, x.shape[0])
         sigma = _ACTIVATIONS[self.activation]
         h = self.encoder(x)
-        h = dropout(h if sigma is None else sigma(h), self.dropout, self.training)
+        h = self.dropout(h if sigma is None else sigma(h))
         if self.second is not None:
             h = self.second(h)
         sheaf: SheafLaplacian | None = None
@@ -144,8 +160,8 @@ class PolyNSD(SheafNetwork):
     Args:
         in_channels: Feature width F.
         out_channels: Number of classes C.
-        maps: As for `SheafNetwork`, like all others; the paper finds diagonal maps to be enough.
         degree: Degree of the polynomial, at least 1: how many edges far a layer reaches.
+        **options: Settings of `SheafNetwork`; the paper finds diagonal maps to be enough.
 
     Raises:
         ValueError: If a number is out of its range, a name is unknown, or maps do not exist for this stalk_dim.
@@ -153,49 +169,6 @@ class PolyNSD(SheafNetwork):
     Source: Borgi, Silvestri and Lio, arXiv:2512.00242; encoder, head and dropout are those of `SheafNetwork`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        maps: str = "diagonal",
-        orthogonal: str = "householder",
-        stalk_dim: int = 3,
-        hidden_channels: int = 16,
-        num_layers: int = 2,
-        low_pass: bool = False,
-        high_pass: bool = False,
-        left_weights: bool = True,
-        right_weights: bool = True,
-        edge_weights: bool = False,
-        learned_step: bool = True,
-        linear: bool = False,
-        second_linear: bool = False,
-        input_dropout: float = 0.0,
-        dropout: float = 0.5,
-        activation: str = "elu",
-        degree: int = 3,
-    ) -> None:
-        self.degree = degree  # the base class makes layers
-        super().__init__(
-            in_channels,
-            out_channels,
-            maps,
-            orthogonal,
-            stalk_dim,
-            hidden_channels,
-            num_layers,
-            low_pass,
-            high_pass,
-            left_weights,
-            right_weights,
-            edge_weights,
-            learned_step,
-            linear,
-            second_linear,
-            input_dropout,
-            dropout,
-            activation,
-        )
-
-    def _layer(self, width: int, stalk_dim: int, maps: str, **options: Any) -> SheafDiffusion:
-        return PolynomialSheafDiffusion(width, stalk_dim, maps, self.degree, **options)
+    def __init__(self, in_channels: int, out_channels: int, *, degree: int = 3, **options: Unpack[SheafNetworkOptions]) -> None:
+        make_layer = partial(PolynomialSheafDiffusion, degree=degree)
+        super().__init__(in_channels, out_channels, make_layer=make_layer, **options)

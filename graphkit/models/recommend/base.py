@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_at_least
 from graphkit.sparse import CSR
 
 
@@ -32,8 +33,7 @@ class Recommender(nn.Module, ABC):
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__()
-        if min(num_users, num_items) < 1:
-            raise ValueError(f"num_users and num_items must be at least 1, got {num_users} and {num_items}.")
+        check_at_least(1, num_users=num_users, num_items=num_items)
         self.num_users = num_users
         self.num_items = num_items
         self._interactions: CSR | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender
-from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
+from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
+from graphkit.sparse import gather
 
 
 class BPRMF(EmbeddingRecommender):
@@ -16,11 +18,7 @@ class BPRMF(EmbeddingRecommender):
     Args:
         num_users: Number of users.
         num_items: Number of items.
-        hidden_channels: Width d of the embeddings.
-        init: `normal`, or `xavier` (uniform, users and items apart).
-        init_std: Standard deviation of the `normal` initialization.
-        embedding_penalty: Weight lambda of the penalty on the embeddings.
-        penalty: How they are penalized, see `pairwise_loss`.
+        **options: Arguments of `Pairwise`.
 
     Raises:
         ValueError: If a choice is unknown.
@@ -28,25 +26,16 @@ class BPRMF(EmbeddingRecommender):
     Source: Rendle et al., BPR, UAI 2009, without item biases, as in LightGCN's comparison.
     """
 
-    def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        hidden_channels: int = 64,
-        init: str = "normal",
-        init_std: float = 0.1,
-        embedding_penalty: float = 1e-4,
-        penalty: str = "half-squared",
-    ) -> None:
+    def __init__(self, num_users: int, num_items: int, **options: Unpack[PairwiseOptions]) -> None:
         super().__init__(num_users, num_items)
-        self.embedding_penalty = embedding_penalty
-        self.penalty = check_penalty(penalty)
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, init, init_std)
+        pairwise = Pairwise(**options)
+        self.embedding_penalty, self.penalty = pairwise.embedding_penalty, pairwise.penalty
+        self.embedding = pairwise.table(num_users, num_items)
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
-        ego = self.embedding[nodes]
+        ego = gather(self.embedding, nodes)
         return pairwise_loss(ego, ego, place, users.numel(), self.embedding_penalty, self.penalty)
 
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:

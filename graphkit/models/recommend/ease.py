@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from graphkit.layers.checks import check_positive
 from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
 from graphkit.sparse import CSR, dense_product
 
@@ -25,10 +26,9 @@ class EASE(HistoryRecommender):
     Source: Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, arXiv:1905.03375.
     """
 
-    def __init__(self, num_users: int, num_items: int, regularization: float = 500.0, max_memory_gb: float = 4.0) -> None:
+    def __init__(self, num_users: int, num_items: int, *, regularization: float = 500.0, max_memory_gb: float = 4.0) -> None:
         super().__init__(num_users, num_items)
-        if regularization <= 0:
-            raise ValueError(f"regularization must be positive, got {regularization}.")
+        check_positive(regularization=regularization)
         self.regularization, self.max_memory_gb = regularization, max_memory_gb
 
     def fit(self, interactions: CSR) -> None:

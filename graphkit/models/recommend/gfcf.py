@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphkit.layers.checks import check_at_least
 from graphkit.models.recommend.history import FilterRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
 from graphkit.sparse import CSR
@@ -25,12 +26,10 @@ class GFCF(FilterRecommender):
     Source: Shen et al., How Powerful is Graph Convolution for Recommendation?, CIKM 2021, arXiv:2108.07567.
     """
 
-    def __init__(self, num_users: int, num_items: int, alpha: float = 0.3, rank: int = 256) -> None:
+    def __init__(self, num_users: int, num_items: int, *, alpha: float = 0.3, rank: int = 256) -> None:
         super().__init__(num_users, num_items)
-        if alpha < 0:
-            raise ValueError(f"alpha must be at least 0, got {alpha}.")
-        if rank < 1:
-            raise ValueError(f"rank must be at least 1, got {rank}.")
+        check_at_least(0, alpha=alpha)
+        check_at_least(1, rank=rank)
         self.alpha, self.rank = alpha, rank
 
     def fit(self, interactions: CSR) -> None:

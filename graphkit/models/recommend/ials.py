@@ -12,6 +12,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from graphkit.layers.checks import check_at_least, check_positive
 from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
 from graphkit.sparse import CSR
 
@@ -43,16 +44,16 @@ class IALS(EmbeddingRecommender):
         self,
         num_users: int,
         num_items: int,
+        *,
         factors: int = 64,
         regularization: float = 0.01,
         confidence: float = 1.0,
         iterations: int = 15,
     ) -> None:
         super().__init__(num_users, num_items)
-        if min(factors, iterations) < 1:
-            raise ValueError(f"factors and iterations must be at least 1, got {factors} and {iterations}.")
-        if regularization < 0 or confidence <= 0:
-            raise ValueError(f"regularization must not be negative, confidence positive, got {regularization}, {confidence}.")
+        check_at_least(1, factors=factors, iterations=iterations)
+        check_at_least(0, regularization=regularization)
+        check_positive(confidence=confidence)
         self._library, self._limit_threads = load_libraries()
         self.factors, self.regularization, self.confidence, self.iterations = factors, regularization, confidence, iterations
         self._solver: Any = None

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from graphkit.layers.checks import check_at_least, check_positive
 from graphkit.models.recommend.pairwise import batch_nodes, embedding_table, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.models.recommend.svd import top_singular_vectors
-from graphkit.sparse import CSR, polynomial
+from graphkit.sparse import CSR, gather, incidence_of, polynomial
 
 BLOCK = 512
 """Rows contrasted with all nodes at a time; their logits are computed again in the backward pass instead of kept."""
@@ -52,6 +53,7 @@ class LightGCL(PropagatedRecommender):
         self,
         num_users: int,
         num_items: int,
+        *,
         hidden_channels: int = 64,
         num_layers: int = 2,
         rank: int = 5,
@@ -61,13 +63,11 @@ class LightGCL(PropagatedRecommender):
         decay: float = 1e-7,
     ) -> None:
         super().__init__(num_users, num_items)
-        if min(num_layers, rank) < 1:
-            raise ValueError(f"num_layers and rank must be at least 1, got {num_layers} and {rank}")
-        if min(temperature, positive_limit) <= 0:
-            raise ValueError(f"temperature and positive_limit must be positive, got {temperature} and {positive_limit}")
+        check_at_least(1, num_layers=num_layers, rank=rank)
+        check_positive(temperature=temperature, positive_limit=positive_limit)
         self.num_layers, self.rank, self.temperature = num_layers, rank, temperature
         self.contrast_weight, self.positive_limit, self.decay = contrast_weight, positive_limit, decay
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, "xavier", 0.0)
+        self.embedding = embedding_table(num_users, num_items, hidden_channels, init="xavier", init_std=0.0)
         self._views: tuple[Tensor, Tensor] | None = None
 
     def coefficients(self) -> Sequence[float]:
@@ -90,24 +90,32 @@ class LightGCL(PropagatedRecommender):
         if self._views is None:
             raise RuntimeError("call fit() with the training interactions before using LightGCL.")
         left, right = self._views
+        sizes = [self.num_users, self.num_items]
         partial = polynomial(self.a_hat, (1.0,) * self.num_layers, self.embedding)
         final = self.a_hat @ partial + self.embedding
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
-        ranking = pairwise_loss(final[nodes], final[nodes], place, users.numel(), 0.0, "half-squared")
-        of_users, of_items = self.embedding[: self.num_users], self.embedding[self.num_users :]
-        low_users = of_users[users] + left[users] @ (right.t() @ partial[self.num_users :])
+        # Each table is read once, at the distinct nodes: its gradient, as large as the table, is made once.
+        readers = incidence_of(nodes, sum(sizes))
+        rows, ego = gather(final, nodes, readers), gather(self.embedding, nodes, readers)
+        ranking = pairwise_loss(rows, ego, place, users.numel(), 0.0, "half-squared")
+        parts = [users.numel(), place.numel() - users.numel()]
+        readers = incidence_of(place, nodes.numel())
+        users_final, items_final = gather(rows, place, readers).split(parts)
+        users_ego, items_ego = gather(ego, place, readers).split(parts)
+        all_users, all_items = final.split(sizes)
+        partial_users, partial_items = partial.split(sizes)
         items = torch.cat([positives, negatives.flatten()])
-        low_items = of_items[items] + right[items] @ (left.t() @ partial[: self.num_users])
-        contrast = self._contrast(low_users, final[: self.num_users], users)
-        contrast = contrast + self._contrast(low_items, final[self.num_users :], items)
+        low_users = users_ego + left[users] @ (right.t() @ partial_items)
+        low_items = items_ego + right[items] @ (left.t() @ partial_users)
+        contrast = self._contrast(low_users, all_users, users_final) + self._contrast(low_items, all_items, items_final)
         return ranking + self.contrast_weight * contrast + self.decay * self.embedding.square().sum()
 
-    def _contrast(self, low: Tensor, final: Tensor, nodes: Tensor) -> Tensor:
-        """C for rows g = `low` [B, d] of the nodes [B] among all rows e = `final` [n, d]."""
+    def _contrast(self, low: Tensor, final: Tensor, own: Tensor) -> Tensor:
+        """C for rows g = `low` [B, d] of nodes whose e are `own` [B, d], among all rows e = `final` [n, d]."""
 
         def against_all(rows: Tensor, table: Tensor) -> Tensor:
             return torch.logsumexp(rows @ table.t() / self.temperature, dim=1).sum()
 
         parts = [cast(Tensor, checkpoint(against_all, rows, final, use_reentrant=False)) for rows in low.split(BLOCK)]
-        agreement = (low * final[nodes]).sum(1) / self.temperature
-        return torch.stack(parts).sum() / nodes.numel() - agreement.clamp(-self.positive_limit, self.positive_limit).mean()
+        agreement = (low * own).sum(1) / self.temperature
+        return torch.stack(parts).sum() / len(low) - agreement.clamp(-self.positive_limit, self.positive_limit).mean()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor
 
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
-from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
+from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
 from graphkit.models.recommend.propagated import PropagatedRecommender
 from graphkit.sparse import polynomial_rows
 
@@ -20,13 +21,9 @@ class LightGCN(PropagatedRecommender):
     Args:
         num_users: Number of users.
         num_items: Number of items.
-        hidden_channels: Width d of the embeddings.
         num_layers: Rounds of propagation K, at least 1; without any it is BPR-MF.
         layer_weights: `mean` for alpha_k = 1 / (K + 1), or `learned`.
-        init: `normal`, or `xavier` (uniform, users and items apart).
-        init_std: Standard deviation of the `normal` initialization.
-        embedding_penalty: Weight lambda of the penalty on E0.
-        penalty: How E0 is penalized, see `pairwise_loss`.
+        **options: Arguments of `Pairwise`, for E0.
 
     Raises:
         ValueError: If `num_layers` is below 1, or a choice is unknown.
@@ -39,21 +36,18 @@ class LightGCN(PropagatedRecommender):
         self,
         num_users: int,
         num_items: int,
-        hidden_channels: int = 64,
+        *,
         num_layers: int = 3,
         layer_weights: str = "mean",
-        init: str = "normal",
-        init_std: float = 0.1,
-        embedding_penalty: float = 1e-4,
-        penalty: str = "half-squared",
+        **options: Unpack[PairwiseOptions],
     ) -> None:
         super().__init__(num_users, num_items)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}; without propagation use BPR-MF")
-        self.embedding_penalty = embedding_penalty
-        self.penalty = check_penalty(penalty)
-        self.propagation = LightGCNPropagation(num_layers, layer_weights)
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, init, init_std)
+        pairwise = Pairwise(**options)
+        self.embedding_penalty, self.penalty = pairwise.embedding_penalty, pairwise.penalty
+        self.propagation = LightGCNPropagation(num_layers, weights=layer_weights)
+        self.embedding = pairwise.table(num_users, num_items)
 
     def coefficients(self) -> Sequence[float] | Tensor:
         """The weights alpha_0, ..., alpha_K of the rounds."""

@@ -5,11 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphkit.layers.checks import check_at_least
 from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
 from graphkit.sparse import CSR, dense_product, top_columns
 
 
-class ItemKNN(HistoryRecommender):
+class NeighborRecommender(HistoryRecommender):
+    """A recommender that adds up similarities of nearest neighbors.
+
+    Args:
+        num_users: Number of users.
+        num_items: Number of items.
+        num_neighbors: Neighbors that are added up, at least 1.
+        shrinkage: Added to the denominator of the cosine, at least 0.
+    """
+
+    def __init__(self, num_users: int, num_items: int, *, num_neighbors: int = 100, shrinkage: float = 0.0) -> None:
+        super().__init__(num_users, num_items)
+        check_at_least(1, num_neighbors=num_neighbors)
+        check_at_least(0, shrinkage=shrinkage)
+        self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
+
+
+class ItemKNN(NeighborRecommender):
     """s_ui = sum over the items j of user u among the k nearest neighbors of item i of sim(i, j).
 
     sim(i, j) = <r_i, r_j> / (|r_i| |r_j| + shrinkage), with r_i item i's column of the interactions. An item is no neighbor
@@ -23,11 +41,6 @@ class ItemKNN(HistoryRecommender):
 
     Source: Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, WWW 2001.
     """
-
-    def __init__(self, num_users: int, num_items: int, num_neighbors: int = 100, shrinkage: float = 0.0) -> None:
-        super().__init__(num_users, num_items)
-        check_settings(num_neighbors, shrinkage)
-        self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
 
     def fit(self, interactions: CSR) -> None:
         """Find every item's nearest neighbors, a block of items at a time; k similarities an item are kept."""
@@ -48,7 +61,7 @@ class ItemKNN(HistoryRecommender):
         return dense_product(histories, self.similarity.t(), self.dtype)
 
 
-class UserKNN(HistoryRecommender):
+class UserKNN(NeighborRecommender):
     """s_ui = sum over the k nearest neighbors v of user u of sim(u, v) r_vi.
 
     sim(u, v) = <r_u, r_v> / (|r_u| |r_v| + shrinkage), with r_u user u's row of the interactions. A user is no neighbor of
@@ -63,11 +76,6 @@ class UserKNN(HistoryRecommender):
 
     Source: Sarwar et al., Analysis of Recommendation Algorithms for E-Commerce, EC 2000.
     """
-
-    def __init__(self, num_users: int, num_items: int, num_neighbors: int = 100, shrinkage: float = 0.0) -> None:
-        super().__init__(num_users, num_items)
-        check_settings(num_neighbors, shrinkage)
-        self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
 
     def fit(self, interactions: CSR) -> None:
         """Take the interactions and the length of every user's row."""
@@ -94,14 +102,6 @@ class UserKNN(HistoryRecommender):
             near = sparse_rows(*nearest(similar, self.num_neighbors), self.num_users)
             out[rows[0] : rows[-1] + 1] = dense_product(near, self.interactions, self.dtype)
         return out
-
-
-def check_settings(num_neighbors: int, shrinkage: float) -> None:
-    """ValueError for settings that select no neighbors or make similarities grow."""
-    if num_neighbors < 1:
-        raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}.")
-    if shrinkage < 0:
-        raise ValueError(f"shrinkage must be at least 0, got {shrinkage}.")
 
 
 def squared_lengths(matrix: CSR, dtype: torch.dtype) -> Tensor:

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from graphkit.layers.checks import check_choice
+from graphkit.sparse import gather
 
 INITIALIZATIONS = ("normal", "xavier")
 PENALTIES = ("half-squared", "unique-squared", "norm")
 
 
-def embedding_table(num_users: int, num_items: int, channels: int, init: str, init_std: float) -> nn.Parameter:
+class PairwiseOptions(TypedDict, total=False):
+    """Arguments of `Pairwise` that models pass on."""
+
+    hidden_channels: int
+    init: str
+    init_std: float
+    embedding_penalty: float
+    penalty: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairwise:
+    """How the embeddings of a model start, and how its `pairwise_loss` penalizes them.
+
+    Attributes:
+        hidden_channels: Width d of the embeddings.
+        init: `normal`, or `xavier` (uniform, users and items apart).
+        init_std: Standard deviation of the `normal` initialization.
+        embedding_penalty: Weight lambda of the penalty on the trained embeddings, at least 0.
+        penalty: How they are penalized, see `pairwise_loss`.
+
+    Raises:
+        ValueError: If a choice is unknown.
+    """
+
+    hidden_channels: int = 64
+    init: str = "normal"
+    init_std: float = 0.1
+    embedding_penalty: float = 1e-4
+    penalty: str = "half-squared"
+
+    def __post_init__(self) -> None:
+        check_choice(INITIALIZATIONS, init=self.init)
+        check_choice(PENALTIES, penalty=self.penalty)
+
+    def table(self, num_users: int, num_items: int) -> nn.Parameter:
+        """The embeddings at first [num_users + num_items, hidden_channels]."""
+        return embedding_table(num_users, num_items, self.hidden_channels, init=self.init, init_std=self.init_std)
+
+
+def embedding_table(num_users: int, num_items: int, channels: int, *, init: str, init_std: float) -> nn.Parameter:
     """Embeddings [num_users + num_items, channels]: N(0, init_std^2), or Xavier uniform for users and for items apart.
 
     Raises:
         ValueError: If `init` is not one of `INITIALIZATIONS`.
     """
-    if init not in INITIALIZATIONS:
-        raise ValueError(f"init must be one of {', '.join(INITIALIZATIONS)}, got {init!r}")
+    check_choice(INITIALIZATIONS, init=init)
     table = nn.Parameter(torch.empty(num_users + num_items, channels))
     if init == "normal":
         nn.init.normal_(table, std=init_std)
@@ -25,13 +70,6 @@ def embedding_table(num_users: int, num_items: int, channels: int, init: str, in
         for part in table.data.split([num_users, num_items]):
             nn.init.xavier_uniform_(part)
     return table
-
-
-def check_penalty(penalty: str) -> str:
-    """Return `penalty` if it is one of `PENALTIES`, else raise ValueError."""
-    if penalty not in PENALTIES:
-        raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}, got {penalty!r}")
-    return penalty
 
 
 def batch_nodes(users: Tensor, positives: Tensor, negatives: Tensor, num_users: int) -> tuple[Tensor, Tensor]:
@@ -73,7 +111,7 @@ def pairwise_loss(final: Tensor, ego: Tensor, place: Tensor, batch: int, weight:
         The loss, a scalar.
     """
     # One gather for all: the gradients of repeated nodes are summed in one small table.
-    user, positive, negative = final[place].split([batch, batch, place.numel() - 2 * batch])
+    user, positive, negative = gather(final, place).split([batch, batch, place.numel() - 2 * batch])
     positive_score = (user * positive).sum(1, keepdim=True)
     negative_score = torch.einsum("bd,brd->br", user, negative.view(batch, -1, final.size(1)))
     # softplus would do, but torch's is linear from 20 on.
@@ -81,10 +119,11 @@ def pairwise_loss(final: Tensor, ego: Tensor, place: Tensor, batch: int, weight:
     if weight == 0:
         return loss
     if penalty == "half-squared":
-        size = ego.square().sum(1)[place].sum() / 2
+        times = torch.bincount(place, minlength=ego.size(0))
+        size = (ego.square().sum(1) * times).sum() / 2
     elif penalty == "unique-squared":
         size = ego.square().sum()
     else:
-        parts = ego[place].split([batch, batch, place.numel() - 2 * batch])
+        parts = gather(ego, place).split([batch, batch, place.numel() - 2 * batch])
         size = torch.stack([torch.linalg.vector_norm(part) for part in parts]).sum()
     return loss + weight * size / batch

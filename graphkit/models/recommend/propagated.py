@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
-from graphkit.sparse import CSR, polynomial
+from graphkit.sparse import CSR, normalize, polynomial
 
 
 class PropagatedRecommender(EmbeddingRecommender):
@@ -32,7 +32,7 @@ class PropagatedRecommender(EmbeddingRecommender):
     def fit(self, interactions: CSR) -> None:
         """Keep A_hat of the training interactions, see `Recommender.fit`; their values weigh the edges."""
         super().fit(interactions)
-        self._a_hat = bipartite(interactions).gcn_norm(self_loops=False)
+        self._a_hat = normalize(bipartite(interactions), "gcn", self_loops=False)
 
     @property
     def a_hat(self) -> CSR:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Unpack, cast
 
 import torch
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_choice
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
 from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
-from graphkit.models.recommend.pairwise import batch_nodes, check_penalty, embedding_table, pairwise_loss
-from graphkit.sparse import CSR
+from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
+from graphkit.sparse import CSR, gather, incidence_of
 
 COMBINATIONS = ("mean", "concat")
 
@@ -40,17 +41,13 @@ class SheafRecommender(EmbeddingRecommender):
     Args:
         num_users: Number of users.
         num_items: Number of items.
-        hidden_channels: Width of the trained embeddings, a multiple of `stalk_dim`.
         num_layers: Steps K, at least 1; without any it is BPR-MF.
         maps: Restriction maps: `identity`, `diagonal`, `orthogonal` or `general`. Orthogonal ones start as a plain diffusion;
             diagonal and general ones start near zero, which diffuses little until they are trained.
         stalk_dim: Dimension of the stalks, and with it of the maps.
         activation: Sigma: `elu`, `tanh` or `none`.
         combine: `mean` or `concat`.
-        init: `normal`, or `xavier` (uniform, users and items apart).
-        init_std: Standard deviation of the `normal` initialization.
-        embedding_penalty: Weight of the penalty on E0.
-        penalty: How E0 is penalized, see `pairwise_loss`.
+        **options: Arguments of `Pairwise`, for E0; `hidden_channels` is a multiple of `stalk_dim`.
 
     Raises:
         ValueError: If `num_layers` is below 1, a choice is unknown, or the widths do not fit.
@@ -65,33 +62,30 @@ class SheafRecommender(EmbeddingRecommender):
         self,
         num_users: int,
         num_items: int,
-        hidden_channels: int = 64,
+        *,
         num_layers: int = 3,
         maps: str = "orthogonal",
         stalk_dim: int = 2,
         activation: str = "elu",
         combine: str = "mean",
-        init: str = "normal",
-        init_std: float = 0.1,
-        embedding_penalty: float = 1e-4,
-        penalty: str = "half-squared",
+        **options: Unpack[PairwiseOptions],
     ) -> None:
         super().__init__(num_users, num_items)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}; without diffusion use BPR-MF")
-        if combine not in COMBINATIONS:
-            raise ValueError(f"combine must be one of {', '.join(COMBINATIONS)}, got {combine!r}")
+        check_choice(COMBINATIONS, combine=combine)
         self.combine = combine
-        self.embedding_penalty = embedding_penalty
-        self.penalty = check_penalty(penalty)
+        pairwise = Pairwise(**options)
+        self.embedding_penalty, self.penalty = pairwise.embedding_penalty, pairwise.penalty
         sigma = None if activation == "none" else activation
         layers = [
-            SheafDiffusion(hidden_channels, stalk_dim, maps, learned_step=False, activation=sigma) for _ in range(num_layers)
+            SheafDiffusion(pairwise.hidden_channels, stalk_dim, maps=maps, learned_step=False, activation=sigma)
+            for _ in range(num_layers)
         ]
         for layer in layers:
             nn.init.eye_(cast(Tensor, layer.right))
         self.layers = nn.ModuleList(layers)
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, init, init_std)
+        self.embedding = pairwise.table(num_users, num_items)
         self._graph: CSR | None = None
         self._items: list[_ItemState] | None = None
 
@@ -110,7 +104,8 @@ class SheafRecommender(EmbeddingRecommender):
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`; the diffusion covers the whole graph."""
         nodes, place = batch_nodes(users, positives, negatives, self.num_users)
-        states = [state[nodes] for state in self._diffuse()]
+        readers = incidence_of(nodes, self.embedding.size(0))
+        states = [gather(state, nodes, readers) for state in self._diffuse()]
         return pairwise_loss(self._combined(states), states[0], place, users.numel(), self.embedding_penalty, self.penalty)
 
     def compute_embeddings(self) -> tuple[Tensor, Tensor]:

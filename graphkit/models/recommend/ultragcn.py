@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
 from graphkit.models.recommend.history import rows_at_a_time, take_rows
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
-from graphkit.sparse import CSR, dense_product
+from graphkit.sparse import CSR, dense_product, gather
 
 ITEM_GRAPHS = ("paper", "code")
 
@@ -66,6 +67,7 @@ class UltraGCN(EmbeddingRecommender):
         self,
         num_users: int,
         num_items: int,
+        *,
         hidden_channels: int = 64,
         init_std: float = 1e-4,
         w1: float = 1e-6,
@@ -79,14 +81,12 @@ class UltraGCN(EmbeddingRecommender):
         decay: float = 1e-4,
     ) -> None:
         super().__init__(num_users, num_items)
-        if num_neighbors < 1:
-            raise ValueError(f"num_neighbors must be at least 1, got {num_neighbors}")
-        if item_graph not in ITEM_GRAPHS:
-            raise ValueError(f"item_graph must be one of {', '.join(ITEM_GRAPHS)}, got {item_graph!r}")
+        check_at_least(1, num_neighbors=num_neighbors)
+        check_choice(ITEM_GRAPHS, item_graph=item_graph)
         self.w1, self.w2, self.w3, self.w4 = w1, w2, w3, w4
         self.negative_weight, self.item_weight, self.decay = negative_weight, item_weight, decay
         self.num_neighbors, self.item_graph = num_neighbors, item_graph
-        self.embedding = embedding_table(num_users, num_items, hidden_channels, "normal", init_std)
+        self.embedding = embedding_table(num_users, num_items, hidden_channels, init="normal", init_std=init_std)
         self._fitted: _Fitted | None = None
 
     def fit(self, interactions: CSR) -> None:
@@ -111,12 +111,15 @@ class UltraGCN(EmbeddingRecommender):
             found, weight = nearest(common * scale, self.num_neighbors)
             neighbors.append(found)
             weights.append(weight.to(dtype))
-        self._fitted = _Fitted(user_factor, item_factor, torch.cat(neighbors), torch.cat(weights))
+        self._fitted = _Fitted(
+            user_factor=user_factor, item_factor=item_factor, items=torch.cat(neighbors), weights=torch.cat(weights)
+        )
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
         graph = self._graph()
-        user, items = self.embedding[users], self.embedding[self.num_users :]
+        of_users, items = torch.split(self.embedding, [self.num_users, self.num_items])
+        user = gather(of_users, users)
         near = graph.items[positives]
         wanted = torch.cat([positives.unsqueeze(1), near, negatives], dim=1)
         positive, neighbor, negative = _item_scores(user, items, wanted).split([1, near.size(1), negatives.size(1)], dim=1)
@@ -155,4 +158,4 @@ def _item_scores(user: Tensor, items: Tensor, wanted: Tensor) -> Tensor:
     """<user_b, items_wanted[b, r]> [B, R]: through all scores where they take less room than the items' gathered rows."""
     if wanted.size(1) * user.size(1) > items.size(0):
         return (user @ items.t()).gather(1, wanted)
-    return torch.einsum("bd,brd->br", user, items[wanted])
+    return torch.einsum("bd,brd->br", user, gather(items, wanted))

@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.row_sums import add_close_rows, add_to_close_rows
 
 COMMON, LEFT, RIGHT = 0, 1, 2
@@ -46,7 +47,7 @@ def _combine(a: Any, b: Any, which: int) -> Any:
     return b & ~a
 
 
-@njit(cache=True)
+@kernel()
 def _lower_bound(col: Any, lo: int, hi: int, value: int) -> int:
     while lo < hi:
         middle = (lo + hi) // 2
@@ -57,7 +58,7 @@ def _lower_bound(col: Any, lo: int, hi: int, value: int) -> int:
     return lo
 
 
-@njit(cache=True)
+@kernel()
 def _walk_bits(bits: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
     """Write the members with columns in 64-column words [start, stop) to `out`, return how many."""
     count = 0
@@ -71,7 +72,7 @@ def _walk_bits(bits: Any, i: int, j: int, which: int, start: int, stop: int, out
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _walk_sorted(rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
     """Write the members with columns in [start, stop) to `out`, return how many."""
     if which == RIGHT:
@@ -101,7 +102,7 @@ def _walk_sorted(rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, s
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _walk(bits: Any, rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
     """Members with columns in [start, stop); both are multiples of 64 when the rows are packed."""
     if bits.shape[0] > 0:
@@ -109,7 +110,7 @@ def _walk(bits: Any, rowptr: Any, col: Any, keep: Any, i: int, j: int, which: in
     return _walk_sorted(rowptr, col, keep, i, j, which, start, stop, out)
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def pack(rowptr: Any, col: Any, keep: Any, bits: Any) -> None:
     """Set the bit of every present entry; `bits` [N, words] holds zeros."""
     for i in prange(rowptr.shape[0] - 1):
@@ -118,14 +119,14 @@ def pack(rowptr: Any, col: Any, keep: Any, bits: Any) -> None:
                 bits[i, col[e] // 64] |= np.uint64(1) << np.uint64(col[e] % 64)
 
 
-@njit(cache=True)
+@kernel()
 def clear(row: Any, col: Any, bits: Any) -> None:
     """Clear the bits of these entries."""
     for e in range(row.shape[0]):
         bits[row[e], col[e] // 64] &= ~(np.uint64(1) << np.uint64(col[e] % 64))
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def count(bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, out: Any) -> None:
     """Number of members of each pair."""
     num_cols = rowptr.shape[0] - 1
@@ -142,7 +143,7 @@ def count(bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, wh
                 out[p] = _walk_sorted(rowptr, col, keep, left[p], right[p], which, 0, num_cols, found)
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def fill(
     bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, pointer: Any, out: Any
 ) -> None:
@@ -157,7 +158,7 @@ def fill(
                 out[pointer[p] + k] = found[k]
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def pool(
     bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, bounds: Any, x: Any, out: Any
 ) -> None:
@@ -178,7 +179,7 @@ def pool(
                 add_close_rows(out, p, x, found, size)
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def spread(
     bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, bounds: Any, g: Any, out: Any
 ) -> None:

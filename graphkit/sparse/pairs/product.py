@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.structure import untraced
 
@@ -77,7 +78,7 @@ class _PairProduct(torch.autograd.Function):
         return gradient, None
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def _product(x: Any, left: Any, right: Any, out: Any) -> None:
     for p in prange(out.shape[0]):
         i, j = np.uint64(left[p]), np.uint64(right[p])
@@ -85,7 +86,7 @@ def _product(x: Any, left: Any, right: Any, out: Any) -> None:
             out[p, f] = x[i, f] * x[j, f]
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def _gather(rowptr: Any, pair: Any, other: Any, x: Any, g: Any, out: Any) -> None:
     for node in prange(out.shape[0]):
         for f in range(out.shape[1]):

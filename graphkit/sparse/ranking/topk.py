@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from torch import Tensor
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.structure import untraced
@@ -86,7 +87,7 @@ def _by_sorting(scores: Tensor, k: int, rowptr: Tensor, col: Tensor, rows: Tenso
     return torch.nn.functional.pad(best, (0, missing), value=-torch.inf), torch.nn.functional.pad(where, (0, missing), value=-1)
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def _best(scores: Any, rowptr: Any, col: Any, rows: Any, best: Any, where: Any, unranked: Any) -> None:
     size, k = scores.shape[1], best.shape[1]
     for i in prange(scores.shape[0]):
@@ -120,7 +121,7 @@ def _best(scores: Any, rowptr: Any, col: Any, rows: Any, best: Any, where: Any, 
                     bar = best[i, k - 1]
 
 
-@njit(cache=True)
+@kernel()
 def _holds(col: Any, low: int, high: int, column: int) -> Any:
     stop = high
     while low < high:

@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from torch import Tensor
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.csr import CSR
 
@@ -103,7 +104,7 @@ class TripleSampler:
         return Triples(users, positives, negatives)
 
 
-@njit(parallel=True, cache=True)
+@kernel(parallel=True)
 def _triples(
     rowptr: Any,
     col: Any,
@@ -136,7 +137,7 @@ def _triples(
                 negatives[t, r] = _free_item(col, first, last, _below(state, np.uint64(2 + r), free))
 
 
-@njit(cache=True)
+@kernel()
 def _free_item(col: Any, first: int, last: int, rank: int) -> int:
     """The item with `rank` free items below it; `col[first:last]` are the taken ones, ascending."""
     low, high = first, last  # the number of taken items below the sought one is found by bisection
@@ -149,7 +150,7 @@ def _free_item(col: Any, first: int, last: int, rank: int) -> int:
     return rank + (low - first)
 
 
-@njit(cache=True)
+@kernel()
 def _mix(x: Any) -> Any:
     """The finalizer of SplitMix64: a bijection of 64 bits without visible structure."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
@@ -158,7 +159,7 @@ def _mix(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True)
+@kernel()
 def _below(state: Any, place: Any, bound: int) -> Any:
     """A number in [0, bound), bound < 2^32, exactly uniform: the upper half of 32 random bits times bound (Lemire 2019)."""
     n = np.uint64(bound)

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 from torch.nn import functional
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import share, take
 
 _WORD = ir.IntType(32)
@@ -79,7 +80,7 @@ def threshold(p: float) -> int:
     return min(round(p * 2**32), 2**32 - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def _dropped(counter: Any, x: Any, scale: Any, dropping: int, seed: int, out: Any) -> None:
     limit, factor, zero = np.uint32(dropping), scale[0], scale[0] - scale[0]
     piece = take(counter)

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, prange, types
+from numba import prange, types
 from numba.extending import overload
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.rows.dropout import draw, dropout, new_seed, row_key, threshold
 from graphkit.sparse.structure import untraced
@@ -141,7 +142,7 @@ def _compile_narrow(value, like):  # type: ignore[no-untyped-def]
     return lambda value, like: value
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(parallel=True, fastmath={"reassoc", "contract", "nsz"})
 def _forward(
     x: Any,
     weight: Any,
@@ -189,7 +190,7 @@ def _forward(
                     out[r, f] = _narrow(max(kept, zero), out[r, f])
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(parallel=True, fastmath={"reassoc", "contract", "nsz"})
 def _backward(
     x: Any,
     weight: Any,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.structure import Structure, assemble, lasting, untraced
+from graphkit.sparse.entries import assemble
+from graphkit.sparse.memo import remember
+from graphkit.sparse.structure import Structure, lasting, untraced
 
 
 class EdgeEnds:
@@ -31,7 +32,7 @@ class EdgeEnds:
         row, col = structure.row, structure.col
         self._entries = (row != col).nonzero().flatten()
         edges = torch.stack([col[self._entries], row[self._entries]])
-        # An object of its own: the cache below must not keep its key alive.
+        # An object of its own: what is remembered of a pattern must not keep it alive.
         both = edges if structure.symmetric else torch.cat([edges, edges.flip(0)], dim=1)
         self.structure = assemble(both, (n, n)).structure
         self.structure.t()
@@ -72,17 +73,10 @@ class EdgeEnds:
         return (there + there[self.twin]) / (count + count[self.twin]).clamp(min=1)
 
 
-_ends: weakref.WeakKeyDictionary[Structure, EdgeEnds] = weakref.WeakKeyDictionary()
-_weighted: weakref.WeakKeyDictionary[CSR, CSR] = weakref.WeakKeyDictionary()
-
-
 @untraced
-@lasting
 def edge_ends(structure: Structure) -> EdgeEnds:
     """The undirected edges of a pattern, found once and kept as long as the pattern lives."""
-    if structure not in _ends:
-        _ends[structure] = EdgeEnds(structure)
-    return _ends[structure]
+    return remember(lambda: EdgeEnds(structure), "edge ends", structure)
 
 
 @untraced
@@ -95,13 +89,4 @@ def undirected(csr: CSR) -> tuple[EdgeEnds, CSR]:
         ValueError: The operator is not square, or a weight is negative.
     """
     ends = edge_ends(csr.structure)
-    if csr.requires_grad:
-        return ends, ends.adjacency(ends.weights(csr))
-    if csr not in _weighted:
-        _weighted[csr] = _lasting_adjacency(ends, csr)
-    return ends, _weighted[csr]
-
-
-@lasting
-def _lasting_adjacency(ends: EdgeEnds, csr: CSR) -> CSR:
-    return ends.adjacency(ends.weights(csr))
+    return ends, remember(lambda: ends.adjacency(ends.weights(csr)), "undirected", csr)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import take
 from graphkit.sparse.sheaf.block_products import (
     set_diagonal_gradients,
@@ -25,7 +24,7 @@ from graphkit.sparse.sheaf.block_products import (
 from graphkit.sparse.sheaf.block_sums import set_blocks, set_dots, set_ends, set_sums
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def add_ends(counter: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, out: Any) -> None:
     """out[e, 0] = nodes[i, 0] + nodes[col[e], 1] for the entries e of row i and nodes [N, 2, C]."""
     block = take(counter)
@@ -35,7 +34,7 @@ def add_ends(counter: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, out: 
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def sum_ends(counter: Any, blocks: Any, rowptr: Any, twin: Any, values: Any, out: Any) -> None:
     """out[i, 0] = sum of values[e, 0] over the entries e of row i, out[i, 1] = that of values[twin[e], 0]."""
     last = twin.shape[0] - 1
@@ -46,7 +45,7 @@ def sum_ends(counter: Any, blocks: Any, rowptr: Any, twin: Any, values: Any, out
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def products(counter: Any, size: Any, blocks: Any, rowptr: Any, twin: Any, f: Any, weight: Any, out: Any, degree: Any) -> None:
     """T_e = w_e F_e^T F_twin(e) for maps f [2 m, d d], and the degrees D_i = the sum of w_e F_e^T F_e over row i.
 
@@ -64,7 +63,7 @@ def products(counter: Any, size: Any, blocks: Any, rowptr: Any, twin: Any, f: An
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def products_backward(
     counter: Any,
     size: Any,
@@ -91,7 +90,7 @@ def products_backward(
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def tanh_products(
     counter: Any, size: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, weight: Any, out: Any, degree: Any
 ) -> None:
@@ -107,7 +106,7 @@ def tanh_products(
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def tanh_products_backward(
     counter: Any,
     size: Any,
@@ -139,7 +138,7 @@ def tanh_products_backward(
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def scaled(
     counter: Any, size: Any, more: Any, blocks: Any, nodes: Any, root: Any, fixed: Any, ones: Any, x: Any, out: Any
 ) -> None:
@@ -154,7 +153,7 @@ def scaled(
         block = take(counter)
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def diffused(
     counter: Any,
     size: Any,

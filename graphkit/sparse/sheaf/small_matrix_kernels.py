@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import take
 from graphkit.sparse.sheaf.block_products import set_reflection_gradients, set_reflections
 
 _TASK = 256  # matrices a task
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def reflect(counter: Any, size: Any, theta: Any, out: Any) -> None:
     """Products of Householder reflections, Q = H_1 ... H_d; out [ends, d d]. `size` is any tuple of length d.
 
@@ -26,7 +27,7 @@ def reflect(counter: Any, size: Any, theta: Any, out: Any) -> None:
         first = take(counter) * _TASK
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def reflect_backward(counter: Any, size: Any, theta: Any, out: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect`."""
     first = take(counter) * _TASK
@@ -49,7 +50,7 @@ def _reflections_of_three(theta: Any, k: Any) -> Any:
     return (a, b, c), (n, m), (g11, g12, g22), (a * g11 - b * g12, a * g12 + b * g22)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(nogil=True, error_model="numpy")
 def reflect_three(counter: Any, theta: Any, out: Any) -> None:
     """`reflect` for d = 3, written out: Q = (I - n v v^T) G with v = (1, a, b) and G = H_2 H_3, which c gives."""
     one = theta.dtype.type(1)
@@ -63,7 +64,7 @@ def reflect_three(counter: Any, theta: Any, out: Any) -> None:
         first = take(counter) * _TASK
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(nogil=True, error_model="numpy")
 def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect_three`, with D that of Q: n gets -v^T D w, v gets -n (D w + G D^T v), G gets (I - n v v^T) D."""
     two = theta.dtype.type(2)
@@ -86,7 +87,7 @@ def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any)
         first = take(counter) * _TASK
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any) -> None:
     """M^-1/2 of symmetric matrices [N, d, d], by Jacobi rotations in float64.
 
@@ -112,7 +113,7 @@ def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any
         first = take(counter) * _TASK
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def inverse_roots_backward(counter: Any, root: Any, vectors: Any, grad: Any, out: Any) -> None:
     """V (K * (V^T G V)) V^T with the symmetric part of G, K_ij = -r_i^2 r_j^2 / (r_i + r_j) for r = l^-1/2."""
     n, d, _ = vectors.shape
@@ -133,7 +134,7 @@ def inverse_roots_backward(counter: Any, root: Any, vectors: Any, grad: Any, out
         first = take(counter) * _TASK
 
 
-@njit(cache=True)
+@kernel()
 def _sandwich(g: Any, v: Any, t: Any, turned: bool) -> None:
     """Turn g into V g V^T, or V^T g V; t is room for what lies between."""
     d = g.shape[0]
@@ -151,7 +152,7 @@ def _sandwich(g: Any, v: Any, t: Any, turned: bool) -> None:
             g[p, q] = total
 
 
-@njit(cache=True)
+@kernel()
 def _eigen(matrix: Any, a: Any, v: Any) -> None:
     """Eigenvalues, on the diagonal of a, and eigenvectors, the columns of v."""
     d = a.shape[0]
@@ -173,7 +174,7 @@ def _eigen(matrix: Any, a: Any, v: Any) -> None:
                     _rotate(a, v, p, q)
 
 
-@njit(cache=True)
+@kernel()
 def _rotate(a: Any, v: Any, p: int, q: int) -> None:
     """One Jacobi rotation, which makes a[p, q] zero."""
     ratio = (a[q, q] - a[p, p]) / (2.0 * a[p, q])

@@ -84,6 +84,11 @@ def test_zones_count(tmp_path):
         ("user,item\n1,\n", Columns(), "line 2, column 2: expected a node id, found an empty field"),
         ("user,item,rating\n1,2,good\n", Columns(min_rating=3), "line 2, column 3: expected a rating, .* found 'good'"),
         ("user,item,rating\n1,2,nan\n", Columns(min_rating=3), "line 2, column 3: expected a rating, .* found 'nan'"),
+        ("user,item\n1,2\nuser,item\n3,4\n", Columns(), "ratings.csv, line 3: the header comes again, .*: remove this line"),
+        ("x,user,item\nA,1,2\n\ufeffx,user,item\nB,3,4\n", Columns(), "line 3, column 1: a byte order mark"),
+        ("user,item\n1,a\0b\n", Columns(), r"line 2, column 2: .*, found U\+0000 in 'a\\x00b': remove it"),
+        ("user,item\n1\x85,a\n", Columns(), r"line 2, column 1: .* U\+0085 in '1\\x85'"),
+        ("user,\x1b[2J\n1,2\n", Columns(), r"its header is user, \\x1b\[2J: name"),
         ("user,item,t\n1,2,noon\n", Columns(time="t"), "line 2, column 3: expected a number or a date .* found 'noon'"),
     ],
 )

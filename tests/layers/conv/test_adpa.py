@@ -184,23 +184,25 @@ def test_copies_carry_no_features(built: list[int]) -> None:
     expected = layer(x, EDGES)
     assert len(pickle.dumps(layer)) < 20_000
     torch.testing.assert_close(copy.deepcopy(layer)(x, EDGES), expected)
+    assert len(built) == 1  # what was made of x and the graph is theirs, whichever layer asks
+    DirectedPatternAggregation(4, 3, num_hops=3)(x, EDGES)
     assert len(built) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_hops": 0}, "num_hops and num_layers must be at least 1, got 0 and 1"),
-        ({"num_layers": 0}, "num_hops and num_layers must be at least 1"),
+        ({"num_hops": 0}, "num_hops must be at least 1, got 0"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"exponent": 1.5}, r"exponent must lie in \[0, 1\]"),
-        ({"dropout": 1.0}, r"dropout in \[0, 1\)"),
-        ({"pattern_attention": "mean"}, "pattern_attention must be 'scalar' or 'node', got 'mean'"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
+        ({"pattern_attention": "mean"}, "pattern_attention must be one of scalar, node, got 'mean'"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DirectedPatternAggregation(4, 3, **arguments)
-    with pytest.raises(ValueError, match="widths must be at least 1"):
+    with pytest.raises(ValueError, match="in_channels must be at least 1, got 0"):
         DirectedPatternAggregation(0, 3)
     with pytest.raises(ValueError, match=r"x must have shape \[N, 4\], got \[11, 5\]"):
         DirectedPatternAggregation(4, 3)(torch.randn(N, 5), EDGES)

@@ -176,7 +176,7 @@ def test_normalized_operators_are_made_once(monkeypatch: pytest.MonkeyPatch) -> 
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DirectionalConv(4, 3, **arguments)
-    with pytest.raises(ValueError, match="widths must be at least 1"):
+    with pytest.raises(ValueError, match="out_channels must be at least 1, got 0"):
         DirectionalConv(4, 0)
 
 

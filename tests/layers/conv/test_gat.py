@@ -126,7 +126,7 @@ def test_initial_values() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="widths must be at least 1"):
+    with pytest.raises(ValueError, match="in_channels must be at least 1, got 0"):
         GATConv(0, 3)
     with pytest.raises(ValueError, match="heads must be at least 1, got 0"):
         GATConv(4, 3, heads=0)
@@ -138,4 +138,7 @@ def test_wrong_arguments_are_refused() -> None:
 
 def test_repr() -> None:
     assert repr(GATConv(3, 5)) == "GATConv(3, 5, heads=1)"
-    assert repr(GATConv(3, 5, 2, False, add_self_loops=False)) == "GATConv(3, 5, heads=2, concat=False, add_self_loops=False)"
+    assert (
+        repr(GATConv(3, 5, heads=2, concat=False, add_self_loops=False))
+        == "GATConv(3, 5, heads=2, concat=False, add_self_loops=False)"
+    )

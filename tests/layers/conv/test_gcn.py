@@ -77,9 +77,9 @@ def test_glorot_weights_and_zero_bias() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="widths must be at least 1, got in_channels=0"):
+    with pytest.raises(ValueError, match="in_channels must be at least 1, got 0"):
         GCNConv(0, 3)
-    with pytest.raises(ValueError, match="widths must be at least 1"):
+    with pytest.raises(ValueError, match="out_channels must be at least 1, got 0"):
         SAGEConv(3, 0)
     with pytest.raises(ValueError, match="norm must be one of"):
         GCNConv(3, 3, norm="max")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def compare(layer: LightGCNPropagation, graph: tuple[Tensor, int], weighted: boo
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("graph", [bipartite_graph, messy_graph], ids=["bipartite", "directed"])
 def test_lightgcn_propagation_equals_dense_oracle(graph, alpha: str, rows: list[int] | None, weighted: bool) -> None:
-    layer = LightGCNPropagation(3, ALPHAS[alpha])
+    layer = LightGCNPropagation(3, weights=ALPHAS[alpha])
     compare(layer, graph(), weighted, None if rows is None else torch.tensor(rows))
 
 
@@ -62,7 +63,7 @@ def test_lightgcn_propagation_equals_dense_oracle(graph, alpha: str, rows: list[
 @pytest.mark.parametrize("rows", [None, torch.tensor([4, 0, 4]), torch.tensor([], dtype=torch.long)])
 @pytest.mark.parametrize("num_layers", [0, 1, 2])
 def test_few_layers_equal_dense_oracle(num_layers: int, rows: Tensor | None, weights: str) -> None:
-    compare(LightGCNPropagation(num_layers, weights), bipartite_graph(), False, rows)
+    compare(LightGCNPropagation(num_layers, weights=weights), bipartite_graph(), False, rows)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -114,14 +115,14 @@ def test_thread_count_changes_no_bit() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((-1,), "num_layers must be at least 0, got -1"),
-        ((2, "sum"), "weights must be 'mean', 'learned' or 3 numbers, got 'sum'"),
-        ((2, (1.0, 2.0)), "weights must be 3 numbers, one for each of 0 to K rounds, got 2"),
+        ({"num_layers": -1}, "num_layers must be at least 0, got -1"),
+        ({"num_layers": 2, "weights": "sum"}, "weights must be 'mean', 'learned' or 3 numbers, got 'sum'"),
+        ({"num_layers": 2, "weights": (1.0, 2.0)}, "weights must be 3 numbers, one for each of 0 to K rounds, got 2"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: tuple, message: str) -> None:
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        LightGCNPropagation(*arguments)
+        LightGCNPropagation(**arguments)
 
 
 def test_rows_out_of_range_are_refused() -> None:

@@ -5,8 +5,7 @@ import torch
 from torch_geometric.nn import LGConv
 
 from graphkit.layers import Propagation
-from graphkit.layers.conv.propagation import operator
-from graphkit.sparse import CSR
+from graphkit.sparse import CSR, normalize
 from tests.layers.oracle import dense_operator, messy_graph
 
 
@@ -32,7 +31,7 @@ def test_propagation_equals_dense_oracle(norm: str, weighted: bool) -> None:
 def test_pure_propagation_equals_pyg_lightgcn_step_on_an_undirected_graph() -> None:
     edge_index = torch.tensor([[0, 1, 1, 2, 3, 1, 4, 2], [1, 0, 2, 1, 1, 3, 2, 4]])
     x = torch.randn(6, 3, dtype=torch.float64)
-    normalized = CSR.from_edge_index(edge_index, 6).gcn_norm(self_loops=False)
+    normalized = normalize(CSR.from_edge_index(edge_index, 6), "gcn", self_loops=False)
     torch.testing.assert_close(Propagation("sum")(x, normalized), LGConv()(x, edge_index))
 
 
@@ -40,14 +39,6 @@ def test_messages_run_from_source_to_target() -> None:
     x = torch.tensor([[1.0], [10.0], [100.0]])
     out = Propagation("sum")(x, torch.tensor([[0, 2], [1, 1]]))
     assert out.flatten().tolist() == [0.0, 101.0, 0.0]
-
-
-@pytest.mark.parametrize("norm", ["gcn", "mean", "sum"])
-def test_a_reused_operator_is_normalized_once(norm: str) -> None:
-    edge_index = torch.tensor([[0, 1], [1, 2]])
-    for adj in (CSR.from_edge_index(edge_index, 3), edge_index):
-        first = operator(torch.ones(3, 2), adj, None, norm)
-        assert operator(torch.randn(3, 4), adj, None, norm) is first
 
 
 def test_unknown_norm_is_refused() -> None:

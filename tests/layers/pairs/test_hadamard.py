@@ -12,7 +12,7 @@ from tests.layers.pairs.graphs import graph_and_pairs
 def test_hadamard_score_equals_perceptron_oracle(num_layers):
     torch.manual_seed(0)
     edge_index, pairs, n = graph_and_pairs()
-    layer = HadamardScore(8, num_layers).double().eval()
+    layer = HadamardScore(8, num_layers=num_layers).double().eval()
     h = torch.randn(n, 8, dtype=torch.float64, requires_grad=True)
     z = h[pairs[0]] * h[pairs[1]]
     for lin, act in zip(layer.lins, layer.acts, strict=True):

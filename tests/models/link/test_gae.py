@@ -58,6 +58,8 @@ def test_parameter_count(head_layers):
 
 
 def test_settings_reach_their_place():
-    model = GAE(7, 20, 8, conv="gcn", num_layers=2, encoder_norm=False, head_norm=False, dropout=0.1, head_dropout=0.2)
+    model = GAE(
+        7, 20, hidden_channels=8, conv="gcn", num_layers=2, encoder_norm=False, head_norm=False, dropout=0.1, head_dropout=0.2
+    )
     assert model.encoder.afters[0].weight is None and model.encoder.afters[0].dropout == 0.1
     assert [(act.weight, act.dropout) for act in model.score.acts] == [(None, 0.2)] * 2

@@ -15,7 +15,7 @@ EDGES = torch.tensor([[0, 1, 2, 3, 1, 4, 2, 0], [1, 2, 3, 1, 4, 2, 0, 4]])
 
 def test_is_the_layer_and_a_linear_map() -> None:
     model = ADPA(4, 3, hidden_channels=5, num_hops=3, num_layers=2, exponent=0.3, decay=False, pattern_attention="node").eval()
-    layer = DirectedPatternAggregation(4, 5, 3, 2, 0.3, False, "node")
+    layer = DirectedPatternAggregation(4, 5, num_hops=3, num_layers=2, exponent=0.3, decay=False, pattern_attention="node")
     layer.load_state_dict(model.aggregation.state_dict())
     x = torch.randn(6, 4)
     expected = layer.eval()(x, EDGES) @ model.head.weight.t() + model.head.bias

@@ -183,6 +183,8 @@ def test_one_normalized_operator_serves_all_layers(monkeypatch: pytest.MonkeyPat
 def test_wrong_arguments_are_refused(kind: type[nn.Module]) -> None:
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         kind(4, 3, num_layers=0)
+    with pytest.raises(ValueError, match=r"input_dropout must lie in \[0, 1\), got 1.0"):
+        GCN(4, 3, input_dropout=1.0)
     with pytest.raises(ValueError, match="norm must be one of none, layer, batch, got 'group'"):
         kind(4, 3, num_layers=1, norm="group")
     with pytest.raises(ValueError, match="residual must be one of none, identity, linear, got True"):

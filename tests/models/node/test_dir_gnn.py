@@ -58,7 +58,9 @@ def _dense_forward(model: DirGNN, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("jump", ["none", "max", "cat"])
 def test_equals_a_dense_forward(jump: str, normalize: bool, learn_alpha: bool) -> None:
     torch.manual_seed(0)
-    model = DirGNN(4, 3, "gcn", 5, 3, 0.3, learn_alpha, jumping_knowledge=jump, normalize=normalize).double()
+    model = DirGNN(
+        4, 3, hidden_channels=5, num_layers=3, alpha=0.3, learn_alpha=learn_alpha, jumping_knowledge=jump, normalize=normalize
+    ).double()
     _draw_biases(model)
     x = torch.randn(NODES, 4, dtype=torch.float64)
     actual, expected = model(x, EDGES), _dense_forward(model, x)
@@ -87,7 +89,7 @@ def test_equals_a_dense_forward(jump: str, normalize: bool, learn_alpha: bool) -
 )
 def test_keeps_the_properties_of_its_layers(conv: str, assertion: Callable[..., None]) -> None:
     arguments = {"hidden_channels": 3, "learn_alpha": True, "normalize": True, "dropout": 0.5}
-    assertion(lambda: _draw_biases(DirGNN(4, 2, conv, **arguments)), in_channels=4)
+    assertion(lambda: _draw_biases(DirGNN(4, 2, conv=conv, **arguments)), in_channels=4)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_orthogonal_is_passed_on(orthogonal: str) -> None:
 def test_no_dead_parameters(model: Model, maps: str, linear: bool) -> None:
     def build() -> nn.Module:
         options = {"low_pass": True, "high_pass": True, "edge_weights": True, "second_linear": True}
-        return model(4, 3, maps, hidden_channels=2, num_layers=3, linear=linear, **options)
+        return model(4, 3, maps=maps, hidden_channels=2, num_layers=3, linear=linear, **options)
 
     testing.assert_no_dead_parameters(build, in_channels=4)
 
@@ -99,7 +99,7 @@ def test_no_dead_parameters(model: Model, maps: str, linear: bool) -> None:
     ],
 )
 def test_keeps_the_properties_of_its_layers(model: Model, maps: str, assertion: Callable[..., None]) -> None:
-    assertion(lambda: model(4, 3, maps, hidden_channels=2, stalk_dim=2, low_pass=True), in_channels=4)
+    assertion(lambda: model(4, 3, maps=maps, hidden_channels=2, stalk_dim=2, low_pass=True), in_channels=4)
 
 
 @every_model
@@ -177,7 +177,7 @@ def strangers() -> tuple[Tensor, Tensor, Tensor]:
 def test_learns_classes_of_strangers(model: Model, maps: str, strangers: tuple[Tensor, Tensor, Tensor]) -> None:
     x, edge_index, y = strangers
     torch.manual_seed(0)
-    network = model(2, 2, maps, hidden_channels=8, dropout=0.0)
+    network = model(2, 2, maps=maps, hidden_channels=8, dropout=0.0)
     adj = CSR.from_edge_index(edge_index, y.numel())
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02, weight_decay=5e-3)
     train = torch.arange(y.numel()) < 40

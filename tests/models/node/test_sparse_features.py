@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import ADPAModel, DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
+from graphkit.layers import Dropout, FeatureLinear
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct
 from tests.layers.oracle import messy_graph
@@ -73,13 +74,15 @@ def test_features_are_dropped_in_training_alone(case: str) -> None:
     edge_index, n = messy_graph()
     model = _model(case, WIDE, n)
     for module in model.modules():
-        for name in ("input_dropout", "dropout"):
-            if hasattr(module, name):
-                setattr(module, name, 0.0)
-    first = next(
-        module for module in model.modules() if hasattr(module, "input_dropout") or type(module).__name__ == "FeatureLinear"
-    )
-    setattr(first, "input_dropout" if hasattr(first, "input_dropout") else "dropout", 0.9)
+        if isinstance(module, Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+    first = next(module for module in model.modules() if hasattr(module, "input_dropout") or type(module) is FeatureLinear)
+    if isinstance(first, FeatureLinear):
+        first.dropout = 0.9
+    else:
+        first.input_dropout.p = 0.9
     x = sparse_features(_bags(n, WIDE).float())
     outs = [model.train()(x, edge_index) for _ in range(2)]
     assert not torch.allclose(*outs)

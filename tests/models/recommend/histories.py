@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from graphkit.data.readers.interactions import read_published
+from graphkit.metrics.ranking import ranking_metrics
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR
-from graphkit.tasks.ranking import rank_items, ranking_metrics
+from graphkit.tasks.ranking import rank_items
 
 NUM_USERS, NUM_ITEMS = 90, 75  # more than a block of each
 LONELY_USER, LONELY_ITEM = 4, 11

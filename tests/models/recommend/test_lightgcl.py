@@ -107,9 +107,10 @@ def test_scores_equal_dense_oracle() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_layers": 0}, "num_layers and rank must be at least 1, got 0 and 5"),
-        ({"rank": 0}, "num_layers and rank must be at least 1, got 2 and 0"),
-        ({"temperature": 0.0}, "temperature and positive_limit must be positive, got 0.0 and 5.0"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ({"rank": 0}, "rank must be at least 1, got 0"),
+        ({"temperature": 0.0}, "temperature must be positive, got 0.0"),
+        ({"positive_limit": -1.0}, "positive_limit must be positive, got -1.0"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict, message: str) -> None:

@@ -16,7 +16,7 @@ SETTINGS = {
 
 def fitted(hidden_channels: int = 4, **settings) -> tuple[UltraGCN, Tensor]:
     interactions, dense = some_interactions()
-    model = UltraGCN(NUM_USERS, NUM_ITEMS, hidden_channels, init_std=0.8, **{**SETTINGS, **settings}).double()
+    model = UltraGCN(NUM_USERS, NUM_ITEMS, hidden_channels=hidden_channels, init_std=0.8, **{**SETTINGS, **settings}).double()
     model.fit(interactions)
     return model, dense
 

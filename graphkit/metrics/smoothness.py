@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from graphkit.sparse import Adjacency, as_csr
+from graphkit.sparse import Adjacency, as_csr, normalize
 from graphkit.sparse.sheaf import undirected
 
 
@@ -60,7 +60,7 @@ def dirichlet_energy(x: Tensor, adj: Adjacency) -> float:
     """
     x = x.double()
     _, adjacency = undirected(as_csr(adj, x.size(0)))
-    smooth = adjacency.gcn_norm(dtype=torch.float64)
+    smooth = normalize(adjacency, "gcn", dtype=torch.float64)
     return rayleigh_quotient(x, _OneMinus(smooth))
 
 

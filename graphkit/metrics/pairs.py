@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphkit.errors import RequestError, RunError
+from graphkit.errors import RunError
+from graphkit.metrics.registry import parse
 
 
 def hits_at_k(pos_scores: Tensor, neg_scores: Tensor, k: int) -> float:
@@ -95,17 +96,6 @@ def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
     return float(roc_auc_score(labels.numpy(), torch.cat([pos_scores, neg_scores]).double().cpu().numpy()))
 
 
-def check_metric(name: str) -> None:
-    """Refuse a name that `link_metric` does not know.
-
-    Raises:
-        RequestError: If the name is neither `hits@K` with K >= 1, nor `mrr`, nor `roc-auc`.
-    """
-    k = name.removeprefix("hits@")
-    if name not in ("mrr", "roc-auc") and (k == name or not (k.isascii() and k.isdigit() and int(k) >= 1)):
-        raise RequestError(f"unknown metric {name!r} for task=link; choose hits@K with a number K (hits@20), mrr or roc-auc")
-
-
 def link_metric(name: str, pos_scores: Tensor, neg_scores: Tensor) -> float:
     """A metric by its name, in percent.
 
@@ -121,14 +111,10 @@ def link_metric(name: str, pos_scores: Tensor, neg_scores: Tensor) -> float:
         RequestError: If the name is unknown.
         RunError: If a score is NaN.
     """
-    check_metric(name)
+    metric = parse(name, "link")
     if pos_scores.isnan().any() or neg_scores.isnan().any():
         raise RunError("the model scores pairs with NaN: lower train.lr or train.head_lr, or use precision=32-true")
-    if name == "mrr":
-        return 100.0 * mrr(pos_scores, neg_scores)
-    if name == "roc-auc":
-        return 100.0 * roc_auc(pos_scores, neg_scores)
-    return 100.0 * hits_at_k(pos_scores, neg_scores, int(name.removeprefix("hits@")))
+    return metric(pos_scores, neg_scores)
 
 
 def _check(pos_scores: Tensor, neg_scores: Tensor) -> None:

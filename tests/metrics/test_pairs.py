@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphkit.errors import RequestError, RunError
-from graphkit.tasks.metrics import check_metric, hits_at_k, link_metric, mrr, roc_auc
+from graphkit.metrics.pairs import hits_at_k, link_metric, mrr, roc_auc
 
 SCORES = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=30)  # few values: many ties
 
@@ -65,19 +65,6 @@ def test_by_name_in_percent():
     assert link_metric("roc-auc", pos, neg) == pytest.approx(100 * loop_auc(pos.tolist(), neg.tolist()))
 
 
-@pytest.mark.parametrize("name", ["hits@20", "hits@1", "mrr", "roc-auc"])
-def test_known_names(name):
-    check_metric(name)
-
-
-@pytest.mark.parametrize("name", ["hits", "hits@", "hits@0", "hits@x", "hits@-3", "hits@2.5", "20", "accuracy", "MRR", ""])
-def test_unknown_names(name):
-    with pytest.raises(RequestError, match="choose hits@K"):
-        check_metric(name)
-    with pytest.raises(RequestError):
-        link_metric(name, torch.ones(2), torch.ones(2))
-
-
 def test_wrong_arguments():
     some, nan = torch.tensor([1.0, 2.0]), torch.tensor([1.0, float("nan")])
     for metric in (mrr, roc_auc, lambda pos, neg: hits_at_k(pos, neg, 1)):
@@ -93,6 +80,8 @@ def test_wrong_arguments():
         roc_auc(some, some[:0])
     with pytest.raises(ValueError, match="2 positives need as many rows"):
         mrr(some, torch.ones(3, 4))
+    with pytest.raises(RequestError, match="unknown metric 'accuracy' for task=link"):
+        link_metric("accuracy", some, some)
     with pytest.raises(RunError, match="NaN: lower train.lr"):
         link_metric("mrr", some, nan)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from graphkit.layers import SheafDiffusion
+from graphkit.metrics.smoothness import dirichlet_energy, rayleigh_quotient
 from graphkit.sparse import CSR
-from graphkit.tasks.smoothness import dirichlet_energy, rayleigh_quotient
 
 TRIANGLE_AND_TAIL = torch.tensor([[0, 1, 2, 3], [1, 2, 0, 2]])  # each edge in one direction; node 4 stands alone
 NODES = 5

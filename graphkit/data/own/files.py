@@ -1,0 +1,97 @@
+"""The user's own files of a run: each is read once, whatever the number of seeds, and is the one that the run knows."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from graphkit.data.own.graph import OwnGraph, read_own
+from graphkit.data.own.interactions import Columns, Table, read_table
+from graphkit.data.readers.inputs import InputFile, Source
+from graphkit.errors import CheckpointError, DataError
+
+PathLike = str | os.PathLike[str]
+
+
+class OwnFiles:
+    """Reads own files; a second request for the same ones is answered from memory.
+
+    A pipe is read to its end once. A run cannot read it again, so its path is none to go back to.
+
+    Args:
+        known: What the run that goes on, or that is asked, read under each setting (`edges`, ...); only the same content is
+            accepted, wherever it lies now.
+    """
+
+    def __init__(self, known: Mapping[str, Source] | None = None) -> None:
+        self._known = dict(known or {})
+        self.sources: dict[str, Source] = {}
+        self._graphs: dict[tuple[object, ...], OwnGraph] = {}
+        self._tables: dict[tuple[object, ...], Table] = {}
+
+    def graph(self, edges: PathLike, features: PathLike | None, labels: PathLike | None, directed: bool) -> OwnGraph:
+        """What `graphkit.data.own.graph.read_own` gives; the caller may put other edges into its `data`.
+
+        Raises:
+            DataError: If a file is missing or malformed.
+            CheckpointError: If it is not the file that the run read.
+        """
+        asked = (edges, features, labels, directed)
+        if asked not in self._graphs:
+            given = {"edges": edges, "features": features, "labels": labels}
+            files = {key: self._open(key, path) for key, path in given.items() if path}
+            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), directed)
+            self._note(files)
+        own = self._graphs[asked]
+        return dataclasses.replace(own, data=copy.copy(own.data))
+
+    def interactions(self, path: PathLike, columns: Columns) -> Table:
+        """What `graphkit.data.own.interactions.read_table` gives.
+
+        Raises:
+            DataError: If the file is missing or malformed.
+            CheckpointError: If it is not the file that the run read.
+        """
+        asked = (path, columns)
+        if asked not in self._tables:
+            file = self._open("interactions", path)
+            self._tables[asked] = read_table(file, columns)
+            self._note({"interactions": file})
+        return self._tables[asked]
+
+    def _open(self, key: str, path: PathLike) -> InputFile:
+        """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""
+        file = InputFile(Path(path))
+        known = self._known.get(key)
+        if known is not None and file.path.is_file():
+            try:
+                with file.path.open("rb") as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+                    size = content.tell()
+            except OSError as error:
+                raise DataError(f"data.{key}={path} cannot be read ({error.strerror}): name a file that can") from error
+            _require_same(key, known, str(path), size, digest)
+        elif known is not None and not file.path.exists():
+            raise CheckpointError(f"data.{key}={path} is not there, and the run read it: {_advice(key)}")
+        return file
+
+    def _note(self, files: Mapping[str, InputFile]) -> None:
+        for key, file in files.items():
+            source = self.sources[key] = file.source()
+            if key in self._known:
+                _require_same(key, self._known[key], source.typed, source.size, source.sha256)
+
+
+def _require_same(key: str, known: Source, path: str, size: int, digest: str) -> None:
+    if (size, digest) == (known.size, known.sha256):
+        return
+    differs = f"{size:,} bytes, not {known.size:,}" if size != known.size else f"SHA-256 {digest}, not {known.sha256}"
+    raise CheckpointError(f"data.{key}={path} is not the file that the run read ({differs}): {_advice(key)}")
+
+
+def _advice(key: str) -> str:
+    return f"put it back as it was, or point to the run's own file with data.{key}=FILE"

@@ -1,0 +1,92 @@
+"""A user's data file that is read once, with the digest of exactly the bytes that were read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read under a setting.
+
+    Attributes:
+        typed: The path as the setting gives it.
+        path: The absolute path.
+        size: Bytes.
+        sha256: SHA-256 of the bytes, in hex.
+        pipe: Whether it was a pipe or a device, which gives its content once.
+    """
+
+    typed: str
+    path: str
+    size: int
+    sha256: str
+    pipe: bool = False
+
+
+class InputFile:
+    """A file that is opened as a `Path` is, and knows afterwards what was read.
+
+    Args:
+        path: The file, or a pipe.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: _Counted | None = None
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def open(self, mode: str = "r", newline: str | None = None, encoding: str | None = None) -> IO[Any]:
+        """Open the file for reading, as text or, with mode `rb`, as bytes."""
+        self._read = _Counted(io.FileIO(self.path))
+        buffered = io.BufferedReader(self._read, _CHUNK)
+        return buffered if mode == "rb" else io.TextIOWrapper(buffered, encoding=encoding, newline=newline)
+
+    def source(self) -> Source:
+        """What was read, once a reader has come to the end of the file."""
+        assert self._read is not None  # it was opened
+        return Source(
+            str(self.path), absolute(self.path), self._read.size, self._read.digest.hexdigest(), not self._read.regular
+        )
+
+
+class _Counted(io.RawIOBase):
+    """A raw file whose bytes are counted and hashed as they are read."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self.regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        self.size, self.digest = 0, hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._file.readinto(buffer)
+        if count:
+            self.size += count
+            self.digest.update(memoryview(buffer)[:count])
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def absolute(path: Path) -> str:
+    """The path from the root; what a process calls /dev/stdin or /dev/fd/3 is the file that it stands for."""
+    found = path.absolute()
+    return str(found.resolve() if str(found).startswith(("/dev/", "/proc/")) else found)

@@ -1,0 +1,1 @@
+"""Layers on bags of subgraphs and on pairs of nodes."""

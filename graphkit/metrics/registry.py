@@ -1,0 +1,126 @@
+"""Every metric by its name: which tasks it judges, what computes it, when it can decide. Imports no torch.
+
+Adding a metric means: its function in the module of its family, one row here, a test against a plain loop.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphkit.errors import RequestError
+from graphkit.metrics import candidates
+
+MOST_K = 10**9
+"""The largest K of a name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the registry: a metric, of which K is still open.
+
+    Attributes:
+        name: Its name, before the `@` of those that take K.
+        tasks: The tasks it judges.
+        target: `module:function`, imported when it is first computed. It gets what the family of metrics works on, and K.
+        flaw: Why it is constant by construction on a split, given the counts of `graphkit.metrics.candidates` and K.
+        weakness: Why random scores already get more than half on a split.
+        takes_k: Whether its name ends in `@K`.
+        scale: Unit of its printed values: 100 turns a fraction into a percentage.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    target: str
+    flaw: Callable[[Any, int], str] = candidates.always_decides
+    weakness: Callable[[Any, int], str] = candidates.always_decides
+    takes_k: bool = False
+    scale: float = 100.0
+
+
+_PAIRS, _RANKING, _CLASSES = (f"graphkit.metrics.{family}" for family in ("pairs", "ranking", "classification"))
+
+KINDS = (
+    Kind("hits", ("link",), f"{_PAIRS}:hits_at_k", candidates.hits_flaw, candidates.hits_weakness, takes_k=True),
+    Kind("mrr", ("link",), f"{_PAIRS}:mrr"),
+    Kind("roc-auc", ("link",), f"{_PAIRS}:roc_auc"),
+    Kind("recall", ("recommend",), f"{_RANKING}:recall", candidates.share_flaw, candidates.share_weakness, takes_k=True),
+    Kind("ndcg", ("recommend",), f"{_RANKING}:ndcg", candidates.order_flaw, takes_k=True),
+    Kind("precision", ("recommend",), f"{_RANKING}:precision", candidates.share_flaw, candidates.share_weakness, takes_k=True),
+    Kind("hit", ("recommend",), f"{_RANKING}:hit", candidates.hit_flaw, candidates.share_weakness, takes_k=True),
+    Kind("accuracy", ("node",), f"{_CLASSES}:accuracy"),
+    Kind("roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw),
+)
+
+FALLBACKS = {"link": ("mrr",), "recommend": ("recall@10", "recall@5", "ndcg@20"), "node": ("accuracy",)}
+"""By task: what may select the epoch where the data set's own metric cannot decide, the first that can."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by its full name, e.g. hits@20.
+
+    Attributes:
+        kind: Its row of the registry.
+        k: Its K, at least 1; 0 where it takes none.
+    """
+
+    kind: Kind
+    k: int = 0
+
+    @property
+    def name(self) -> str:
+        """As it is asked for and printed."""
+        return f"{self.kind.name}@{self.k}" if self.kind.takes_k else self.kind.name
+
+    def flaw(self, counts: Any) -> str:
+        """Why every model gets the same value on a split of these counts; empty where the metric can decide."""
+        return self.kind.flaw(counts, self.k)
+
+    def weakness(self, counts: Any) -> str:
+        """Why random scores get more than half on a split of these counts; empty where they do not."""
+        return self.kind.weakness(counts, self.k)
+
+    def __call__(self, *data: Any) -> float:
+        """The value in its printed unit, of what the family of metrics works on."""
+        module, _, function = self.kind.target.partition(":")
+        compute: Callable[..., float] = getattr(importlib.import_module(module), function)
+        return self.kind.scale * (compute(*data, self.k) if self.kind.takes_k else compute(*data))
+
+
+def parse(name: str, task: str) -> Metric:
+    """The metric of a name.
+
+    Args:
+        name: E.g. `hits@20`, with K from 1 to 1,000,000,000, or `mrr`.
+        task: A task of the catalog.
+
+    Returns:
+        The metric.
+
+    Raises:
+        RequestError: If the task has no such metric.
+    """
+    before, at, k = name.partition("@")
+    kind = next((kind for kind in KINDS if task in kind.tasks and kind.name == before and kind.takes_k == bool(at)), None)
+    if kind is not None and not at:
+        return Metric(kind)
+    if kind is not None and re.fullmatch("[1-9][0-9]{0,9}", k) and int(k) <= MOST_K:
+        return Metric(kind, int(k))
+    shown = name if len(name) <= 40 else f"{name[:40]}..."
+    raise RequestError(f"unknown metric {shown!r} for task={task}; choose {_choices(task)}")
+
+
+def in_words(names: Sequence[str], last: str) -> str:
+    """`a, b and c`, with the word before the last one."""
+    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _choices(task: str) -> str:
+    kinds = [kind for kind in KINDS if task in kind.tasks]
+    names = in_words([f"{kind.name}@K" if kind.takes_k else kind.name for kind in kinds], "or")
+    first = next((kind.name for kind in kinds if kind.takes_k), None)
+    return f"{names}, with a number K from 1 to {MOST_K:,} as in {first}@20" if first else names

@@ -1,0 +1,281 @@
+"""Tables: whatever the loader takes, a plain reader finds the same in it; all else is refused with file and place."""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from graphkit.data.own.graph import OwnGraph, read_own
+from graphkit.data.own.interactions import Columns, read_interactions
+from graphkit.errors import DataError
+from tests.fuzz.harness import refused, require
+from tests.fuzz.plain_tables import Graph, Malformed, graph_of, interactions_of, ordered
+
+_PLACE = re.compile(r", line (\d+)|not text in UTF-8|holds no |needs one column|cannot be read")
+_CHARACTERS = "\0\x01\x1b\x7f\x85\u2028\ufeff\t\r\n\"',;|é٣\u200d\U0001f600"
+
+
+def case(rng: random.Random) -> str:
+    """One table, or the three of a graph, well-formed or with one of them broken."""
+    with tempfile.TemporaryDirectory() as folder:
+        return (_interactions if rng.random() < 0.35 else _graph)(rng, Path(folder), rng.random() < 0.6)
+
+
+# ------------------------------------------------------------------------------------------------------------- judging
+
+
+def _graph(rng: random.Random, folder: Path, broken: bool) -> str:
+    files = dict(zip(("edges", "features", "labels"), _make_graph(rng), strict=True))
+    if broken:
+        which = rng.choice([name for name, content in files.items() if content is not None])
+        files[which] = _break(rng, files[which] or b"")
+    paths = {name: folder / f"{name}.csv" for name, content in files.items() if content is not None}
+    for name, path in paths.items():
+        path.write_bytes(files[name] or b"")
+    try:
+        expected = graph_of(files["edges"] or b"", files["features"], files["labels"])
+    except Malformed as reason:
+        expected = None
+        require(broken, f"the generator made a malformed table: {reason}")
+    directed = rng.random() < 0.5
+    try:
+        own = read_own(**paths, directed=directed)
+    except DataError as error:
+        return _refused(error, folder, expected is None)
+    require(expected is not None, f"accepted, though malformed: {_told(files)}")
+    assert expected is not None
+    _compare(own, expected, directed)
+    return "accepted, broken" if broken else "accepted"
+
+
+def _compare(own: OwnGraph, expected: Graph, directed: bool) -> None:
+    require(list(own.names.nodes) == expected.nodes, f"nodes {own.names.nodes!r} for {expected.nodes!r}")
+    require(list(own.names.classes) == expected.classes, f"classes {own.names.classes!r} for {expected.classes!r}")
+    names = own.names.nodes
+    assert own.data.edge_index is not None
+    found = [(names[u], names[v]) for u, v in own.data.edge_index.T.tolist()]
+    wanted = set(expected.edges) if directed else {pair for u, v in expected.edges if u != v for pair in ((u, v), (v, u))}
+    require(len(found) == len(set(found)) and set(found) == wanted, f"edges {sorted(found)} for {sorted(wanted)}")
+    if expected.features:
+        x = np.array([expected.features[name] for name in names]).astype(np.float32)
+        require(np.array_equal(own.data.x.numpy(), x), f"features {own.data.x.tolist()} for {x.tolist()}")
+    if expected.labels:
+        found_labels = {name: own.names.classes[y] for name, y in zip(names, own.data.y.tolist(), strict=True) if y >= 0}
+        require(found_labels == expected.labels, f"labels {found_labels} for {expected.labels}")
+    loops = 0 if directed else sum(u == v for u, v in expected.edges)
+    distinct = len(set(expected.edges)) if directed else len({frozenset(pair) for pair in expected.edges if len(set(pair)) > 1})
+    repeated = len(expected.edges) - loops - distinct
+    told = " ".join(own.notes)
+    for count, what in ((loops, "self-loops"), (repeated, "repeated edges")):
+        dropped = re.search(rf"Dropped[^.]*?(\d+) {what}", told)
+        require((int(dropped.group(1)) if dropped else 0) == count, f"notes {told!r} for {count} {what}")
+
+
+def _interactions(rng: random.Random, folder: Path, broken: bool) -> str:
+    least, timed = rng.choice((None, 3.0)), rng.random() < 0.4
+    content = _make_interactions(rng, timed)
+    if broken:
+        content = _break(rng, content)
+    path = folder / "interactions.csv"
+    path.write_bytes(content)
+    try:
+        expected = interactions_of(content, least, timed)
+    except Malformed as reason:
+        expected = None
+        require(broken or str(reason) == "no interaction", f"the generator made a malformed table: {reason}")
+    columns = Columns(min_rating=least, time="time" if timed else None)
+    try:
+        read, notes = read_interactions(path, columns, (0.6, 0.2, 0.2), torch.Generator().manual_seed(0))
+    except DataError as error:
+        return _refused(error, folder, expected is None)
+    require(expected is not None, f"accepted, though malformed: {content[:600]!r}")
+    assert expected is not None
+    kept, low = expected
+    users, items = ordered({user for user, _ in kept}), ordered({item for _, item in kept})
+    require(
+        list(read.user_names) == users and list(read.item_names) == items, f"{read.user_names} {read.item_names} for {kept}"
+    )
+    pairs = [tuple(pair) for part in read.splits.values() for pair in part.T.tolist()]
+    found = [(users[user], items[item]) for user, item in pairs]
+    require(len(found) == len(set(found)) and set(found) == set(kept), f"interactions {sorted(found)} for {sorted(kept)}")
+    told = " ".join(notes)
+    for count, what in ((low, "interactions rated below"), (len(kept) - len(set(kept)), "repeated interactions")):
+        require((f"{count:,} {what}" in told) == (count > 0), f"notes {told!r} for {count} {what}")
+    return "accepted, broken" if broken else "accepted"
+
+
+def _refused(error: DataError, folder: Path, malformed: bool) -> str:
+    require(malformed, f"refused, though well-formed: {error}")
+    text = str(error)
+    require(text.startswith(f"{folder}/") and _PLACE.search(text) is not None, f"no file and place in {text!r}")
+    return refused(error)
+
+
+def _told(files: dict[str, bytes | None]) -> str:
+    return ", ".join(f"{name}: {content[:300]!r}" for name, content in files.items() if content is not None)
+
+
+# -------------------------------------------------------------------------------------------------------------- making
+
+
+def _make_graph(rng: random.Random) -> tuple[bytes, bytes | None, bytes | None]:
+    ids = _ids(rng, rng.randint(2, 12))
+    edges = [[rng.choice(ids), rng.choice(ids)] for _ in range(rng.randint(1, 30))]
+    width = rng.randint(1, 4)
+    features = [[name, *(_figure(rng) for _ in range(width))] for name in ids]
+    classes = _ids(rng, rng.randint(1, 4))
+    labels = [[name, rng.choice(classes)] for name in rng.sample(ids, rng.randint(1, len(ids)))]
+    for rows in (edges, features, labels):
+        rng.shuffle(rows)
+    heads = ["source", "target"], ["id", *(f"x{i}" for i in range(width))], ["node", "label"]
+    made = [
+        _write(rng, rows, head if rng.random() < 0.5 else None)
+        for rows, head in zip((edges, features, labels), heads, strict=True)
+    ]
+    return made[0], made[1] if rng.random() < 0.6 else None, made[2] if rng.random() < 0.6 else None
+
+
+def _make_interactions(rng: random.Random, timed: bool) -> bytes:
+    users, items = _ids(rng, rng.randint(1, 8)), _ids(rng, rng.randint(1, 8))
+    rows = [
+        [rng.choice(users), rng.choice(items), str(rng.randint(1, 5)), _moment(rng), rng.choice(("", "so, so", 'a "b"', "é"))]
+        for _ in range(rng.randint(1, 40))
+    ]
+    order = rng.sample(range(5), 5)
+    header = [("user", "item", "rating", "time", "text")[at] for at in order]
+    return _write(rng, [[row[at] for at in order] for row in rows], header)
+
+
+def _ids(rng: random.Random, count: int) -> list[str]:
+    """Distinct ids of one kind, or of all: integers of any length, words, and what is hard to write in CSV."""
+    integers = [str(rng.randint(-20, 20)) for _ in range(count)] + ["007", "-0", "1" + "0" * 30, "9" * 4400, "-" + "8" * 4400]
+    words = [
+        "ann",
+        "Bob",
+        "größe",
+        "日本",
+        "a b",
+        "x-1",
+        "1.5",
+        "1e3",
+        "=1+1",
+        "@x",
+        "+1",
+        "\U0001f600",
+        "a\u200db",
+        "nan",
+        "-",
+    ]
+    hard = ["a,b", 'say "x"', '"', "'n", ",", '""', ";", "#1", "\\", "a'b"]
+    pool = rng.choice((integers, words, words + hard, integers + words + hard))
+    return rng.sample(sorted(set(pool)), min(count, len(set(pool))))
+
+
+def _figure(rng: random.Random) -> str:
+    return rng.choice(
+        (repr(rng.uniform(-1e3, 1e3)), str(rng.randint(-9, 9)), f"{rng.uniform(-1, 1):.3e}", "0", "1e-30", ".5", "-0.0")
+    )
+
+
+def _moment(rng: random.Random) -> str:
+    return rng.choice((str(rng.randint(0, 10**9)), f"2024-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}T12:00:00", "1999-12-31"))
+
+
+def _write(rng: random.Random, rows: list[list[str]], header: list[str] | None) -> bytes:
+    """CSV in one of many styles, without the csv module."""
+    end = rng.choice(("\n", "\r\n", "\r"))
+    always, blanks = rng.random() < 0.2, rng.random() < 0.3
+
+    def cell(text: str) -> str:
+        if always or any(one in text for one in ',"\r\n') or rng.random() < 0.05:
+            return '"' + text.replace('"', '""') + '"'
+        return rng.choice(("", " ", "\t")) + text + rng.choice(("", "  ", "\u3000")) if blanks else text
+
+    body = rows if header is not None else _not_like_a_header(rows)
+    lines = [",".join(map(cell, row)) for row in ([header] if header is not None else []) + body]
+    for _ in range(rng.choice((0, 0, 2))):
+        lines.insert(rng.randint(0, len(lines)), "")
+    text = end.join(lines) + rng.choice(("", end, end + end))
+    return (b"\xef\xbb\xbf" if rng.random() < 0.2 else b"") + text.encode()
+
+
+def _not_like_a_header(rows: list[list[str]]) -> list[list[str]]:
+    """Rows of integers come first: below words they would make these a header."""
+    return sorted(rows, key=lambda row: not all(re.fullmatch("-?[0-9]+", one) for one in row[:2]))
+
+
+def _break(rng: random.Random, content: bytes) -> bytes:
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        content = rng.choice(_BREAKS)(rng, content)
+    return content
+
+
+def _at(rng: random.Random, content: bytes) -> int:
+    return rng.randint(0, len(content))
+
+
+def _flip(rng: random.Random, content: bytes) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        if changed:
+            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _insert(rng: random.Random, content: bytes) -> bytes:
+    at = _at(rng, content)
+    return content[:at] + rng.choice(_CHARACTERS).encode() + content[at:]
+
+
+def _cut(rng: random.Random, content: bytes) -> bytes:
+    return content[: _at(rng, content)]
+
+
+def _again(rng: random.Random, content: bytes) -> bytes:
+    """The file twice, as by a careless cat."""
+    return content + rng.choice((b"", b"\n")) + content
+
+
+def _first_line_again(rng: random.Random, content: bytes) -> bytes:
+    lines = re.split(rb"(?<=[\r\n])(?![\r\n])", content)
+    lines.insert(rng.randint(1, len(lines)), lines[0])
+    return b"".join(lines)
+
+
+def _ragged(rng: random.Random, content: bytes) -> bytes:
+    commas = [at for at, one in enumerate(content) if one == ord(",")]
+    if not commas:
+        return content
+    at = rng.choice(commas)
+    return content[:at] + rng.choice((b"", b",,", b"\n", b";")) + content[at + 1 :]
+
+
+def _drop_line(rng: random.Random, content: bytes) -> bytes:
+    lines = content.split(b"\n")
+    del lines[rng.randrange(len(lines))]
+    return b"\n".join(lines)
+
+
+def _huge(rng: random.Random, content: bytes) -> bytes:
+    at = _at(rng, content)
+    return content[:at] + rng.choice((b"7" * 5_000, b"x" * 5_000, b"7" * 140_000, b'"' * 999, b"," * 5_000)) + content[at:]
+
+
+def _encoded(rng: random.Random, content: bytes) -> bytes:
+    return content.decode("utf-8", "replace").encode(
+        rng.choice(("utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252")), "replace"
+    )
+
+
+def _other(rng: random.Random, content: bytes) -> bytes:
+    return rng.choice(
+        (b"", b"\n", b",", b'"', b"\0" * 50, bytes(rng.randrange(256) for _ in range(60)), content.replace(b",", b";"))
+    )
+
+
+_BREAKS = (_flip, _flip, _insert, _insert, _cut, _again, _first_line_again, _ragged, _drop_line, _huge, _encoded, _other)

@@ -1,0 +1,58 @@
+"""What a constructor takes, with the groups of keyword arguments that it passes on (`**options: Unpack[...]`)."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from graphkit import layers, models
+from graphkit.layers import DirectedPatternAggregation, DirectionalConv, SheafDiffusion
+from graphkit.layers.conv.adpa import PatternOptions
+from graphkit.layers.conv.directional import DirectionalConvOptions
+from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
+from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
+from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
+from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
+from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
+
+OWNERS: dict[Any, Callable[..., Any]] = {
+    DirectionalConvOptions: DirectionalConv,
+    GraphNetworkOptions: Network,
+    LinkEncoderOptions: LinkEncoder,
+    NetworkOptions: Network,
+    PairwiseOptions: Pairwise,
+    PatternOptions: DirectedPatternAggregation,
+    SheafDiffusionOptions: SheafDiffusion,
+    SheafNetworkOptions: SheafNetwork,
+    SheafOptions: SheafDiffusion,
+}
+"""Each group of options, and where their defaults are."""
+
+
+def parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a constructor, those of a group as its owner declares them."""
+    found: dict[str, inspect.Parameter] = {}
+    hints = typing.get_type_hints(target.__init__)  # type: ignore[misc]
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+            found[name] = parameter.replace(annotation=hints[name])
+            continue
+        assert typing.get_origin(hints[name]) is typing.Unpack, f"{target.__name__}: **{name} must unpack a TypedDict"
+        (group,) = typing.get_args(hints[name])
+        of_owner = parameters(OWNERS[group])
+        found |= {key: of_owner[key] for key in typing.get_type_hints(group)}
+    return found
+
+
+def declared_groups() -> set[Any]:
+    """Every TypedDict of `graphkit.layers` and `graphkit.models`."""
+    found = set()
+    for room in (layers, models):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            things = vars(importlib.import_module(module.name)).values()
+            found |= {thing for thing in things if inspect.isclass(thing) and typing.is_typeddict(thing)}
+    return found

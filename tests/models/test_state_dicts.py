@@ -1,0 +1,36 @@
+"""Names and shapes of what a model saves: a change makes the weights of every finished run unreadable.
+
+`state_dicts.json` holds a row per model, with its default settings. A new model gets a row of its own; a row that is there
+changes only together with a rule that reads the old weights.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graphkit.conf.catalog import MODELS
+from graphkit.tasks.build import construct, resolve
+from tests.models.groups import parameters
+from tests.models.test_completeness import ENTRIES
+
+DIMENSIONS = {"in_channels": 12, "out_channels": 3, "num_nodes": 10, "num_users": 6, "num_items": 7}
+LINK = {"in_channels": 5, "num_nodes": 10}
+RECORDED = json.loads(Path(__file__).with_name("state_dicts.json").read_text(encoding="utf-8"))
+
+
+def test_no_model_is_recorded_that_does_not_exist() -> None:
+    assert RECORDED.keys() <= {f"{task}-{name}" for task, models in MODELS.items() for name in models}
+
+
+@pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)
+def test_saved_names_and_shapes_are_those_recorded(task, name, entry) -> None:
+    sizes = LINK if task == "link" else DIMENSIONS
+    taken = parameters(resolve(entry.target))
+    model = construct(entry.target, entry.settings(), **{key: size for key, size in sizes.items() if key in taken})
+    shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
+    key = f"{task}-{name}"
+    assert key in RECORDED, f"add to tests/models/state_dicts.json: {json.dumps({key: shapes})}"
+    assert shapes == RECORDED[key]
