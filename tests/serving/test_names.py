@@ -27,3 +27,9 @@ def test_a_name_may_have_a_comma():
     assert names.split('Heat,"Good, Bad, Ugly"') == ["Heat", "Good, Bad, Ugly"]
     with pytest.raises(RequestError, match="empty name"):
         names.split("Heat,")
+
+
+def test_one_long_name_does_not_widen_the_others():
+    names = Names("item", 10_000, ("x" * 100_000, *map(str, range(9_999))))
+    assert names.array.nbytes <= 16 * 10_000  # and the text of the long one beside it; fixed width takes 4 GB
+    assert names.find("x" * 100_000) == 0 and names.array[[0, 9_999]].tolist() == ["x" * 100_000, "9998"]
