@@ -341,34 +341,6 @@ def test_the_weights_alone_do(trained: Path, tmp_path: Path):
         load(folder, seed=0)
 
 
-def test_odd_lists_of_an_old_run(trained: Path, tmp_path: Path):
-    """Without digests the lists are looked at: nothing but one sentence, and no answer from other data."""
-    folder = copied(trained, tmp_path)
-    path = folder / "seed-0" / "predictions.npz"
-    whole = arrays(folder)
-    expected = load(folder, seed=0).top("7")
-    make_old(folder)
-    assert load(folder, seed=0).top("7") == expected
-    odd = (
-        np.array(3),
-        np.array(["x"]),
-        np.zeros((0,)),
-        whole["valid_items"] + 10**9,
-        whole["valid_items"] * 0.5,
-        np.ones(4, int),
-    )
-    contents = [{**whole, name: value} for name in ("valid_users", "valid_items") for value in odd] + [{}]
-    for content in contents:
-        np.savez(path, **content)
-        with pytest.raises(CheckpointError, match="predictions.npz is damaged|the data of .* has changed"):
-            load(folder, seed=0)
-    np.save(folder / "seed-0" / "plain.npy", np.ones(3))
-    for data in (b"no archive", b"", (folder / "seed-0" / "plain.npy").read_bytes(), b"PK\x03\x04" + bytes(40)):
-        path.write_bytes(data)
-        with pytest.raises(CheckpointError, match="predictions.npz is damaged"):
-            load(folder, seed=0)
-
-
 def test_data_that_moved_or_changed(named: Path, ratings: Path, tmp_path: Path):
     moved = Path(shutil.copy(ratings, tmp_path / "moved.csv"))
     assert load(named, interactions=str(moved)).top("user 0") == load(named).top("user 0")
@@ -383,26 +355,6 @@ def test_data_that_moved_or_changed(named: Path, ratings: Path, tmp_path: Path):
     make_old(old)
     with pytest.raises(CheckpointError, match="the data of .* has changed since the run"):
         load(old, interactions=str(moved))
-
-
-def test_cells_that_a_spreadsheet_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    names = ["=1+1", "@x", "-2", "'quoted", "plain", "+3"]
-    path = tmp_path / "taken.csv"
-    with path.open("w", newline="") as file:
-        rows = [(user, item) for a, user in enumerate(names) for b, item in enumerate(names) if (a + b) % 3]
-        csv.writer(file).writerows([("user", "item"), *rows])
-    data = {"interactions": str(path), "split": [0.4, 0.3, 0.3]}
-    folder = run("recommend", "custom", "mostpop", data=data, out=str(tmp_path / "runs"), device="cpu").folder
-    answer(capsys, f"run={folder}", "users=all", f"out={tmp_path / 'top.csv'}", "seen=show")
-    printed = answer(capsys, f"run={folder}", "user=-2", "seen=show", "format=csv")
-    for text in ((tmp_path / "top.csv").read_text(), printed):
-        found = list(csv.DictReader(text.splitlines()))
-        cells = {row[key] for row in found for key in ("user", "item")}
-        assert cells >= {"'=1+1", "'@x", "'-2", "''quoted", "plain", "'+3"}
-        assert {row["item"].removeprefix("'") for row in found} == set(names)
-    assert {row["user"].removeprefix("'") for row in csv.DictReader((tmp_path / "top.csv").read_text().splitlines())} == set(
-        names
-    )
 
 
 def test_what_libraries_print_does_not_reach_stdout(named: Path, capsys, monkeypatch: pytest.MonkeyPatch):
