@@ -19,6 +19,7 @@ from graphkit.models.recommend.lightgcn import LightGCN
 from graphkit.predict import load, main
 from graphkit.run import run
 from graphkit.serving import served as serving
+from tests.training.test_digests import make_old, reseal
 
 TINY = {"train": {"lr": 0.02, "batch_size": 512, "epochs": 2}, "device": "cpu"}
 FILMS = ("Alien", "Brazil", "Crash, the film", "Dune", "Eraserhead", "Fargo", "Gilda", "Heat")
@@ -149,9 +150,13 @@ def test_the_best_seed_by_validation_answers(trained: Path, tmp_path: Path):
     record = json.loads(text)
     record["metrics"]["valid"]["recall@20"]["per_seed"] = per_seed[::-1]
     (folder / "result.json").write_text(json.dumps(record))
+    with pytest.raises(CheckpointError, match="result.json is truncated or was changed"):
+        load(folder)
+    reseal(folder, "result.json")
     assert load(folder).seed == 1 - best
     record["metrics"]["valid"]["recall@20"]["per_seed"] = [3.0, 3.0]
     (folder / "result.json").write_text(json.dumps(record))
+    reseal(folder, "result.json")
     assert load(folder).seed == 0
 
 
@@ -336,6 +341,9 @@ def test_files_of_another_run(trained: Path, tmp_path: Path):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["model"]["num_layers"] = 1
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(CheckpointError, match="config.yaml is truncated or was changed"):
+        load(folder)
+    (folder / "digests.json").unlink()  # as folders were before there were digests
     with pytest.raises(CheckpointError, match="other settings"):
         load(folder)
     (folder / "config.yaml").write_text("task: {name: recommend}\n")
@@ -350,7 +358,7 @@ def test_the_weights_alone_do(trained: Path, tmp_path: Path):
         (folder / "seed-0" / name).unlink()
     assert load(folder, seed=0).top("7") == expected
     (folder / "seed-0" / "predictions.npz").write_bytes(b"no archive")
-    with pytest.raises(CheckpointError, match="is damaged"):
+    with pytest.raises(CheckpointError, match="predictions.npz is truncated or was changed"):
         load(folder, seed=0)
 
 
@@ -359,8 +367,15 @@ def test_data_that_moved_or_changed(named: Path, ratings: Path, tmp_path: Path):
     assert load(named, interactions=str(moved)).top("user 0") == load(named).top("user 0")
     lines = moved.read_text().splitlines()
     moved.write_text("\n".join([*lines, f"user 0,{FILMS[7]}", f"user 2,{FILMS[6]}", f"user 4,{FILMS[5]}"]) + "\n")
-    with pytest.raises(CheckpointError, match="the data of .* has changed since the run"):
+    with pytest.raises(
+        CheckpointError, match=r"data.interactions=.*moved.csv is not the file that the run read .\d+ bytes, not"
+    ):
         load(named, interactions=str(moved))
+    old = copied(named, tmp_path)
+    (old / "data.json").unlink()
+    make_old(old)
+    with pytest.raises(CheckpointError, match="the data of .* has changed since the run"):
+        load(old, interactions=str(moved))
 
 
 def test_what_libraries_print_does_not_reach_stdout(named: Path, capsys, monkeypatch: pytest.MonkeyPatch):

@@ -243,6 +243,9 @@ def test_resume_checks_the_stored_settings(capsys: pytest.CaptureFixture[str]):
     config["typo"] = 1
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     assert main([f"resume={folder}"]) == 2
+    assert "config.yaml is truncated or was changed" in capsys.readouterr().err
+    (folder / "digests.json").unlink()  # as folders were before there were digests
+    assert main([f"resume={folder}"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"error: {folder / 'config.yaml'}: unknown key 'typo'; see --list",
         f"error: {folder / 'config.yaml'}: train.epochs=many: expected an integer",

@@ -83,8 +83,8 @@ class DataRecord:
             found = now.sizes.get(what, 0)
             if found != size:
                 raise CheckpointError(
-                    f"data set {self.dataset!r} has {found:,} {what}, the run was made on {size:,}: go on with the same data"
-                    " and the versions in the run's env.json, or start a new run"
+                    f"data set {self.dataset!r} has {found:,} {what}, the run was made on {size:,}: go on with the same data "
+                    "and the versions in the run's env.json, or start a new run"
                 )
 
 

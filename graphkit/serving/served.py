@@ -232,7 +232,7 @@ def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
     judged = {split: cast(Tensor, dataset.splits[split])[0].unique() for split in ("valid", "test")}
     interactions = cast(Recommender, model).interactions.to("cpu")
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:  # NumPy leaves a file open that is no archive
             split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
             users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
         if items.dtype != torch.int64:

@@ -107,6 +107,10 @@ def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
             lies where a run has one.
     """
     path = folder / "config.yaml"
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise CheckpointError(f"{key}={str(folder)!a}: the folder's name is not UTF-8, rename it") from None
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...")
     _require_files(folder)

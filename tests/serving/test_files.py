@@ -7,6 +7,7 @@ import pytest
 from graphkit.errors import RequestError, RunError
 from graphkit.serving import files
 from graphkit.serving.files import Rows, check_out, write_embeddings, write_rows
+from graphkit.training.table import as_text
 
 BLOCKS = [
     Rows(np.array(["a", "a"]), np.array([1, 2]), np.array(["x,1", 'y"']), np.array([0.1, -2.5], dtype=np.float32)),
@@ -16,8 +17,8 @@ EXPECTED = [("a", 1, "x,1", np.float32(0.1)), ("a", 2, 'y"', np.float32(-2.5)), 
 EMBEDDINGS = (
     np.arange(6, dtype=np.float32).reshape(3, 2),
     np.arange(4, dtype=np.float32).reshape(2, 2),
-    np.array(["a", "b", "c"]),
-    np.array(["x", "y"]),
+    as_text(["a", "b", "c"]),
+    as_text(["x", "y"]),
 )
 
 
@@ -45,6 +46,15 @@ def test_embeddings(tmp_path: Path):
     with np.load(tmp_path / "emb.npz") as arrays:
         for name, array in zip(("users", "items", "user_names", "item_names"), EMBEDDINGS, strict=True):
             assert np.array_equal(arrays[name], array)
+            assert name[-5:] != "names" or arrays[name].dtype == "<U1"
+
+
+def test_names_that_npz_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "_MOST_ROOM", 4 * 2 * 50)
+    write_embeddings(tmp_path / "emb.npz", *EMBEDDINGS[:3], as_text(["x", "y" * 50]))
+    with pytest.raises(RequestError, match="names as long as these would take .* GiB in .npz, write .parquet"):
+        write_embeddings(tmp_path / "more.npz", *EMBEDDINGS[:3], as_text(["x", "y" * 51]))
+    assert not (tmp_path / "more.npz").exists()
 
 
 def test_embeddings_as_parquet(tmp_path: Path):
@@ -72,16 +82,21 @@ def test_what_fails_leaves_the_earlier_file(tmp_path: Path, name: str):
 
 
 def test_what_cannot_be_written_is_said_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    check_out(tmp_path / "new.csv")
+    run = tmp_path / "run"
+    check_out(tmp_path / "new.csv", run)
     with pytest.raises(RequestError, match="there is no folder .*/no, make it first"):
-        check_out(tmp_path / "no" / "new.csv")
+        check_out(tmp_path / "no" / "new.csv", run)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(RequestError, match="cannot write there"):
-        check_out(tmp_path / "folder.csv")
+        check_out(tmp_path / "folder.csv", run)
+    with pytest.raises(RequestError, match="that is a file of the run itself"):
+        check_out(run / "metrics.csv", run)
+    with pytest.raises(RequestError, match="the answer is read from that file"):
+        check_out(tmp_path / "new.csv", run, [tmp_path / "run" / ".." / "new.csv"])
 
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(files.importlib, "import_module", missing)
     with pytest.raises(RequestError, match=r"needs the package pyarrow.*\[parquet\]"):
-        check_out(tmp_path / "new.parquet")
+        check_out(tmp_path / "new.parquet", run)

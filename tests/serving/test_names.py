@@ -45,3 +45,9 @@ def test_any_name_is_answered_at_once_and_on_one_line():
         names.find("x\r" + "y" * 1_000_000)
     assert str(caught.value).startswith("no user 'x\\ryyy") and str(caught.value).isprintable()
     assert "(1,000,002 characters)" in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_one_long_name_does_not_widen_the_others():
+    names = Names("item", 10_000, ("x" * 100_000, *map(str, range(9_999))))
+    assert names.array.nbytes <= 16 * 10_000  # and the text of the long one beside it; fixed width takes 4 GB
+    assert names.find("x" * 100_000) == 0 and names.array[[0, 9_999]].tolist() == ["x" * 100_000, "9998"]
