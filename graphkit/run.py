@@ -172,8 +172,7 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
             for note in task.notes:
                 tell(note)
         del task  # the one that is trained has indices of its own
-    paper = resolved.recipe.figures() if resolved.recipe else None
-    return train_run(resolved.config, experiment, paper=paper, protocol=protocol, folder=folder, notes=notes)
+    return train_run(resolved.config, experiment, paper=resolved.paper, protocol=protocol, folder=folder, notes=notes)
 
 
 def _dry_run(resolved: Resolved) -> str:
@@ -196,7 +195,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
     return {
         "recipe": resolved.recipe.name if resolved.recipe else None,
-        "paper": resolved.recipe.figures() if resolved.recipe else None,
+        "paper": resolved.paper,
         "parameters": sum(parameter.numel() for parameter in task.build_model().parameters()),
         "device": str(experiment.device),
         "metric": task.metric,

@@ -144,7 +144,8 @@ def command(row: Row) -> str:
 def differences(stored: Mapping[str, Any], config: dict[str, Any]) -> list[str]:
     """The settings that decide numbers in which an earlier run differs from `config`.
 
-    A setting that the earlier run did not know yet is no difference: its default is what the code did before.
+    A setting that the earlier run did not know yet is no difference: its default is what the code did before, or recipes and
+    rows state what that was.
     """
     before, now = _flat(significant(dict(stored))), _flat(significant(config))
     return [

@@ -196,8 +196,10 @@ def _runs(ran: list[tuple[Row, Record]]) -> str:
         commit = environment["git"]["commit"][:10] if environment["git"] else "unknown"
         device, threads, torch = environment["device"], str(environment["threads"]), environment["versions"]["torch"]
         time = duration(record.result.seconds)
+        now = row.shortened(record.epochs)  # a default may have changed since, which the row's own command then states
+        ran_by = record.command if differences(record.settings, now.config) else command(now)
         cells.append(
-            (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{record.command}`",
+            (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{ran_by}`",
              _again(row, record))
         )  # fmt: skip
         warnings += [(row.label, warning) for warning in record.warnings]

@@ -35,6 +35,7 @@ class SheafNetwork(nn.Module):
         high_pass: Add one with D - A.
         left_weights: Learn W_1 of every layer.
         right_weights: Learn W_2 of every layer.
+        right_init: What W_2 starts from, `identity` or `orthogonal`; see `SheafDiffusion` for what the second does.
         edge_weights: Learn a weight of each edge beside its maps; for any maps, where the authors have it for orthogonal ones.
         learned_step: Learn eps of every layer.
         linear: Learn one sheaf from X_0 and diffuse over it in all layers; the later layers then have no learner.
@@ -65,6 +66,7 @@ class SheafNetwork(nn.Module):
         high_pass: bool = False,
         left_weights: bool = True,
         right_weights: bool = True,
+        right_init: str = "identity",
         edge_weights: bool = False,
         learned_step: bool = True,
         linear: bool = False,
@@ -92,6 +94,7 @@ class SheafNetwork(nn.Module):
                     high_pass=high_pass,
                     left_weights=left_weights,
                     right_weights=right_weights,
+                    right_init=right_init,
                     edge_weights=edge_weights and learns,
                     learned_step=learned_step,
                     activation=None if activation == "none" else activation,
@@ -166,6 +169,7 @@ class PolyNSD(SheafNetwork):
         high_pass: bool = False,
         left_weights: bool = True,
         right_weights: bool = True,
+        right_init: str = "identity",
         edge_weights: bool = False,
         learned_step: bool = True,
         linear: bool = False,
@@ -188,6 +192,7 @@ class PolyNSD(SheafNetwork):
             high_pass,
             left_weights,
             right_weights,
+            right_init,
             edge_weights,
             learned_step,
             linear,
