@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphkit.data.scaling import Scaling
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -37,6 +39,8 @@ class Dataset:
         item_names: Recommendation: the items' ids in index order, where known.
         class_names: Names of the classes in index order, where known.
         directed: Whether `edge_index` holds directed edges, (source, target); else it is symmetric.
+        notes: Plain sentences that a run tells before it begins: what was done to the data, what may be meant otherwise.
+        scaling: How `x` was scaled; None: not at all.
     """
 
     name: str
@@ -51,3 +55,5 @@ class Dataset:
     class_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
     directed: bool = False
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    scaling: Scaling | None = field(default=None, repr=False)

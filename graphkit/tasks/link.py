@@ -58,7 +58,7 @@ class LinkPrediction:
         splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
         self._model, self._train, self._settings, self._device = model, train, settings, device
         self.protocol = dataset.protocol
-        self.notes: tuple[str, ...] = ()
+        self.notes = dataset.notes
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         for metric in self.metrics:

@@ -57,7 +57,8 @@ class NodeClassification:
         self.metric = dataset.metric if settings.metric == "auto" else settings.metric
         self.metrics = tuple(dict.fromkeys((*dataset.metrics, self.metric)))
         self._check_labels(y)
-        self.notes = class_warnings(dataset)
+        self.notes = (*dataset.notes, *class_warnings(dataset))
+        self._scaling = dataset.scaling
         if dataset.directed and MODELS["node"][model.name].undirected:
             self.notes += (_made_undirected(dataset, model.name),)
         self._y = y.to(device)
@@ -118,9 +119,14 @@ class NodeClassification:
         return results
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
-        """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split."""
+        """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
+
+        Where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
+        """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
+        if self._scaling is not None:
+            arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {
             **arrays,
             "logits": logits.numpy(),

@@ -69,7 +69,7 @@ class Recommendation:
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
             trained_on, judged, self.protocol = [*trained_on, pairs["valid"]], {}, _SELECTED_ON_TEST
-        self.notes = tuple(unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)))
+        self.notes = dataset.notes + tuple(unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)))
         interactions = self._matrix(trained_on)
         self._interactions = interactions.to(device)
         self._judged = {name: self._judge(part, self._interactions) for name, part in judged.items()}

@@ -27,7 +27,7 @@ class Columns:
     Attributes:
         user: Column of user ids, any text.
         item: Column of item ids, any text.
-        rating: Column of ratings, numbers; looked at only with `min_rating`.
+        rating: Column of ratings, numbers; without `min_rating` it may be missing, and only a note comes of it.
         min_rating: Interactions rated lower are left out; None: all count.
         time: Column of times, numbers or ISO 8601 (without a zone: UTC); None: the split is random.
     """
@@ -49,11 +49,12 @@ class _Table:
     item: array[int]
     time: array[float]
     low: int = 0
+    unused: array[float] | None = None
 
 
 def read_interactions(
     path: Path, columns: Columns, shares: Shares, generator: torch.Generator
-) -> tuple[Interactions, tuple[str, ...]]:
+) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
     """Read interactions and split each user's items.
 
     Users and items are numbered in numerical order of their ids where all are integers, else alphabetically. Of repeated pairs
@@ -66,7 +67,8 @@ def read_interactions(
         generator: Draws the split, and the order of a user's items of the same time.
 
     Returns:
-        The interactions with the user's own ids, and sentences on what was left out and how the split was made.
+        The interactions with the user's own ids; sentences on what was left out and how the split was made; sentences on
+        ratings that are there but were not asked for.
 
     Raises:
         DataError: If the file is missing or malformed, with line and column, or has no such column.
@@ -88,7 +90,20 @@ def read_interactions(
     notes = [f"{count:,} {what}" for count, what in dropped if count]
     order = "by time, each user's latest items are test, those before them validation" if columns.time else "at random"
     split = f"Each user's items were split {order}."
-    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,)
+    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), _unused_ratings(table)
+
+
+def _unused_ratings(table: _Table) -> tuple[str, ...]:
+    """What counting every rating as a like means, where there are low ones."""
+    ratings = np.array(table.unused or ())
+    if ratings.size == 0 or ratings.min() == ratings.max():
+        return ()
+    middle = (ratings.min() + ratings.max()) / 2
+    below, threshold = int((ratings < middle).sum()), ratings[ratings > middle].min()
+    return (
+        f"every interaction counts as a like, also the {below:,} of {ratings.size:,} rated below {middle:g}, the middle of the "
+        f"scale from {ratings.min():g} to {ratings.max():g}; data.min_rating={threshold:g} leaves out those not rated above it",
+    )
 
 
 def _read(path: Path, columns: Columns) -> _Table:
@@ -103,6 +118,8 @@ def _read(path: Path, columns: Columns) -> _Table:
             raise DataError(f"{path} needs one column {name!r}, {found}: name the right one by data.{meaning}_column=")
     place = {meaning: header.index(name) for meaning, name in wanted.items()}
     table = _Table({}, {}, array("q"), array("q"), array("d"))
+    if columns.min_rating is None and header.count(columns.rating) == 1:
+        place["unused"], table.unused = header.index(columns.rating), array("d")
     for line, fields in rows:
         if len(fields) != len(header):
             column = min(len(fields), len(header)) + 1
@@ -114,6 +131,12 @@ def _read(path: Path, columns: Columns) -> _Table:
             if rating < columns.min_rating:
                 table.low += 1
                 continue
+        if table.unused is not None:
+            given = _number(fields[place["unused"]])
+            if given is None:
+                table.unused = None  # no ratings as we know them, and nobody asked for them
+            else:
+                table.unused.append(given)
         table.time.append(_time(path, line, place["time"] + 1, fields[place["time"]]) if columns.time else 0.0)
         table.user.append(table.users.setdefault(user, len(table.users)))
         table.item.append(table.items.setdefault(item, len(table.items)))
