@@ -174,7 +174,9 @@ def _run(
         began = time.monotonic()
         _say(f"[{number + 1}/{len(rows)}] {row.label}{_left(table, rows[number:], places)}")
         try:
-            folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name))
+            path = record_path(places.results, table.name, row)
+            stale = path if (record := read_record(path)) and record.stale else None
+            folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name), stale)
             result = _compared(row, folder)
         except Interrupted as error:
             _say(f"error: {row.label}: {error}", "the same command goes on from here")

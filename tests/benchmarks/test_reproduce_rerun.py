@@ -113,6 +113,17 @@ def test_a_stale_row_is_found_and_marked(places: Places, capsys: pytest.CaptureF
     assert "†" not in page(places) and "rerun" not in json.loads(path_of(places).read_text())
 
 
+def test_a_stale_row_is_not_read_from_its_old_run(places: Places):
+    raw = json.loads(path_of(places).read_text())
+    mark = {"seed": 0, "commit": "c" * 40, "device": "this", "same": False, "metrics": {"test": {"roc-auc": 1.0}}}
+    path_of(places).write_text(json.dumps({**raw, "rerun": mark}))
+    runs = places.runs / "tiny/link-karate-cn"
+    assert main(["tiny", "--only", "karate/cn", "--write"], places) == 0
+    assert len(list(runs.iterdir())) == 2 and "rerun" not in json.loads(path_of(places).read_text())
+    assert main(["tiny", "--only", "karate/cn", "--write"], places) == 0
+    assert len(list(runs.iterdir())) == 2
+
+
 @pytest.mark.parametrize(("there", "status"), [(0.0, 0), (1.0, 1), (None, 0)])
 def test_on_another_device_the_recorded_commit_decides(
     places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], there: float | None, status: int
