@@ -170,7 +170,7 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
         return train_run(
             resolved.config,
             experiment,
-            paper=resolved.recipe.figures() if resolved.recipe else None,
+            paper=resolved.paper,
             protocol=protocol,
             folder=folder,
             notes=notes,
@@ -211,7 +211,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
     return {
         "recipe": resolved.recipe.name if resolved.recipe else None,
-        "paper": resolved.recipe.figures() if resolved.recipe else None,
+        "paper": resolved.paper,
         "parameters": parameters,
         "device": str(experiment.device),
         "metric": task.metric,

@@ -49,6 +49,15 @@ def test_own_edges(tmp_path: Path):
         assert (result.folder / "report.html").exists()
 
 
+def test_scale_features(tmp_path: Path):
+    scale = example("scale_features.py")
+    scale["write_example"](tmp_path)
+    results = scale["main"](tmp_path, epochs=40, seeds=2)
+    raw, scaled = (results[name].metrics["test"]["accuracy"]["mean"] for name in ("none", "auto"))
+    assert scaled > 80 and scaled > raw + 15
+    assert any(note.startswith("features: 3 of 4 columns are standardized") for note in results["auto"].notes)
+
+
 def test_recommend_from_csv(tmp_path: Path):
     recommend = example("recommend_from_csv.py")
     ratings = tmp_path / "ratings.csv"

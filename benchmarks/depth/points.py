@@ -22,7 +22,12 @@ LAYERS = (2, 4, 8, 16, 32, 64)
 MODELS: dict[str, dict[str, Any]] = {
     "gcn": {"model.hidden_channels": 48},
     **{
-        f"sheaf-{maps}": {"model.maps": maps, "model.stalk_dim": 3, "model.hidden_channels": 16}
+        f"sheaf-{maps}": {
+            "model.maps": maps,
+            "model.stalk_dim": 3,
+            "model.hidden_channels": 16,
+            "model.right_init": "orthogonal",
+        }  # fmt: skip
         for maps in ("identity", "diagonal", "orthogonal", "general")
     },
 }

@@ -13,9 +13,10 @@ from pathlib import Path
 from benchmarks.reproduce.curve import curve_of_run, curve_path
 from benchmarks.reproduce.execute import assign, finish
 from benchmarks.reproduce.judge import DISAGREES, TOLERANCE_STD
-from benchmarks.reproduce.record import read_record, record_path, write_record
+from benchmarks.reproduce.record import Record, new_record, read_record, record_path, write_rerun
+from benchmarks.reproduce.rerun import candidates, run_again
 from benchmarks.reproduce.table import Row, Table, load_table, table_names
-from benchmarks.reproduce.view import Line, complaints, duration, lines_of, list_page, page, readme
+from benchmarks.reproduce.view import Line, complaints, duration, first_difference, lines_of, list_page, page, readme
 from graphkit.conf.arguments import Assignment, split
 from graphkit.errors import GraphkitError, Interrupted, RequestError, RunError
 from graphkit.training.artifacts import config_digest, read_result
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
         places: Folders; default: those of this checkout.
 
     Returns:
-        The exit status: 0 all rows agree, 1 some do not or could not be run, 2 the request is wrong, 130 interrupted.
+        The exit status: 0 all rows agree, 1 some do not, are not what is recorded or could not be run, 2 the request is wrong,
+        130 interrupted.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # as `graphkit.run` does, so that a row takes the time of a run
     places = places or Places()
@@ -63,9 +65,10 @@ def main(argv: Sequence[str] | None = None, places: Places | None = None) -> int
 def _parser(places: Places) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.reproduce",
-        description="Run the rows of a table and compare them with the published figures; finished rows are read, unfinished "
-        f"ones resumed. Tables: {', '.join(table_names(places.tables))}.",
-        epilog="Exit status: 0 all rows agree, 1 some do not or could not be run, 2 the request is wrong, 130 interrupted.",
+        description="Run the rows of a table and compare them with the published and the recorded figures; finished rows are "
+        f"read, unfinished ones resumed. Tables: {', '.join(table_names(places.tables))}.",
+        epilog="Exit status: 0 all rows agree, 1 some do not, are not what is recorded or could not be run, 2 the request is "
+        "wrong, 130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("table", help="the table")
@@ -79,6 +82,11 @@ def _parser(places: Places) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, metavar="N", help="a trial with N seeds; its results are not recorded")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings",
                         help="a trial with other settings; its results are not recorded")  # fmt: skip
+    parser.add_argument("--write", action="store_true",
+                        help="record the results, or what --rerun found; without, no recorded file changes")  # fmt: skip
+    parser.add_argument("--rerun", action="store_true", help="with --check: also run one cheap seed of each row again, the "
+                        "cheapest first; rows that give another figure are stale, marked by --write")  # fmt: skip
+    parser.add_argument("--minutes", type=float, metavar="M", help="with --rerun: for how long (default 10)")
     asking = parser.add_mutually_exclusive_group()
     asking.add_argument("--list", action="store_true", help="the rows and their commands; runs nothing")
     asking.add_argument("--check", action="store_true", help="whether the committed page is what the committed JSON files give")
@@ -87,7 +95,7 @@ def _parser(places: Places) -> argparse.ArgumentParser:
 
 
 def _answer(asked: argparse.Namespace, places: Places) -> int:
-    table = load_table(places.tables, asked.table)
+    table, extra = load_table(places.tables, asked.table), _extra(asked)
     if asked.list:
         committed = {row.name: record_path(places.results, table.name, row).exists() for row in table.rows}
         sys.stdout.write(list_page(table, committed))
@@ -95,23 +103,45 @@ def _answer(asked: argparse.Namespace, places: Places) -> int:
     if asked.check:
         found = complaints(table, places.results)
         _say(*(f"error: {line}" for line in found))
-        return 1 if found else 0
+        stale = asked.rerun and _rerun(table, asked, places)
+        return int(bool(found) or stale)
     if asked.render:
         _render(table, places)
         return 0
-    rows, extra = table.select(asked.only), _extra(asked)
+    rows = table.select(asked.only)
     rows = rows if asked.epochs is None else tuple(row.shortened(asked.epochs) for row in rows)
     for row in rows:
         row.request(extra)  # what is wrong shows before the first row runs
-    lines, interrupted = _run(table, rows, extra, assign(asked.given, rows, extra), places)
+    lines, finished, interrupted = _run(table, rows, extra, assign(asked.given, rows, extra), places)
+    differ = _record(table, finished, extra, places, write=asked.write)
     sys.stdout.write(page(lines, asked.tolerance_std) if lines else "")
     if interrupted:
         return Interrupted.exit_code
-    return int(any(line.agreement(asked.tolerance_std) in (DISAGREES, _FAILED) for line in lines))
+    return int(differ or any(line.agreement(asked.tolerance_std) in (DISAGREES, _FAILED) for line in lines))
+
+
+def _rerun(table: Table, asked: argparse.Namespace, places: Places) -> bool:
+    """Run one seed of each row again; whether a row that claims to be fresh is stale."""
+    found = False
+    compared = False
+    minutes = 10.0 if asked.minutes is None else asked.minutes
+    for candidate, rerun in run_again(candidates(table, table.select(asked.only), places.results), minutes, _say):
+        row, path = candidate.row, record_path(places.results, table.name, candidate.row)
+        if not rerun.same and not candidate.record.stale:
+            found = True
+            advice = f"run the row again: python -m benchmarks.reproduce {table.name} --only {row.label} --write"
+            seed = f"seed {rerun.seed}: {first_difference(rerun.metrics, candidate.recorded)}"
+            _say(f"error: {row.label} is stale, {seed}; {advice}" + ("" if asked.write else ", or mark it by --write"))
+        if asked.write:
+            write_rerun(path, rerun)
+            compared = True
+    if compared:
+        _render(table, places)
+    return found
 
 
 def _extra(asked: argparse.Namespace) -> list[Assignment]:
-    """The settings of `--set` and `--seeds`."""
+    """The settings of `--set` and `--seeds`; refuses flags that do not go together."""
     command = split(asked.settings)
     mistakes = [*command.mistakes, *(f"{flag}: --set takes key=value" for flag in sorted(command.flags))]
     mistakes += [f"--set {given.key}=: it is the table's to say" for given in command.assignments if given.key in _OURS]
@@ -119,6 +149,10 @@ def _extra(asked: argparse.Namespace) -> list[Assignment]:
         mistakes.append(f"--epochs {asked.epochs}: expected an integer of at least 1")
     if asked.epochs is not None and any(given.key == "train.epochs" for given in command.assignments):
         mistakes.append("--set train.epochs=: --epochs says it already")
+    if (asked.rerun and not asked.check) or (asked.minutes is not None and not asked.rerun):
+        mistakes.append("--rerun goes with --check, and --minutes with both")
+    if asked.minutes is not None and asked.minutes <= 0:
+        mistakes.append(f"--minutes {asked.minutes:g}: expected a number above 0")
     if asked.tolerance_std < 0:
         mistakes.append(f"--tolerance-std {asked.tolerance_std:g}: expected a number of at least 0")
     if mistakes:
@@ -128,10 +162,10 @@ def _extra(asked: argparse.Namespace) -> list[Assignment]:
 
 def _run(
     table: Table, rows: Sequence[Row], extra: Sequence[Assignment], given: dict[str, Path], places: Places
-) -> tuple[list[Line], bool]:
-    """Bring rows to their end, and record them when all have ended; the second value tells of an interruption.
+) -> tuple[list[Line], list[tuple[Row, Path]], bool]:
+    """Bring rows to their end: what is shown of them, the finished ones with their folders, and whether it was interrupted.
 
-    A record written between two runs would let the second one find its checkout changed.
+    They are recorded when all have ended: a record written between two runs would let the second one find its checkout changed.
     """
     lines: list[Line] = []
     finished: list[tuple[Row, Path]] = []
@@ -140,7 +174,9 @@ def _run(
         began = time.monotonic()
         _say(f"[{number + 1}/{len(rows)}] {row.label}{_left(table, rows[number:], places)}")
         try:
-            folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name))
+            path = record_path(places.results, table.name, row)
+            stale = path if (record := read_record(path)) and record.stale else None
+            folder = finish(row, extra, places.runs / table.name / row.name, given.get(row.name), stale)
             result = _compared(row, folder)
         except Interrupted as error:
             _say(f"error: {row.label}: {error}", "the same command goes on from here")
@@ -153,8 +189,7 @@ def _run(
         lines += lines_of(row.shortened(row.config_with(extra)["train"]["epochs"]), result)
         finished.append((row, folder))
         _say(f"{row.label}: {folder}, {duration(time.monotonic() - began)}")
-    _record(table, finished, extra, places)
-    return lines, interrupted
+    return lines, finished, interrupted
 
 
 def _compared(row: Row, folder: Path) -> RunResult | None:
@@ -163,19 +198,31 @@ def _compared(row: Row, folder: Path) -> RunResult | None:
     return curve_of_run(folder, row).at_last_epoch(result) if result and row.last_epoch else result
 
 
-def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assignment], places: Places) -> None:
-    """Record the rows that ran with their own settings, and render the page."""
-    recorded = False
+def _record(
+    table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assignment], places: Places, *, write: bool
+) -> bool:
+    """Record the rows that ran with their own settings, and render the page; without `write` tell what would change.
+
+    Returns:
+        Whether a row's figures are not the recorded ones and were not written.
+    """
+    recorded = differ = False
     for row, folder in finished:
         if config_digest(row.config_with(extra)) != config_digest(row.config):
             _say(f"{row.label}: a trial, its result is not recorded")
             continue
         path = record_path(places.results, table.name, row)
-        before = read_record(path) if row.full_epochs is not None else None
-        if before and before.epochs > row.epochs:
+        before = read_record(path)
+        if row.full_epochs is not None and before and before.epochs > row.epochs:
             _say(f"{row.label}: not recorded, since a run of {before.epochs:,} epochs is")
             continue
-        write_record(path, row, folder)
+        if not write:
+            differ |= _would_change(row, before, folder)
+            continue
+        content = new_record(path, row, folder)
+        if content is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content)
         if row.curve:
             write_atomic(curve_path(places.results, table.name, row), curve_of_run(folder, row).text.encode())
         record = read_record(path)
@@ -183,6 +230,27 @@ def _record(table: Table, finished: list[tuple[Row, Path]], extra: Sequence[Assi
         recorded = True
     if recorded:
         _render(table, places)
+    return differ
+
+
+def _would_change(row: Row, before: Record | None, folder: Path) -> bool:
+    """Tell what `--write` would record of a finished run; whether that is other figures than are recorded."""
+    result = read_result(folder)
+    if before is None or result is None:
+        _say(f"{row.label}: no result is recorded yet; --write records this one")
+        return False
+    if before.result.seeds != result.seeds or before.epochs != row.epochs:
+        _say(f"error: {row.label}: a run of other seeds or epochs is recorded; --write records this one instead")
+        return True
+    others = [seed for seed in result.seeds if result.of_seed(seed) != before.result.of_seed(seed)]
+    if not others:
+        return False
+    first = first_difference(result.of_seed(others[0]), before.result.of_seed(others[0]))
+    _say(
+        f"error: {row.label}: {len(others)} of {len(result.seeds)} seeds differ from what is recorded, seed {others[0]}: "
+        f"{first}; --write records this run instead"
+    )
+    return True
 
 
 def _render(table: Table, places: Places) -> None:

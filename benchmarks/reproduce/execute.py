@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reproduce.record import differences
+from benchmarks.reproduce.record import differences, new_record
 from benchmarks.reproduce.table import Row
 from graphkit.conf.arguments import Assignment
 from graphkit.errors import CheckpointError, RequestError
 from graphkit.training.artifacts import config_digest, read_config, read_result
 
 
-def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None = None) -> Path:
+def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None = None, stale: Path | None = None) -> Path:
     """Make a row's run finished.
 
     Args:
@@ -21,6 +21,7 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
         extra: Settings that win over the row's.
         out: The folder that holds the row's run folders; the run may lie there already.
         given: A run folder elsewhere that `assign` found to be the row's.
+        stale: The row's record where that is stale: the run that it was made of is not taken again.
 
     Returns:
         The folder of the finished run.
@@ -31,7 +32,7 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
     from graphkit.run import run
 
     request, config = row.request(extra), row.config_with(extra)
-    folder = given or _find(out, config)
+    folder = given or _find(row, out, config, stale)
     if folder is not None:
         if read_result(folder) is not None:
             return folder
@@ -41,7 +42,7 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
     return run(request.task, request.dataset, request.model, **values).folder
 
 
-def _find(out: Path, config: dict[str, Any]) -> Path | None:
+def _find(row: Row, out: Path, config: dict[str, Any], stale: Path | None) -> Path | None:
     """The run with exactly these settings: a finished one, else the latest unfinished one."""
     digest, unfinished = config_digest(config), None
     for path in sorted(out.glob("*/config.yaml")):
@@ -49,6 +50,8 @@ def _find(out: Path, config: dict[str, Any]) -> Path | None:
             if config_digest(read_config(path.parent)) != digest:
                 continue
             if read_result(path.parent, config) is not None:
+                if stale is not None and new_record(stale, row, path.parent) is None:
+                    continue
                 return path.parent
         except CheckpointError:  # damaged, so it is no run that could be read or resumed; it stays as it is
             continue

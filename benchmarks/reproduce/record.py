@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,28 @@ from graphkit.conf.settings import show
 from graphkit.errors import RequestError
 from graphkit.training.artifacts import config_digest, significant
 from graphkit.training.files import write_atomic
-from graphkit.training.result import RunResult
+from graphkit.training.result import Metrics, RunResult
+from graphkit.training.streams import RANDOM_STREAMS
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One seed of a recorded row, run again later.
+
+    Attributes:
+        seed: The seed.
+        commit: The commit of the code that ran.
+        device: Where it ran.
+        same: Whether it gave what the record's code gives: the recorded figures, or, on another device, what the recorded
+            commit gives there.
+        metrics: What it gave.
+    """
+
+    seed: int
+    commit: str
+    device: str
+    same: bool
+    metrics: Metrics
 
 
 @dataclass(frozen=True)
@@ -28,6 +49,7 @@ class Record:
         settings: The settings that decided the numbers.
         environment: Versions, device and commit.
         result: What the run found.
+        rerun: The last time that a seed was run again, None if never.
     """
 
     command: str
@@ -35,6 +57,23 @@ class Record:
     settings: dict[str, Any]
     environment: dict[str, Any]
     result: RunResult
+    rerun: Rerun | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the code that ran, None where it is not known."""
+        git = self.environment["git"]
+        return git["commit"] if git else None
+
+    @property
+    def outdated_streams(self) -> bool:
+        """Whether it is of other random streams; of a record from before they had a version that is not known."""
+        return bool(self.environment.get("random_streams", RANDOM_STREAMS) != RANDOM_STREAMS)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the present code is known to give other figures."""
+        return self.outdated_streams or (self.rerun is not None and not self.rerun.same)
 
     @property
     def epochs(self) -> int:
@@ -58,13 +97,14 @@ def read_record(path: Path) -> Record | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         result = RunResult.from_json(json.dumps(raw), path.parent)
-        return Record(raw["command"], tuple(raw["warnings"]), raw["settings"], raw["environment"], result)
+        rerun = Rerun(**raw["rerun"]) if raw.get("rerun") else None
+        return Record(raw["command"], tuple(raw["warnings"]), raw["settings"], raw["environment"], result, rerun)
     except (ValueError, TypeError, KeyError) as error:
         raise RequestError(f"{path} is damaged: remove it and run the row again") from error
 
 
-def write_record(path: Path, row: Row, folder: Path) -> None:
-    """Write a row's result from its finished run; one that is recorded already is left as it is.
+def new_record(path: Path, row: Row, folder: Path) -> bytes | None:
+    """A row's record of its finished run; None where just that run is recorded already.
 
     Args:
         path: See `record_path`.
@@ -73,10 +113,17 @@ def write_record(path: Path, row: Row, folder: Path) -> None:
     """
     finished = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if _holds(path, {"command": command(row), **finished}):
-        return
-    record = {"row": row.name, "command": command(row), "warnings": _warnings(finished, folder, row.config), **finished}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+        return None
+    return _text({"row": row.name, "command": command(row), "warnings": _warnings(finished, folder, row.config), **finished})
+
+
+def write_rerun(path: Path, rerun: Rerun) -> None:
+    """Keep in a row's record how a rerun of one seed compared; its figures stay as they are."""
+    write_atomic(path, _text({**json.loads(path.read_text(encoding="utf-8")), "rerun": asdict(rerun)}))
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _holds(path: Path, fields: dict[str, Any]) -> bool:
@@ -97,7 +144,8 @@ def command(row: Row) -> str:
 def differences(stored: Mapping[str, Any], config: dict[str, Any]) -> list[str]:
     """The settings that decide numbers in which an earlier run differs from `config`.
 
-    A setting that the earlier run did not know yet is no difference: its default is what the code did before.
+    A setting that the earlier run did not know yet is no difference: its default is what the code did before, or recipes and
+    rows state what that was.
     """
     before, now = _flat(significant(dict(stored))), _flat(significant(config))
     return [

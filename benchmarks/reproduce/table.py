@@ -299,7 +299,11 @@ def _published(row: Row, metric: str, entry: Any) -> Published | None:
     recipe = find_recipe(row.task, row.dataset, row.model)
     if entry["from"] != "recipe" or set(entry) != {"from", "n"} or recipe is None or recipe.paper is None:
         raise RequestError(f"{row.label}: published from: recipe takes n alone and a recipe {row.name} with a paper")
-    figures = recipe.figures() or {}
+    figures = compose(row.request()).paper
+    if figures is None:
+        raise RequestError(
+            f"{row.label}: published from: recipe, but the row has other settings than the recipe's figure is of"
+        )
     if metric not in figures["test"]:
         raise RequestError(f"{row.label}: metric {metric}, but the recipe's figure is {', '.join(figures['test'])}")
     test, valid = figures["test"][metric], figures.get("valid", {}).get(metric)

@@ -17,9 +17,14 @@ from benchmarks.reproduce.curve import Curve, curve_path, read_curve
 from benchmarks.reproduce.judge import AGREES, DISAGREES, TOLERANCE_STD, UNPUBLISHED, judge, rule
 from benchmarks.reproduce.record import Record, command, differences, read_record, record_path
 from benchmarks.reproduce.table import Row, Table, Value
-from graphkit.training.result import RunResult
+from graphkit.training.result import Metrics, RunResult
 
 NOT_RUN, OUTDATED = "not run", "settings changed since"
+STALE_MARK = " †"
+_STALE = (
+    "† stale: the present code gives another figure than the recorded one, because it draws other random numbers or rounds "
+    "otherwise; the last column of *Our runs* tells how that was found. The figure is that of the commit beside it."
+)
 _WIDTH = 100  # where stdout is no terminal
 _AMONG = (
     "Plain baselines: {}. The row with the highest mean on the test split of each data set, computed from the results above; "
@@ -36,11 +41,13 @@ class Line:
         row: The row, of one metric.
         result: Its run's result, None if it was not run.
         instead: Shown instead of a judgment, empty if the result is judged.
+        stale: Whether the present code is known to give another figure.
     """
 
     row: Row
     result: RunResult | None
     instead: str = ""
+    stale: bool = False
 
     def value(self, split: str) -> Value | None:
         """Our mean and unbiased deviation."""
@@ -66,12 +73,12 @@ class Line:
         difference = f"{round(ours[0] - published.test[0], 2) + 0.0:+.2f}" if ours and published else ""  # no -0.00
         seeds = f"{len(self.result.seeds) if self.result else self.row.seeds} / {published.n if published else '-'}"
         paper = figure(published.test) if published else ""
-        return self.row.metric, paper, figure(ours), seeds, difference, agreement
+        return self.row.metric, paper, figure(ours) + (STALE_MARK if self.stale else ""), seeds, difference, agreement
 
 
-def lines_of(row: Row, result: RunResult | None, instead: str = "") -> list[Line]:
+def lines_of(row: Row, result: RunResult | None, instead: str = "", *, stale: bool = False) -> list[Line]:
     """A line for each metric of a row."""
-    return [Line(one, result, instead) for one in row.by_metric()]
+    return [Line(one, result, instead, stale) for one in row.by_metric()]
 
 
 def figure(value: Value | None) -> str:
@@ -119,6 +126,7 @@ def readme(table: Table, results: Path) -> str:
                 for line in lines
             ],
         ),
+        *([_STALE] if any(line.stale for line in lines) else []),
     ]
     if table.baselines:
         found = verdicts(table, [(line.row, line.whole_result) for line in lines])
@@ -142,7 +150,7 @@ def _recorded(row: Row, record: Record | None, curve: Curve | None) -> list[Line
     row = row.shortened(record.epochs)
     result = curve.at_last_epoch(record.result) if curve and row.last_epoch else record.result
     outdated = differences(record.settings, row.config) or (row.last_epoch and not curve)
-    return lines_of(row, result, OUTDATED if outdated else "")
+    return lines_of(row, result, OUTDATED if outdated else "", stale=record.stale)
 
 
 def _ours_valid(line: Line) -> str:
@@ -180,7 +188,7 @@ def _bullets(texts: Iterable[str]) -> str:
 
 
 def _runs(ran: list[tuple[Row, Record]]) -> str:
-    titles = ("row", "commit", "device", "threads", "torch", "parameters", "time", "command")
+    titles = ("row", "commit", "device", "threads", "torch", "parameters", "time", "command", "one seed again")
     cells = []
     warnings = []
     for row, record in ran:
@@ -188,11 +196,35 @@ def _runs(ran: list[tuple[Row, Record]]) -> str:
         commit = environment["git"]["commit"][:10] if environment["git"] else "unknown"
         device, threads, torch = environment["device"], str(environment["threads"]), environment["versions"]["torch"]
         time = duration(record.result.seconds)
+        now = row.shortened(record.epochs)  # a default may have changed since, which the row's own command then states
+        ran_by = record.command if differences(record.settings, now.config) else command(now)
         cells.append(
-            (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{record.command}`")
-        )
+            (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{ran_by}`",
+             _again(row, record))
+        )  # fmt: skip
         warnings += [(row.label, warning) for warning in record.warnings]
     return "\n\n".join([_grid(titles, cells), *(["Warnings:", _bullets(_grouped(warnings))] if warnings else [])])
+
+
+def _again(row: Row, record: Record) -> str:
+    """What is known of whether the figures come back."""
+    if record.outdated_streams:
+        return "other random streams"
+    rerun = record.rerun
+    if rerun is None:
+        return ""
+    if rerun.same:
+        return f"seed {rerun.seed}: the same, {rerun.commit[:10]}"
+    return f"seed {rerun.seed}: {first_difference(rerun.metrics, record.result.of_seed(rerun.seed))}, {rerun.commit[:10]}"
+
+
+def first_difference(now: Metrics, before: Metrics) -> str:
+    """`test accuracy 72.973 instead of 62.1622`: the first metric that differs, those of the test split first."""
+    for split in sorted(before):
+        for metric, value in before[split].items():
+            if now[split][metric] != value:
+                return f"{split} {metric} {now[split][metric]:.6g} instead of {value:.6g}"
+    return "the same"
 
 
 def _grid(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -9,13 +9,16 @@ from functools import cache
 from typing import Any, cast
 
 from graphkit.conf import schema
+from graphkit.conf.arguments import flatten
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.recipes import Recipe, find_recipe
 from graphkit.conf.request import Request
-from graphkit.conf.settings import show
+from graphkit.conf.settings import SECTIONS, show
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
+_WITHOUT_EFFECT = ("train.eval_batch_size", "train.checkpoint_every", "task.micro_batch", "data.root")
+"""Settings of a section that no figure depends on."""
 _HYDRA = threading.Lock()
 """Hydra's state is one for the whole process."""
 _PATHS = ("out", "resume", "data.root", "data.edges", "data.features", "data.labels", "data.interactions")
@@ -29,11 +32,13 @@ class Resolved:
         run: As the schema's dataclasses.
         recipe: The recipe that was applied.
         notes: What the recipe did, in plain sentences.
+        paper: The recipe's published figures, None where there are none or the run has other settings than they are of.
     """
 
     run: schema.Run
     recipe: Recipe | None
     notes: tuple[str, ...] = ()
+    paper: dict[str, Any] | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -55,7 +60,22 @@ def compose(request: Request) -> Resolved:
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None
-    return Resolved(_composed(request, recipe), recipe, _notes(recipe, request.values))
+    run, notes = _composed(request, recipe), _notes(recipe, request.values)
+    if recipe is None or recipe.paper is None:
+        return Resolved(run, recipe, notes)
+    published = _composed(Request(request.task, request.dataset, request.model, recipe.conditions), recipe)
+    others = _deciding(published).items() - _deciding(run).items()
+    if not others:
+        return Resolved(run, recipe, notes, recipe.figures())
+    made_with = ", ".join(f"{key}={value}" for key, value in sorted(others))
+    return Resolved(run, recipe, (*notes, f"no published figure beside this run: that of the recipe was made with {made_with}"))
+
+
+def _deciding(run: schema.Run) -> dict[str, str]:
+    """What decides a figure besides seeds and machine: data, task, model and training, by dotted key."""
+    config = asdict(run)
+    settings = flatten({section: config[section] for section in SECTIONS})
+    return {given.key: show(given.value) for given in settings if given.key not in _WITHOUT_EFFECT}
 
 
 def _composed(request: Request, recipe: Recipe | None) -> schema.Run:

@@ -21,7 +21,8 @@ class Recipe:
         name: `<task>-<dataset>-<model>`.
         sections: Settings by section: `task`, `model`, `train`; `precision` stands alone.
         paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None; with `further: {metric: [mean, std]}`
-            where the paper gives other metrics of the test split, too.
+            where the paper gives other metrics of the test split, too, and `with: {key: value}` where the figures are of
+            settings that a run takes only when they are asked for.
     """
 
     name: str
@@ -32,6 +33,11 @@ class Recipe:
     def values(self) -> dict[str, Any]:
         """The settings by dotted key."""
         return {assignment.key: assignment.value for assignment in flatten(self.sections)}
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """By dotted key, what must be asked for beside the recipe to run what the figures are of."""
+        return dict((self.paper or {}).get("with", {}))
 
     def figures(self) -> dict[str, Any] | None:
         """The paper's figures as `graphkit.training.result.RunResult.paper` wants them."""

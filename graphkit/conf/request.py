@@ -214,6 +214,8 @@ def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datas
         needed = (own[0], "data.labels") if task == "node" else own[:1]
         mistakes += [f"dataset={CUSTOM}: give {key}=FILE" for key in needed if key not in given]
         mistakes += [f"{key}: task={task} does not read it, leave it out" for key in given if key in other]
+    if task == "recommend" and values.get("data.scale", "auto") != "auto":
+        mistakes.append(f"data.scale={values['data.scale']}: task=recommend has no features to scale, leave it out")
     if values.get("data.directed"):
         mistakes += _direction_mistakes(name, task)
     split = values.get("data.split")

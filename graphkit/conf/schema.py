@@ -91,6 +91,12 @@ class Data:
     directed: bool = setting(
         False, "keep the direction of own edges, source to target, and self-loops (with dataset=custom and task=node)"
     )
+    scale: str = setting(
+        "auto",
+        "standardize the columns of node features by the training nodes (task=link: all nodes); auto: of own features all but "
+        "zeros and ones and bags of words, nothing of named data sets",
+        choices=("auto", "standard", "none"),
+    )
     interactions: str | None = setting(
         None, "own interactions, CSV with a header: one a row (with dataset=custom; required by task=recommend)"
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from graphkit.data.scaling import Scaling
+
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
@@ -76,6 +78,8 @@ class Dataset:
         item_names: Recommendation: the items' ids in index order, where known.
         class_names: Names of the classes in index order, where known.
         directed: Whether `edge_index` holds directed edges, (source, target); else it is symmetric.
+        notes: Plain sentences that a run tells before it begins: what was done to the data, what may be meant otherwise.
+        scaling: How `x` was scaled; None: not at all.
     """
 
     name: str
@@ -90,6 +94,8 @@ class Dataset:
     class_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
     directed: bool = False
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    scaling: Scaling | None = field(default=None, repr=False)
 
     @cached_property
     def data(self) -> Data:

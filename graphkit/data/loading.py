@@ -23,6 +23,7 @@ from graphkit.data.own.files import OwnFiles
 from graphkit.data.own.graph import OwnGraph, OwnNames
 from graphkit.data.own.interactions import Columns, split_table
 from graphkit.data.readers.interactions import read_published as read_interaction_files
+from graphkit.data.scaling import SCALES, Scaling, fit_scaling
 from graphkit.data.splits.edges import split_edges
 from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.splits.shares import Shares
@@ -64,6 +65,7 @@ def load(
     features: PathLike | None = None,
     labels: PathLike | None = None,
     directed: bool = False,
+    scale: str = "auto",
     split: Sequence[float] = DEFAULT_SPLIT,
     interactions: PathLike | None = None,
     user_column: str | None = None,
@@ -85,6 +87,9 @@ def load(
         features: With `custom`: CSV file, node id and numbers a row.
         labels: With `custom`: CSV file, node id and label a row; needed by `node`.
         directed: With `custom` and `node`: edges keep their direction, source to target; else they have none.
+        scale: With `link` and `node`, what is done to the columns of the features: `auto` (own features are standardized, but
+            for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and deviation are those
+            of the training nodes; with `link`, where no node is held out, those of all nodes.
         split: Shares of training, validation and test, for own files and planted graphs.
         interactions: With `custom` and `recommend`: CSV file with a header, one interaction a row.
         user_column: Its column of user ids; default: user.
@@ -112,7 +117,12 @@ def load(
         )
     if directed and (name != "custom" or task != "node"):
         raise RequestError(f"data.directed goes with dataset=custom and task=node, not with {name!r} and task={task}")
+    if scale not in SCALES or (scale != "auto" and task == "recommend"):
+        raise RequestError(
+            f"data.scale={scale}: expected {', '.join(SCALES)}, and auto with task=recommend, which has no features"
+        )
     generator = torch.Generator().manual_seed(seed)
+    told: tuple[str, ...] = ()
     notes = [(DIRECTED if directed else entry.protocols[task]).statement]
     names = OwnNames()
     items: tuple[str, ...] = ()
@@ -122,7 +132,7 @@ def load(
         notes.append(f"data.split: {'/'.join(f'{100 * share:g}' for share in shares)}.")
     if task == "recommend":
         if name == "custom":
-            taken, remarks = _own_interactions(own_files, interactions, columns, shares, generator)
+            taken, remarks, told = _own_interactions(own_files, interactions, columns, shares, generator)
             notes += remarks
         else:
             taken = _interactions(entry, data_root(root), shares, generator)
@@ -146,6 +156,7 @@ def load(
             data, splits = read_published(entry, task, folder, seed)
     else:
         data, splits = _embedded(name, task, generator)
+    scaling = _scale(entry, task, data, splits, scale)
     dataset = Dataset(
         name=name,
         task=task,
@@ -159,6 +170,8 @@ def load(
         class_names=names.classes,
         item_names=items,
         directed=directed or entry.directed,
+        notes=(*told, *([scaling[1]] if scaling else [])),
+        scaling=scaling[0] if scaling else None,
     )
     check_dataset(dataset)
     return dataset
@@ -209,7 +222,7 @@ def _columns(user: str | None, item: str | None, rating: str | None, low: float 
 
 def _own_interactions(
     files: OwnFiles, path: PathLike | None, columns: Columns, shares: Shares, generator: torch.Generator
-) -> tuple[Interactions, tuple[str, ...]]:
+) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
     if not path:
         raise RequestError("dataset=custom with task=recommend needs data.interactions=FILE, a CSV file, one interaction a row")
     return split_table(files.interactions(path, columns), columns, shares, generator)
@@ -231,6 +244,27 @@ def _split(data: Graph, task: str, shares: Shares, generator: torch.Generator) -
         return data, split_nodes(required(data.y), shares, generator)
     data.edge_index, splits = split_edges(data.edge_index, data.num_nodes, shares, generator)
     return data, splits
+
+
+def _scale(
+    entry: DatasetEntry, task: str, data: Graph, splits: dict[str, Pairs] | dict[str, Tensor], scale: str
+) -> tuple[Scaling, str] | None:
+    """Scale the features of `data`, and say how; None where they stay as they are."""
+    own = entry.name == "custom"
+    if data.x is None and scale == "standard":
+        raise RequestError(f"data.scale=standard: data set {entry.name!r} has no node features, leave it out")
+    if data.x is None or scale == "none" or (scale == "auto" and not own):
+        return None
+    train = splits["train"] if task == "node" else None
+    scaling = fit_scaling(data.x, train if isinstance(train, Tensor) else None, every=scale == "standard")
+    if not scaling.num_scaled:
+        return None
+    data.x = scaling.apply(data.x)
+    nodes = "the training nodes" if task == "node" else "all nodes, of which none is held out"
+    return scaling, (
+        f"features: {scaling.num_scaled:,} of {data.x.size(1):,} columns are standardized by mean and deviation of {nodes} "
+        f"(data.scale={scale}); data.scale=none leaves them as they are"
+    )
 
 
 def _embedded(name: str, task: str, generator: torch.Generator) -> Loaded:

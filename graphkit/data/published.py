@@ -13,6 +13,7 @@ from graphkit.data.readers.citations import read_citations
 from graphkit.data.readers.heterophily import read_heterophilous
 from graphkit.data.readers.ogb import read_ddi
 from graphkit.data.readers.planetoid import read_geom_gcn, read_planetoid
+from graphkit.data.readers.webkb import read_webkb
 from graphkit.data.splits.edges import split_edges_as_ncn
 from graphkit.data.splits.nodes import split_nodes_by_count
 
@@ -71,6 +72,8 @@ def _nodes(
         graph = next(root / file.path for file in entry.files if file.path.startswith("Planetoid/"))
         return read_geom_gcn(graph.parent, entry.name.removesuffix("-geom"), root / entry.files[seed % SPLITS].path)
     path = root / entry.files[0].path
+    if family == "WebKB":
+        return read_webkb(path.parent, path.parent / Path(entry.files[2 + seed % SPLITS].path).name)
     if family in ("heterophilous_npz", "HeterophilousGraphDataset"):
         return read_heterophilous(path, seed % SPLITS, directed=entry.directed)
     data = read_citations(path, directed=entry.directed)

@@ -118,6 +118,7 @@ class Experiment:
             features=data.features,
             labels=data.labels,
             directed=data.directed,
+            scale=data.scale,
             split=data.split,
             interactions=data.interactions,
             user_column=data.user_column,

@@ -60,7 +60,8 @@ class NodeClassification:
         counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
         choice = choose("node", settings.metric, dataset.metric, dataset.metrics, counts)
         self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
-        self.notes = (*class_warnings(dataset), *choice.notes)
+        self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
+        self._scaling = dataset.scaling
         if dataset.directed and MODELS["node"][model.name].undirected:
             self.notes += (_made_undirected(dataset, model.name),)
         self._y = y.to(device)
@@ -126,9 +127,14 @@ class NodeClassification:
         return F.cross_entropy(self._logits(model).detach()[nodes].double(), self._y[nodes]).item()
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
-        """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split."""
+        """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
+
+        Where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
+        """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
+        if self._scaling is not None:
+            arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {
             **arrays,
             "logits": logits.numpy(),

@@ -78,7 +78,11 @@ class Recommendation:
         choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, counts)
         self.metric, self.metrics = choice.metric, tuple(choice.metrics)
         self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
-        self.notes = (*unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)), *choice.notes)
+        self.notes = (
+            *dataset.notes,
+            *unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)),
+            *choice.notes,
+        )
         self._sampler = self._make_sampler(dataset.name, interactions, settings)
         batch_size = train.batch_size or interactions.nnz
         self.num_batches = -(-interactions.nnz // batch_size) if self._sampler else 0

@@ -14,16 +14,18 @@ import torch
 
 import graphkit
 from graphkit.training.files import write_atomic
+from graphkit.training.streams import RANDOM_STREAMS
 
 _PACKAGES = ("torch", "torch-geometric", "torch-scatter", "lightning-fabric", "numpy", "scipy", "scikit-learn", "numba")
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
-    """Versions, device name, threads, platform, and the git commit where graphkit runs from a checkout."""
+    """Versions, device name, random streams, threads, platform, and the git commit where graphkit runs from a checkout."""
     return {
         "versions": {"python": platform.python_version(), "graphkit": graphkit.__version__, **_versions()},
         "device": _device_name(device),
         "precision": precision,
+        "random_streams": RANDOM_STREAMS,
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "git": git_state(Path(graphkit.__file__).resolve().parent),

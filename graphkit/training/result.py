@@ -98,6 +98,14 @@ class RunResult:
         figure = ((self.paper or {}).get(split) or {}).get(metric)
         return figure if isinstance(figure, dict) else None
 
+    def of_seed(self, seed: int) -> Metrics:
+        """The metrics of one of the seeds."""
+        place = self.seeds.index(seed)
+        return {
+            split: {name: values["per_seed"][place] for name, values in metrics.items()}
+            for split, metrics in self.metrics.items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON types."""
         return {**asdict(self), "seeds": list(self.seeds), "best_epochs": list(self.best_epochs),

@@ -61,7 +61,7 @@ def forbid_running(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_are_run_recorded_and_then_only_read(
     places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    assert main(["tiny"], places) == 0
+    assert main(["tiny", "--write"], places) == 0
     printed = capsys.readouterr()
     (folder,) = folders(places, "ncn")
     finished, ours = json.loads((folder / "result.json").read_text()), record(places, "ncn")
@@ -82,13 +82,13 @@ def test_rows_are_run_recorded_and_then_only_read(
 
     files = {path: path.read_bytes() for path in sorted(places.results.rglob("*.*"))}
     forbid_running(monkeypatch)
-    assert main(["tiny"], places) == 0
+    assert main(["tiny", "--write"], places) == 0
     assert {path: path.read_bytes() for path in sorted(places.results.rglob("*.*"))} == files
     assert "from here about" in capsys.readouterr().err
 
 
 def test_the_numbers_are_those_of_the_recorded_command(places: Places):
-    assert main(["tiny", "--only", "karate/ncn"], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--write"], places) == 0
     arguments = record(places, "ncn")["command"].split()[3:]
     assert run(overrides=arguments).metrics == record(places, "ncn")["metrics"]
     assert not (places.results / "tiny/link-karate-cn.json").exists()
@@ -106,13 +106,13 @@ def test_an_interrupted_row_is_resumed(places: Places, monkeypatch: pytest.Monke
         append(history, *line)
 
     monkeypatch.setattr(History, "append", stop_in_the_second_seed)
-    assert main(["tiny", "--only", "karate/ncn"], places) == 130
+    assert main(["tiny", "--only", "karate/ncn", "--write"], places) == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     (folder,) = folders(places, "ncn")
     assert not (folder / "result.json").exists() and not (places.results / "tiny").exists()
 
     before = len(calls)
-    assert main(["tiny", "--only", "karate/ncn"], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--write"], places) == 0
     assert folders(places, "ncn") == [folder]
     assert 0 < len(calls) - before < before  # what was done is not done again
     unbroken = run(overrides=record(places, "ncn")["command"].split()[3:])
@@ -121,9 +121,9 @@ def test_an_interrupted_row_is_resumed(places: Places, monkeypatch: pytest.Monke
 
 def test_disagreement_and_a_wider_tolerance(places: Places, capsys: pytest.CaptureFixture[str]):
     write_table(places, {**TRAINED, "published": NARROW, "note": "why it differs"})
-    assert main(["tiny"], places) == 1
+    assert main(["tiny", "--write"], places) == 1
     assert DISAGREES in (printed := capsys.readouterr().out) and "karate/ncn: why it differs" in printed
-    assert main(["tiny", "--tolerance-std", "10000"], places) == 0
+    assert main(["tiny", "--tolerance-std", "10000", "--write"], places) == 0
     assert "within 10000 of" in capsys.readouterr().out
     assert f"| {DISAGREES} |" in readme(places) and f"within {judging.TOLERANCE_STD:g} of" in readme(places)
 
@@ -131,7 +131,7 @@ def test_disagreement_and_a_wider_tolerance(places: Places, capsys: pytest.Captu
 def test_a_row_whose_data_is_missing_is_named_and_the_others_run(places: Places, capsys: pytest.CaptureFixture[str]):
     own = {**COUNTED, "dataset": "custom", "overrides": {"data.edges": "absent.csv"}, "metric": "hits@20"}
     write_table(places, own, COUNTED)
-    assert main(["tiny"], places) == 1
+    assert main(["tiny", "--write"], places) == 1
     printed = capsys.readouterr()
     assert "error: custom/cn: " in printed.err and "absent.csv" in printed.err
     assert "failed" in printed.out and record(places, "cn")["dataset"] == "karate"
@@ -139,14 +139,14 @@ def test_a_row_whose_data_is_missing_is_named_and_the_others_run(places: Places,
 
 
 def test_trials_are_not_recorded(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny", "--only", "karate/ncn", "--seeds", "1"], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--seeds", "1", "--write"], places) == 0
     assert "1 / 10" in (printed := capsys.readouterr()).out and "not recorded" in printed.err
-    assert main(["tiny", "--only", "karate/ncn", "--set", "train.epochs=1", "model.hidden_channels=4"], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--set", "train.epochs=1", "model.hidden_channels=4", "--write"], places) == 0
     assert not any(places.results.iterdir())
     assert [
         json.loads((path / "result.json").read_text())["settings"]["train"]["epochs"] for path in folders(places, "ncn")
     ] == [3, 1]
-    assert main(["tiny", "--only", "karate/ncn", "--seeds", "2", "--set", "data.root=elsewhere"], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--seeds", "2", "--set", "data.root=elsewhere", "--write"], places) == 0
     assert record(places, "ncn")["seeds"] == [0, 1]  # the row's own settings after all
 
 
@@ -156,7 +156,7 @@ def test_trials_are_not_recorded(places: Places, capsys: pytest.CaptureFixture[s
 def test_a_run_from_elsewhere_is_taken(places: Places, monkeypatch: pytest.MonkeyPatch):
     result = run("link", "karate", "ncn", overrides=[f"{key}={value}" for key, value in NCN.items()], seeds=2)
     forbid_running(monkeypatch)
-    assert main(["tiny", "--only", "karate/ncn", "--from", str(result.folder)], places) == 0
+    assert main(["tiny", "--only", "karate/ncn", "--from", str(result.folder), "--write"], places) == 0
     assert record(places, "ncn")["metrics"] == result.metrics
     assert not places.runs.exists()
 
@@ -166,7 +166,7 @@ def test_a_run_of_other_settings_is_refused(places: Places, tmp_path: Path, caps
         "link", "karate", "ncn", overrides=["train.epochs=1", "train.batch_size=16", "model.hidden_channels=8", "seeds=2"]
     )
     node = run("node", "karate", "mlp", train={"epochs": 1})
-    assert main(["tiny", "--from", str(other.folder), str(node.folder), "nothing"], places) == 2
+    assert main(["tiny", "--from", str(other.folder), str(node.folder), "nothing", "--write"], places) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"error: --from {other.folder} has other settings than karate/ncn: train.epochs=1 (the row: 3)"
     assert lines[1] == f"error: --from {node.folder}: no chosen row is node-karate-mlp"
@@ -185,11 +185,11 @@ def test_a_run_from_before_a_setting_existed_is_taken_with_a_warning(places: Pla
 
     path.write_text(json.dumps({**old, "config_digest": config_digest(config)}))
     (result.folder / "config.yaml").write_text(yaml.safe_dump(config))
-    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder)], places) == 0
+    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder), "--write"], places) == 0
     assert "run before there was a setting task.micro_batch" in record(places, "cn")["warnings"]
     assert main(["tiny", "--check"], places) == 0
     path.unlink()
-    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder)], places) == 2
+    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder), "--write"], places) == 2
 
 
 def test_where_a_run_came_from_is_warned_about(places: Places, capsys: pytest.CaptureFixture[str]):
@@ -201,7 +201,7 @@ def test_where_a_run_came_from_is_warned_about(places: Places, capsys: pytest.Ca
     environment = json.loads((result.folder / "env.json").read_text())
     before = {**environment, "git": {"commit": "b" * 40, "dirty": False}}
     (result.folder / "env.json").write_text(json.dumps({**environment, "earlier": [before]}))
-    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder)], places) == 0
+    assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder), "--write"], places) == 0
     warnings = record(places, "cn")["warnings"]
     assert warnings[0] == "run with uncommitted changes to commit aaaaaaaaaa"
     assert "begun at commit bbbbbbbbbb and resumed" in warnings
@@ -214,7 +214,7 @@ def test_where_a_run_came_from_is_warned_about(places: Places, capsys: pytest.Ca
 
 def test_check_finds_what_was_changed_by_hand(places: Places, capsys: pytest.CaptureFixture[str]):
     assert main(["tiny", "--check"], places) == 1  # no page yet
-    assert main(["tiny", "--only", "karate/cn"], places) == 0
+    assert main(["tiny", "--only", "karate/cn", "--write"], places) == 0
     assert main(["tiny", "--check"], places) == 0
     page, path = places.results / "tiny/README.md", places.results / "tiny/link-karate-cn.json"
     capsys.readouterr()
@@ -241,14 +241,14 @@ def test_check_finds_what_was_changed_by_hand(places: Places, capsys: pytest.Cap
 
 
 def test_results_of_other_settings_than_the_row_s_are_not_passed_off(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny", "--only", "karate/cn"], places) == 0
+    assert main(["tiny", "--only", "karate/cn", "--write"], places) == 0
     write_table(places, {**COUNTED, "overrides": {"train.eval_batch_size": 8}, "published": BROAD})
     capsys.readouterr()
     assert main(["tiny", "--check"], places) == 1
     assert "was run with train.eval_batch_size=65536 (the row: 8)" in capsys.readouterr().err
     assert main(["tiny", "--render"], places) == 0
     assert OUTDATED in readme(places) and AGREES not in readme(places).split("##")[0].split("---")[-1]
-    assert main(["tiny"], places) == 0
+    assert main(["tiny", "--write"], places) == 0
     assert record(places, "cn")["settings"]["train"]["eval_batch_size"] == 8
     assert main(["tiny", "--check"], places) == 0
 
@@ -318,5 +318,5 @@ def test_a_table_that_is_none(places: Places, text: str):
 
 def test_results_that_cannot_be_written(places: Places, capsys: pytest.CaptureFixture[str]):
     (places.results / "tiny").write_text("in the way")
-    assert main(["tiny", "--only", "karate/cn"], places) == 1
+    assert main(["tiny", "--only", "karate/cn", "--write"], places) == 1
     assert "error: cannot use " in (printed := capsys.readouterr().err) and "Traceback" not in printed

@@ -60,7 +60,7 @@ def curve_lines(path: Path) -> list[dict[str, str]]:
 
 
 def test_two_metrics_a_curve_and_the_last_epoch(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny"], places) == 1  # recall@20 is further than 49 from 99
+    assert main(["tiny", "--write"], places) == 1  # recall@20 is further than 49 from 99
     printed = capsys.readouterr().out
     (folder,) = (places.runs / f"tiny/recommend-{NAME}").iterdir()
     curve = curve_lines(places.results / f"tiny/{NAME}-curve.csv")
@@ -100,28 +100,28 @@ def test_two_metrics_a_curve_and_the_last_epoch(places: Places, capsys: pytest.C
 
 
 def test_a_shortened_run_is_recorded_with_its_epochs_and_not_judged(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny", "--epochs", "2"], places) == 0
+    assert main(["tiny", "--epochs", "2", "--write"], places) == 0
     assert capsys.readouterr().out.count("incomplete:") == 3  # the terminal wraps the rest
     assert recorded(places)["settings"]["train"]["epochs"] == 2 and "train.epochs=2" in recorded(places)["command"]
     page = (places.results / "tiny/README.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| planted-interactions | ")]
     assert len(rows) == 3 and all("| incomplete: 2 of 4 epochs |" in line for line in rows)
     assert main(["tiny", "--check"], places) == 0
-    assert main(["tiny", "--set", "train.epochs=1"], places) == 0
+    assert main(["tiny", "--set", "train.epochs=1", "--write"], places) == 0
     assert (printed := capsys.readouterr()).out.count("incomplete:") == 3 and "a trial" in printed.err
 
-    assert main(["tiny"], places) == 1
+    assert main(["tiny", "--write"], places) == 1
     whole = recorded(places)
     assert whole["settings"]["train"]["epochs"] == 4
     assert "incomplete" not in (places.results / "tiny/README.md").read_text()
-    assert main(["tiny", "--epochs", "2"], places) == 0
+    assert main(["tiny", "--epochs", "2", "--write"], places) == 0
     assert "not recorded, since a run of 4 epochs is" in capsys.readouterr().err
     assert recorded(places) == whole
-    assert main(["tiny", "--epochs", "4"], places) == 1  # no shorter than the row
+    assert main(["tiny", "--epochs", "4", "--write"], places) == 1  # no shorter than the row
 
 
 def test_epochs_must_be_some(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny", "--epochs", "0", "--set", "train.epochs=1"], places) == 2
+    assert main(["tiny", "--epochs", "0", "--set", "train.epochs=1", "--write"], places) == 2
     assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --epochs 0", " --set train.epochs="]
 
 

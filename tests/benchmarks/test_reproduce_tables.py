@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.reproduce.__main__ import Places, main
 from benchmarks.reproduce.judge import AGREES, DISAGREES, NOT_COMPARABLE, UNPUBLISHED, judge
 from benchmarks.reproduce.table import Published, Row, load_table, table_names
+from graphkit.errors import RequestError
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = Places(runs=Path("nowhere"))
@@ -19,7 +21,7 @@ COMMITTED = Places(runs=Path("nowhere"))
 
 
 table = functools.cache(functools.partial(load_table, COMMITTED.tables))  # composing a row's settings takes its time
-ROWS = {"link": 15, "node": 97, "recommend": 23}  # of every committed table
+ROWS = {"link": 15, "node": 99, "recommend": 23}  # of every committed table
 
 
 def test_every_committed_table_is_counted():
@@ -133,6 +135,14 @@ def test_published_figures_of_node_classification():
     ]
     assert not any(row.published and row.comparable for row in rows.values() if row.model in ("adpa", "mlp"))
     assert not any(rows[f"{name}/sheaf-identity"].published for name in nsd)
+
+
+def test_a_recipe_s_figure_is_not_shown_beside_other_settings(tmp_path: Path):
+    row = {"task": "node", "dataset": "texas", "model": "sheaf", "seeds": 10, "metric": "accuracy"}
+    row |= {"published": {"from": "recipe", "n": 10}, "overrides": {"model.maps": "general"}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"title": "A tiny table", "rows": [row]}))
+    with pytest.raises(RequestError, match="the row has other settings than the recipe's figure is of"):
+        load_table(tmp_path, "tiny")
 
 
 def test_asking_needs_no_torch():

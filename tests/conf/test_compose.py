@@ -32,6 +32,39 @@ def test_precedence_request_over_recipe_over_model_over_defaults(monkeypatch: py
     assert resolved.notes == ("settings of the recipe link-karate-ncn, but train.lr=0.1 (recipe: 0.5)",)
 
 
+TEXAS = ("task=node", "dataset=texas", "model=sheaf")
+GOWALLA = ("task=recommend", "dataset=gowalla", "model=lightgcn")
+
+
+def test_a_published_figure_stands_beside_its_recipe():
+    figures = resolve(*TEXAS).paper
+    assert figures is not None and figures["test"]["accuracy"]["mean"] == 85.95
+    unimportant = "seeds=3 seed=4 device=cpu threads=1 out=x data.root=x train.eval_batch_size=8 train.checkpoint_every=2"
+    assert resolve(*TEXAS, *unimportant.split(), "model.maps=orthogonal").paper == figures
+    assert resolve(*TEXAS, "recipe=none").paper is None
+
+
+@pytest.mark.parametrize(
+    ("given", "made_with"),
+    [
+        ("model.maps=general", "model.maps=orthogonal"),
+        ("train.lr=0.1 train.patience=7", "train.lr=0.02, train.patience=200"),
+        ("task.metric=roc-auc", "task.metric=auto"),
+        ("data.scale=standard", "data.scale=auto"),
+    ],
+)
+def test_and_not_beside_other_settings(given: str, made_with: str):
+    resolved = resolve(*TEXAS, *given.split())
+    assert resolved.paper is None and resolved.recipe is not None
+    assert resolved.notes[-1] == f"no published figure beside this run: that of the recipe was made with {made_with}"
+
+
+def test_a_figure_of_settings_that_must_be_asked_for():
+    alone, asked = resolve(*GOWALLA), resolve(*GOWALLA, "task.protocol=lightgcn")
+    assert alone.paper is None and alone.notes[-1].endswith("was made with task.protocol=lightgcn")
+    assert asked.paper is not None and asked.paper["test"]["recall@20"]["mean"] == 18.24 and len(asked.notes) == 1
+
+
 def test_no_recipe_on_demand(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "find_recipe", lambda *names: RECIPE)
     resolved = resolve("dataset=karate", "recipe=none")

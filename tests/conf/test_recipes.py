@@ -30,11 +30,11 @@ def test_which_recipes_there_are():
     ten_splits = ("texas", "wisconsin", "actor", "squirrel-filtered", "minesweeper", "tolokers", "cora-geom", "citeseer-geom")
     node = {f"node-{name}-{model}" for name in (*PLANETOID, *ten_splits) for model in ("gcn", "sage", "gat", "mlp")}
     node |= {f"node-{name}-directed-dir-gnn" for name in ("squirrel", "chameleon")}
-    node |= {f"node-{name}-sheaf" for name in SHEAF}
+    node |= {f"node-{name}-sheaf" for name in (*SHEAF, "cornell")}
     recommend = {f"recommend-gowalla-{model}" for model in ("gf-cf", "lightgcn", "lightgcl", "ultragcn")}
     recommend |= {"recommend-lastfm-lightgcn"}
     assert set(RECIPES) == link | node | recommend
-    assert len(RECIPES) == 64
+    assert len(RECIPES) == 65
 
 
 TUNED = {  # layers, width, dropout, rate, penalty, epochs, test, std: of the study of tuned plain networks
@@ -83,9 +83,11 @@ def test_paper_figures_are_of_the_data_set_s_metric(name: str):
     if recipe.paper is None:
         assert figures is None
         return
-    assert set(recipe.paper) <= {"metric", "valid", "test", "further", "source"}
+    assert set(recipe.paper) <= {"metric", "valid", "test", "further", "with", "source"}
     assert set(recipe.paper.get("further", {})) <= set(DATASETS[dataset].protocols[task].metrics) - {recipe.paper["metric"]}
     assert recipe.paper["metric"] == DATASETS[dataset].protocols[task].metric
+    asked = [*recipe.conditions.items(), ("task", task), ("dataset", dataset), ("model", parts(name)[2])]
+    assert compose(check([Assignment(key, value) for key, value in asked], DATASETS)).paper == figures
     assert figures is not None and figures["source"].count("\n") == 0 and "arXiv:" in figures["source"]
     assert figures["test"][recipe.paper["metric"]]["mean"] == recipe.paper["test"][0]
 
@@ -116,7 +118,7 @@ def test_ncn_s_published_settings(dataset: str):
 SHEAF = {  # maps, d, layers, h, lr, weight decay, input dropout, dropout, low and high pass, epochs, patience, test, std
     "texas": ("orthogonal", 3, 4, 20, 0.02, 5e-3, 0.0, 0.7, False, False, 1500, 200, 85.95, 5.51),
     "wisconsin": ("orthogonal", 3, 2, 32, 0.02, 6.69e-4, 0.0, 0.7276, True, True, 500, 200, 89.41, 4.74),
-    "cornell": ("diagonal", 4, 2, 16, 0.02, 6.91e-4, 0.2, 0.7, True, False, 500, 200, 86.49, 7.35),
+    "cornell-geom-gcn": ("diagonal", 4, 2, 16, 0.02, 6.91e-4, 0.2, 0.7, True, False, 500, 200, 86.49, 7.35),
     "chameleon": ("diagonal", 4, 5, 32, 0.01, 2.97e-4, 0.7, 0.0, True, False, 1000, 100, 68.68, 1.73),
     "squirrel": ("orthogonal", 3, 5, 32, 0.01, 1.12e-4, 0.7, 0.0, True, False, 1000, 100, 56.34, 1.32),
 }
@@ -135,6 +137,12 @@ def test_published_settings_of_neural_sheaf_diffusion(dataset: str):
     assert model.edge_weights == (model.maps == "orthogonal")
     assert model.second_linear == (dataset in ("chameleon", "squirrel"))
     assert model.orthogonal == "householder" and not model.linear
+
+
+def test_cornell_has_the_settings_without_the_figure():
+    """The figure is of Geom-GCN's files, which hold Texas' words and classes."""
+    own, mixed = (recipe_of(f"node-{name}-sheaf") for name in ("cornell", "cornell-geom-gcn"))
+    assert own.sections == mixed.sections and own.paper is None and mixed.paper is not None
 
 
 def test_no_recipe():

@@ -118,6 +118,12 @@ class _SheafSettings:
     high_pass: bool = setting(False, "add a stalk dimension with the fixed operator D - A")
     left_weights: bool = setting(True, "mix the dimensions of a stalk before each step")
     right_weights: bool = setting(True, "mix the channels before each step")
+    right_init: str = setting(
+        "identity",
+        "what the mixing of channels starts from; orthogonal: a random matrix, as in the authors' code and the recipes, with "
+        "which a step makes neighbors differ more",
+        choices=("identity", "orthogonal"),
+    )
     edge_weights: bool = setting(False, "learn a weight of each edge beside its maps (the authors: with orthogonal maps)")
     learned_step: bool = setting(True, "learn how much of a layer's input each stalk dimension keeps")
     linear: bool = setting(False, "learn one sheaf, at the first layer, for all layers")

@@ -1,10 +1,10 @@
-"""Cora, CiteSeer and PubMed with the ten splits of Geom-GCN; the graphs are those of Planetoid."""
+"""From Geom-GCN: ten splits of Cora, CiteSeer and PubMed, whose graphs are Planetoid's, and its mixture named Cornell."""
 
 from __future__ import annotations
 
 from graphkit.data.catalog import planetoid
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, TEN_SPLITS
+from graphkit.data.catalog.shared import ACCURACY, GEOM_SPLITS, ROW_NORMALIZED, TEN_SPLITS, WEBKB, WHOLE_GRAPH
 
 _PAGE = "https://github.com/graphdml-uiuc-jlu/geom-gcn"
 _CHECKSUMS = {
@@ -46,6 +46,26 @@ _CHECKSUMS = {
     ),
 }
 
+_CORNELL = {
+    "out1_graph_edges.txt": "c4522a00cc40873c8a04a3a07c49e24a48a507eb284ac9c9f2d3e0590351bbb7",
+    "out1_node_feature_label.txt": "cf5a3ca346cdd1210b8342e22517fcbbdae658065b7a3145f59350e50e6236a3",  # that of Texas
+    "cornell_split_0.6_0.2_0.npz": "14022a1e19ec7fc0a07a2c06a785a2f9dc52809dbcd1c14fc318f7800675d73f",
+    "cornell_split_0.6_0.2_1.npz": "5568fa27e968a724c92211bf97026a36a08893cf94b218043e49b4c973c35cfb",
+    "cornell_split_0.6_0.2_2.npz": "763fc1f423395e4172617fa5b6bc0d7adad2241e5fedd1a4f0a098a67f9dc8e9",
+    "cornell_split_0.6_0.2_3.npz": "4334321cd9ec42de9d51107fb9a6dc310512e0921bc1cff0f390301ee37315fa",
+    "cornell_split_0.6_0.2_4.npz": "2b6b3ef396f4dc7fcdc276fb16b88bb87409b25879dd672b3a506eca844dd8d7",
+    "cornell_split_0.6_0.2_5.npz": "1a40ef8b20aa9e1aa850e1abdaba3efac1f66c98ef2c6a59eadefa21136ece6b",
+    "cornell_split_0.6_0.2_6.npz": "bcddf4ab59eae4c7d47b8a6cec9025a54ec0e6d3f3bdcd7678e201f25ace4642",
+    "cornell_split_0.6_0.2_7.npz": "2b497e12dfc123d7e7c9bb4fc4a82b5bee18409e109a3e3a04da439cacec964d",
+    "cornell_split_0.6_0.2_8.npz": "5c4e110d252d7ad156b2e4cd34b6dbd1cecbcc1755f8d72e932cc2a54f2b643c",
+    "cornell_split_0.6_0.2_9.npz": "80f1531807194d301affbf6f879a4ab4f56a19bdccb62d192e3ecd1b5275f052",
+}
+
+
+def _cornell_file(name: str) -> DataFile:
+    place = "new_data/cornell" if name.startswith("out1_") else "splits"
+    return DataFile(f"WebKB/cornell/raw/{name}", _CORNELL[name], f"{_PAGE}/raw/master/{place}/{name}")
+
 
 def _entry(graph: DatasetEntry, remark: str) -> DatasetEntry:
     names = [f"{graph.name}_split_0.6_0.2_{split}.npz" for split in range(len(_CHECKSUMS[graph.name]))]
@@ -75,4 +95,24 @@ _REMARKS = {
     "pubmed": "",
 }
 
-ENTRIES = tuple(_entry(graph, _REMARKS[graph.name]) for graph in planetoid.ENTRIES)
+ENTRIES = (
+    *(_entry(graph, _REMARKS[graph.name]) for graph in planetoid.ENTRIES),
+    DatasetEntry(
+        "cornell-geom-gcn",
+        "Cornell as Geom-GCN publishes it: 183 web pages, Cornell's 277 links under Texas' 1,703 words and 5 classes",
+        {
+            "node": Protocol(
+                f"{GEOM_SPLITS} {TEN_SPLITS} {WHOLE_GRAPH} {ROW_NORMALIZED} Geom-GCN's file of words and classes for Cornell "
+                "is that of Texas, byte for byte, so that links and words do not belong together. Figures for Cornell "
+                "from these files, which PyG's WebKB reads too, belong here; dataset=cornell is Cornell's own pages.",
+                ACCURACY[0],
+                ACCURACY,
+            )
+        },
+        WEBKB,
+        _PAGE,
+        "",
+        tuple(_cornell_file(name) for name in _CORNELL),
+        row_normalized=True,
+    ),
+)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, ROC_AUC, TEN_SPLITS
+from graphkit.data.catalog.shared import ACCURACY, ROC_AUC, ROW_NORMALIZED, TEN_SPLITS, WEBKB, WHOLE_GRAPH
 
 _PAGE = "https://github.com/yandex-research/heterophilous-graphs"
 _PLATONOV = "Platonov et al., A Critical Look at the Evaluation of GNNs under Heterophily, ICLR 2023 (arXiv:2302.11640)"
-_WEBKB = (
-    "Craven et al., Learning to Extract Symbolic Knowledge from the World Wide Web, AAAI 1998; splits of Pei et al., Geom-GCN, "
-    "ICLR 2020 (arXiv:2002.05287)"
-)
 _ACTOR = "Tang et al., Social Influence Analysis in Large-Scale Networks, KDD 2009; splits of Pei et al., Geom-GCN, ICLR 2020"
 _WIKIPEDIA = (
     "Rozemberczki, Allen, Sarkar, Multi-Scale Attributed Node Embedding, J. Complex Networks 2021 (arXiv:1909.13021); splits "
@@ -40,9 +36,7 @@ _CHECKSUMS = {
     "questions": "4c7cb65057dbc9771af00fdfdee64a41b3875079",  # git's id
 }
 
-_WHOLE = "The whole graph is in message passing, made symmetric without self-loops."
 _DIRECTED = "The whole graph is in message passing; edges keep their direction, published self-loops stay."
-_SCALED = "Features are row-normalized (each node's sum to 1), as in the code of Geom-GCN, NSD and Dir-GNN."
 _AS_PUBLISHED = "Features as published (not row-normalized)."
 _TWINS = (
     "Beware: about {} % of the test nodes have a twin in training, of the same neighbors and label; "
@@ -65,8 +59,8 @@ def _entry(
     folder = f"HeterophilousGraphDataset/{file.removesuffix('.npz')}/raw" if name in _OWN_LAYOUT else "heterophilous_npz"
     sentences = (
         f"Ten published splits of {shares} %. {TEN_SPLITS}",
-        _DIRECTED if directed else _WHOLE,
-        _SCALED if row_normalized else _AS_PUBLISHED,
+        _DIRECTED if directed else WHOLE_GRAPH,
+        ROW_NORMALIZED if row_normalized else _AS_PUBLISHED,
         remark,
     )
     return DatasetEntry(
@@ -90,7 +84,7 @@ ENTRIES = (
     _entry(
         "texas",
         "183 web pages, 279 links, 1,703 words, 5 classes",
-        _WEBKB,
+        WEBKB,
         _GEOM,
         row_normalized=True,
         remark="One class has a single page, which four of the splits have in validation or test.",
@@ -103,8 +97,16 @@ ENTRIES = (
         row_normalized=True,
         remark="The page of the fifth class is in the graph, unlabeled and in no split.",
     ),
-    _entry("wisconsin", "251 web pages, 450 links, 1,703 words, 5 classes", _WEBKB, _GEOM, row_normalized=True),
-    _entry("cornell", "183 web pages, 277 links, 1,703 words, 5 classes", _WEBKB, _GEOM, row_normalized=True),
+    _entry("wisconsin", "251 web pages, 450 links, 1,703 words, 5 classes", WEBKB, _GEOM, row_normalized=True),
+    _entry(
+        "cornell",
+        "183 web pages, 277 links, 1,703 words, 5 classes; Cornell's own pages, unlike cornell-geom-gcn",
+        WEBKB,
+        _GEOM,
+        row_normalized=True,
+        remark="Words and classes are Cornell's own. Beware: figures published for Cornell are mostly of Geom-GCN's files, "
+        "where they are those of Texas: dataset=cornell-geom-gcn.",
+    ),
     _entry("actor", "7,600 actors, 26,659 shared pages, 932 words, 5 classes (film)", _ACTOR, _GEOM, row_normalized=True),
     _entry(
         "chameleon",

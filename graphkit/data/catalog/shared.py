@@ -16,3 +16,11 @@ EDGE_SPLIT = (
 )
 
 TEN_SPLITS = "Seed s takes split s mod 10, so that seeds=10 takes each of them once."
+
+GEOM_SPLITS = "Ten published splits of 48/32/20 %."
+WHOLE_GRAPH = "The whole graph is in message passing, made symmetric without self-loops."
+ROW_NORMALIZED = "Features are row-normalized (each node's sum to 1), as in the code of Geom-GCN, NSD and Dir-GNN."
+WEBKB = (
+    "Craven et al., Learning to Extract Symbolic Knowledge from the World Wide Web, AAAI 1998; splits of Pei et al., Geom-GCN, "
+    "ICLR 2020 (arXiv:2002.05287)"
+)

@@ -28,7 +28,7 @@ class Columns:
     Attributes:
         user: Column of user ids, any text.
         item: Column of item ids, any text.
-        rating: Column of ratings, numbers; looked at only with `min_rating`.
+        rating: Column of ratings, numbers; without `min_rating` it may be missing, and only a note comes of it.
         min_rating: Interactions rated lower are left out; None: all count.
         time: Column of times, numbers or ISO 8601 (without a zone: UTC); None: the split is random.
     """
@@ -50,18 +50,19 @@ class Table:
     item: array[int]
     time: array[float]
     low: int = 0
+    unused: array[float] | None = None
 
 
 def read_interactions(
     path: Path, columns: Columns, shares: Shares, generator: torch.Generator
-) -> tuple[Interactions, tuple[str, ...]]:
+) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
     """Read interactions and split each user's items: `read_table`, then `split_table`."""
     return split_table(read_table(path, columns), columns, shares, generator)
 
 
 def split_table(
     table: Table, columns: Columns, shares: Shares, generator: torch.Generator
-) -> tuple[Interactions, tuple[str, ...]]:
+) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
     """Split each user's items.
 
     Users and items are numbered in numerical order of their ids where all are integers, else alphabetically. Of repeated pairs
@@ -74,7 +75,8 @@ def split_table(
         generator: Draws the split, and the order of a user's items of the same time.
 
     Returns:
-        The interactions with the user's own ids, and sentences on what was left out and how the split was made.
+        The interactions with the user's own ids; sentences on what was left out and how the split was made; sentences on
+        ratings that are there but were not asked for.
     """
     users, user_names = _renumber(table.users, table.user)
     items, item_names = _renumber(table.items, table.item)
@@ -92,7 +94,20 @@ def split_table(
     notes = [f"{count:,} {what}" for count, what in dropped if count]
     order = "by time, each user's latest items are test, those before them validation" if columns.time else "at random"
     split = f"Each user's items were split {order}."
-    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,)
+    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), _unused_ratings(table)
+
+
+def _unused_ratings(table: Table) -> tuple[str, ...]:
+    """What counting every rating as a like means, where there are low ones."""
+    ratings = np.array(table.unused or ())
+    if ratings.size == 0 or ratings.min() == ratings.max():
+        return ()
+    middle = (ratings.min() + ratings.max()) / 2
+    below, threshold = int((ratings < middle).sum()), ratings[ratings > middle].min()
+    return (
+        f"every interaction counts as a like, also the {below:,} of {ratings.size:,} rated below {middle:g}, the middle of the "
+        f"scale from {ratings.min():g} to {ratings.max():g}; data.min_rating={threshold:g} leaves out those not rated above it",
+    )
 
 
 def read_table(path: Path | InputFile, columns: Columns) -> Table:
@@ -116,6 +131,8 @@ def read_table(path: Path | InputFile, columns: Columns) -> Table:
             raise DataError(f"{path} needs one column '{shown(name)}', {found}: name the right one by data.{meaning}_column=")
     place = {meaning: header.index(name) for meaning, name in wanted.items()}
     table = Table({}, {}, array("q"), array("q"), array("d"))
+    if columns.min_rating is None and header.count(columns.rating) == 1:
+        place["unused"], table.unused = header.index(columns.rating), array("d")
     for line, fields in rows:
         if fields == header:
             raise repeated_header(path, line)
@@ -129,6 +146,12 @@ def read_table(path: Path | InputFile, columns: Columns) -> Table:
             if rating < columns.min_rating:
                 table.low += 1
                 continue
+        if table.unused is not None:
+            given = _number(fields[place["unused"]])
+            if given is None:
+                table.unused = None  # no ratings as we know them, and nobody asked for them
+            else:
+                table.unused.append(given)
         table.time.append(_time(path, line, place["time"] + 1, fields[place["time"]]) if columns.time else 0.0)
         table.user.append(table.users.setdefault(user, len(table.users)))
         table.item.append(table.items.setdefault(item, len(table.items)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphkit.models.recommend.history import FilterRecommender
+from graphkit.models.recommend.history import HistoryRecommender
 from graphkit.sparse import CSR
 
 
-class MostPop(FilterRecommender):
+class MostPop(HistoryRecommender):
     """s_ui = d_i, the number of training users of item i, whoever u is.
 
     Args:
@@ -21,6 +21,6 @@ class MostPop(FilterRecommender):
         super().fit(interactions)
         self._degree = interactions.t().degree().to(self.dtype)
 
-    def filter(self, x: Tensor) -> Tensor:
-        """The degrees [num_items, C], the same in every column."""
-        return self._degree.unsqueeze(1).expand(-1, x.size(1))
+    def score_histories(self, histories: CSR) -> Tensor:
+        """The degrees [n, num_items]: one row in memory, whatever n is."""
+        return self._degree.expand(histories.shape[0], -1)

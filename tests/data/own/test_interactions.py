@@ -9,10 +9,14 @@ from tests.data.test_interactions import check_interactions
 SHARES = (0.6, 0.2, 0.2)
 
 
-def read(tmp_path, text, columns=None, seed=0, shares=SHARES):
+def read_all(tmp_path, text, columns=None, seed=0, shares=SHARES):
     path = tmp_path / "ratings.csv"
     path.write_text(text)
     return read_interactions(path, columns or Columns(), shares, torch.Generator().manual_seed(seed))
+
+
+def read(tmp_path, text, columns=None, seed=0, shares=SHARES):
+    return read_all(tmp_path, text, columns, seed, shares)[:2]
 
 
 def named(read, split):
@@ -40,6 +44,34 @@ def test_ratings_and_repeats(tmp_path):
     assert notes[0] == "Left out: 2 interactions rated below 3.5, 1 repeated interactions."
     whole, _ = read(tmp_path, text, Columns("who", "what"))
     assert len(everything(whole)) == 5
+
+
+STARS = "user,item,rating\nann,a,5\nann,b,3.5\nann,c,1\nbob,a,4\nbob,b,3\nbob,d,2\n"
+
+
+def test_ratings_that_are_not_used_are_told(tmp_path):
+    note = (
+        "every interaction counts as a like, also the 2 of 6 rated below 3, the middle of the scale from 1 to 5; "
+        "data.min_rating=3.5 leaves out those not rated above it"
+    )
+    assert read_all(tmp_path, STARS)[2] == (note,)
+    assert read_all(tmp_path, STARS.replace("rating", "stars"), Columns(rating="stars"))[2] == (note,)
+    path, thirds = tmp_path / "ratings.csv", (0.34, 0.33, 0.33)
+    assert load("custom", task="recommend", interactions=path, rating_column="stars", split=thirds).notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (STARS, Columns(min_rating=2)),
+        (STARS.replace("rating", "stars"), Columns()),
+        ("user,item,rating\nann,a,1\nann,b,1\nbob,a,1\n", Columns()),
+        ("user,item,rating\nann,a,1\nann,b,good\nbob,a,5\n", Columns()),
+        ("user,item\nann,a\nbob,a\n", Columns()),
+    ],
+)
+def test_nothing_is_told_of_ratings_that_are_used_or_are_none(tmp_path, text, columns):
+    assert read_all(tmp_path, text, columns)[2] == ()
 
 
 @pytest.mark.parametrize("dates", [False, True])

@@ -59,8 +59,35 @@ def test_fixed_dimensions(low_pass: bool) -> None:
 def test_first_parameters() -> None:
     layer = SheafDiffusion(16, stalk_dim=3, low_pass=True)
     assert torch.equal(layer.left, torch.eye(4))
-    torch.testing.assert_close(layer.right @ layer.right.t(), torch.eye(4))
+    assert torch.equal(layer.right, torch.eye(4))
     assert torch.equal(layer.step, torch.zeros(4))
+    turned = SheafDiffusion(16, stalk_dim=3, low_pass=True, right_init="orthogonal").right
+    torch.testing.assert_close(turned @ turned.t(), torch.eye(4))
+    assert not torch.allclose(turned, torch.eye(4), atol=0.1)
+    with pytest.raises(ValueError, match="right_init must be one of identity, orthogonal, got 'zero'"):
+        SheafDiffusion(16, stalk_dim=4, right_init="zero")
+
+
+@pytest.mark.parametrize("maps", ["identity", "orthogonal"])
+def test_a_first_step_smooths_unless_channels_are_mixed_at_random(maps: str) -> None:
+    """An eigenvector of eigenvalue t shrinks to 1 - t with W_2 = I, and grows to sqrt(1 + t^2) with a random W_2."""
+    torch.manual_seed(0)
+    edge_index, n = messy_graph()
+    channels = 400
+    lengths = {}
+    for init in ("identity", "orthogonal"):
+        options = {"maps": maps, "activation": None, "right_init": init}
+        layer = SheafDiffusion(2 * channels, stalk_dim=2, **options).double()
+        x = torch.zeros(n, 2 * channels, dtype=torch.float64)
+        values, vectors = torch.linalg.eigh(layer.laplacian(x, edge_index).to_dense().detach())
+        x = (vectors[:, -1:] * torch.randn(1, channels, dtype=torch.float64)).view(n, -1)
+        sheaf = layer.sheaf(torch.zeros_like(x), edge_index)  # the maps that the eigenvector was computed from
+        lengths[init] = float(layer.diffuse(x, sheaf).detach().norm() / x.norm())
+    t = float(values[-1])
+    assert t > 1.0
+    assert lengths["identity"] == pytest.approx(abs(1 - t)) and lengths["orthogonal"] == pytest.approx(
+        (1 + t**2) ** 0.5, rel=0.1
+    )
 
 
 def test_direction_self_loops_and_repeats() -> None:

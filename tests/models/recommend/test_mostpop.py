@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from graphkit.models.recommend.mostpop import MostPop
 from tests.models.recommend import histories
@@ -20,6 +21,12 @@ def test_left_out_interactions_do_not_count():
     model = MostPop(histories.NUM_USERS, histories.NUM_ITEMS)
     model.fit(interactions.without(interactions.positions(interactions.edge_index()[:, :40])))
     assert histories.all_scores(model)[0].sum() == (dense != 0).sum() - 40
+
+
+def test_scores_take_the_memory_of_one_row():
+    model, _ = histories.fitted(MostPop, 0, False)
+    assert model.scores(torch.arange(histories.NUM_USERS)).stride(0) == 0
+    assert model.fold_in([torch.tensor([1]), torch.tensor([2])]).stride(0) == 0
 
 
 @pytest.mark.slow
