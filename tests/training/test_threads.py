@@ -1,0 +1,93 @@
+"""Every trained model, with 1, 2 and 3 threads: equal runs are equal bit for bit, also one that was stopped and resumed.
+
+The planted data sets are large enough for torch to split work among three threads: its loops do so from 32,768 elements on.
+Runs with other numbers of threads may differ: sums are cut into other parts.
+"""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from graphkit.conf.arguments import flatten
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.compose import compose
+from graphkit.conf.request import check
+from graphkit.data.catalog import DATASETS
+from graphkit.errors import Interrupted
+from graphkit.tasks.build import resolve
+from graphkit.tasks.experiment import Experiment
+from graphkit.training import runner
+from graphkit.training.runner import train_run
+from tests.training.compare import assert_same_run
+
+EPOCHS = 2
+DATA = {"link": "planted-communities", "node": "planted-partition", "recommend": "planted-interactions"}
+BATCH = {"link": 2048, "node": 0, "recommend": 2048}
+
+
+def is_trained(task: str, name: str) -> bool:
+    """Whether the model is trained: recommenders say so, and of link models the heuristics are not."""
+    model = resolve(MODELS[task][name].target)
+    return getattr(model, "trained", True) and not model.__module__.endswith("heuristics")
+
+
+CASES = {
+    **{f"{task}-{name}": (task, name, {}) for task, models in MODELS.items() for name in models if is_trained(task, name)},
+    "link-ncn": ("link", "ncn", {"hidden_channels": 64}),
+    "link-gae": ("link", "gae", {"hidden_channels": 64}),
+    "node-dir-gnn-gat": ("node", "dir-gnn", {"conv": "gat"}),
+    "node-sheaf-weighted": ("node", "sheaf", {"maps": "identity", "edge_weights": True}),
+    "recommend-lightgcn-norm": ("recommend", "lightgcn", {"penalty": "norm", "layer_weights": "learned"}),
+    "recommend-ultragcn-few": ("recommend", "ultragcn", {"hidden_channels": 32}),  # items are gathered instead of all scored
+}
+
+
+@pytest.fixture(autouse=True)
+def checkpoint_every_epoch(monkeypatch):
+    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+
+
+def stopping(experiment: Experiment):
+    """The experiment with a SIGINT in the last epoch, after its first step where it has more."""
+
+    def make(seed: int):
+        task = experiment(seed)
+        step, steps = task.step, count(1)
+        last = (EPOCHS - 1) * task.num_batches + min(2, task.num_batches)
+
+        def stopped(*arguments):
+            if next(steps) == last:
+                raise KeyboardInterrupt
+            return step(*arguments)
+
+        task.step = stopped
+        return task
+
+    return make
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("task", "model", "options"), CASES.values(), ids=CASES.keys())
+def test_a_resumed_run_is_the_unbroken_one(task: str, model: str, options: dict, threads: int, tmp_path: Path):
+    asked = {
+        "task": task,
+        "dataset": DATA[task],
+        "model": {"name": model, **options},
+        "train": {"epochs": EPOCHS, "batch_size": BATCH[task], "lr": 0.01},
+        "recipe": "none",
+        "device": "cpu",
+        "threads": threads,
+        "progress": False,
+        "out": str(tmp_path),
+    }
+    resolved = compose(check(flatten(asked), DATASETS))
+    experiment = Experiment(resolved.run)
+    unbroken = train_run(resolved.config, experiment)
+    assert unbroken.num_parameters > 0
+    with pytest.raises(Interrupted) as caught:
+        train_run(resolved.config, stopping(experiment))
+    folder = Path(str(caught.value).split("resume=", 1)[1])
+    assert (folder / "seed-0" / "last.ckpt").exists()
+    train_run(resolved.config, experiment, folder=folder)
+    assert_same_run(folder, unbroken.folder)
