@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from graphkit.errors import CheckpointError, RequestError, RunError
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_regular, write_atomic
 from graphkit.training.result import RunResult
 
 _WITHOUT_EFFECT = ("format", "out", "progress", "resume", "tensorboard")
@@ -72,10 +72,10 @@ def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
     """
     path = folder / "config.yaml"
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.safe_load(read_regular(path).decode())
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise CheckpointError(f"cannot read {path} ({_short(error)}): start the run again") from error
     if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("task", "model", "train")):
         raise CheckpointError(f"{path} is truncated or was changed: start the run again")
@@ -108,9 +108,9 @@ def read_result(folder: Path, config: dict[str, Any] | None = None) -> RunResult
     if not path.exists():
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
         result, digest = RunResult.from_json(text, folder), json.loads(text).get("config_digest")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         advice = "remove it and resume, it is rebuilt from the checkpoints"
         raise CheckpointError(f"{path} is truncated or was changed ({_short(error)}): {advice}") from error
     if config is not None and digest != config_digest(config):

@@ -15,7 +15,7 @@ from safetensors.torch import save as serialize_weights
 from torch import Tensor, nn
 
 from graphkit.errors import CheckpointError
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_regular, write_atomic
 
 _FORMAT = 1
 _MARK = b"\ngraphkit-sha256:"
@@ -37,7 +37,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is truncated, was changed, or is of another format.
     """
-    data = path.read_bytes()
+    data = read_regular(path)
     payload, trailer = data[:-_TRAILER], data[-_TRAILER:]
     if trailer != _MARK + hashlib.sha256(payload).hexdigest().encode():
         raise CheckpointError(f"{path} is truncated or was changed: remove it and resume to train that seed from the start")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import graphkit
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_regular, write_atomic
 
 _PACKAGES = ("torch", "torch-geometric", "torch-scatter", "lightning-fabric", "numpy", "scipy", "scikit-learn", "numba")
 
@@ -77,9 +77,14 @@ def record_environment(path: Path, now: dict[str, Any]) -> None:
     earlier: list[dict[str, Any]] = []
     if path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = json.loads(read_regular(path))
             earlier = [*before.pop("earlier", [])]
-        except (ValueError, AttributeError):  # damaged; it only informs, so the present one replaces it
+        except (
+            ValueError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+        ):  # damaged; it only informs, so the present one replaces it
             before = now
         if before != now:
             earlier.append(before)

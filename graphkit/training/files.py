@@ -42,6 +42,17 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
+def read_regular(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: If it cannot be read, or is no regular file: the end of a pipe or a device may never come.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
+
+
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Replace a file that is too large to hold in memory: gives a temporary name beside it, which takes its place at the end.

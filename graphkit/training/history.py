@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from graphkit.errors import CheckpointError
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_regular, write_atomic
 from graphkit.training.result import Metrics
 
 Row = dict[str, float | None]
@@ -32,7 +32,7 @@ class History:
         self._path = path
         self._columns = columns
         header = ",".join((*_FIXED, *columns)) + "\n"
-        lines = path.read_bytes().decode(errors="replace").splitlines(keepends=True) if path.exists() else [header]
+        lines = read_regular(path).decode(errors="replace").splitlines(keepends=True) if path.exists() else [header]
         if lines[:1] != [header]:
             raise CheckpointError(f"{path} is truncated or was changed: start the run again")
         self._lines = [line for line in lines[1:] if line.endswith("\n") and line.count(",") == header.count(",")]
