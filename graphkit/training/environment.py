@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import graphkit
-from graphkit.training.files import write_atomic
+from graphkit.training.files import read_whole, write_atomic
 from graphkit.training.streams import RANDOM_STREAMS
 
 _PACKAGES = ("torch", "torch-geometric", "torch-scatter", "lightning-fabric", "numpy", "scipy", "scikit-learn", "numba")
@@ -78,15 +78,10 @@ def record_environment(path: Path, now: dict[str, Any]) -> None:
     earlier: list[dict[str, Any]] = []
     if path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = json.loads(read_whole(path))
             earlier = [*before.pop("earlier", [])]
-        except (
-            ValueError,
-            AttributeError,
-            TypeError,
-            RecursionError,
-        ):  # damaged; it only informs, so the present one replaces it
-            before = now
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            before = now  # it is damaged, and only informs: the present one replaces it
         if before != now:
             earlier.append(before)
     record = {**now, "earlier": earlier} if earlier else now

@@ -52,10 +52,15 @@ def run_cases(kind: str, case: Case, numbers: Sequence[int], enough: Callable[[]
         except Hang:
             report.failures.append((number, f"no answer within {SECONDS:g} s"))
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            told = repr(error)[:300]
-            report.failures.append((number, f"{told} at {place.filename}:{place.lineno}"))
+            report.failures.append((number, f"{error!r:.300} {place_of(error)}"))
     return report
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, and the last line of the library on the way."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "/graphkit/" in frame.filename]
+    return " ".join(f"at {frame.filename}:{frame.lineno}" for frame in [*ours[-1:], *frames[-1:]])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Disks that fill up, folders that cannot be written, files that were damaged: one sentence, and nothing earlier is harmed."""
 
 import errno
+import json
 import os
 import resource
 import subprocess
@@ -12,8 +13,9 @@ from torch import nn
 
 from graphkit.errors import CheckpointError, RequestError, RunError
 from graphkit.training import files, runner
-from graphkit.training.artifacts import read_config
+from graphkit.training.artifacts import read_config, read_result
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from graphkit.training.environment import record_environment
 from graphkit.training.files import write_arrays, write_atomic
 from graphkit.training.history import History
 from graphkit.training.runner import train_run
@@ -249,6 +251,36 @@ def test_a_damaged_config(tmp_path, text):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(CheckpointError, match=r"config.yaml.*: start the run again"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "a: " + "{b: " * 50_000, "[" * 5_000 + "]" * 5_000])
+def test_files_of_lists_in_lists(tmp_path, text):
+    settings = config(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(CheckpointError, match=r"config.yaml.*: start the run again"):
+        read_config(tmp_path)
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"result.json is truncated or was changed"):
+        read_result(tmp_path, settings)
+    (tmp_path / "env.json").write_text(text)
+    record_environment(tmp_path / "env.json", {"device": "x"})
+    assert json.loads((tmp_path / "env.json").read_text()) == {"device": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("config.yaml", read_config),
+        ("result.json", read_result),
+        ("last.ckpt", lambda folder: load_checkpoint(folder / "last.ckpt")),
+        ("metrics.csv", lambda folder: History(folder / "metrics.csv", ("valid/a",))),
+        ("env.json", lambda folder: record_environment(folder / "env.json", {})),
+    ],
+)
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path, name, read):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises((CheckpointError, OSError), match="it is no regular file"):
+        read(tmp_path)
 
 
 def test_a_torn_row_is_dropped_and_a_foreign_file_refused(tmp_path):
