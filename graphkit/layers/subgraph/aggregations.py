@@ -31,7 +31,7 @@ AGGREGATIONS = LOCAL + POINT + POOLED
 # A product of a graph's n x n matrix with its block of pairs costs n multiply-adds per row and channel where the sparse product
 # costs the mean degree d of them, with rows gathered. On an EPYC (Zen 4) core with 64 channels the first took 0.029 ns each and
 # the second 0.06 to 0.09 (d >= 8; 0.2 for d = 4, 0.33 for d = 2): the dense product wins from d = 0.4 n on. For `uL`, with a
-# product per bag instead of one per graph, it won nowhere with 64 channels. Measured on graphs of one size, whose blocks are views.
+# product per bag instead of one per graph, it won nowhere with 64 channels. Measured on graphs of one size: blocks are views.
 _DENSE_FROM = 0.4
 
 Method = Literal["auto", "sparse", "dense"]
