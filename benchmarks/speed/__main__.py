@@ -46,6 +46,12 @@ BENCHMARKS = {
         )
         for maps in ("diagonal", "orthogonal", "general")
     },
+    "ego-nets": Benchmark("benchmarks.speed.subgraphs", "k-hop balls of all nodes of ZINC-sized graphs", "ego_nets"),
+    "ego-nets-large": Benchmark("benchmarks.speed.subgraphs", "2-hop balls of all of 20,000 nodes", "ego_nets_large"),
+    "pair-layer": Benchmark("benchmarks.speed.subgraphs", "an SSWL+ layer on ZINC-sized graphs", "pair_layer"),
+    "equivariant-maps": Benchmark(
+        "benchmarks.speed.subgraphs", "the 15 equivariant maps, and SPEN's layer", "equivariant_maps"
+    ),
     "recommend-scale": Benchmark("benchmarks.speed.recommend_scale", "epochs of LightGCN on 1e5, 1e6, ... interactions"),
 }
 
