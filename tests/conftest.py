@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# The shapes in signatures are checked in tests alone; before these modules are imported.
+install_import_hook("graphkit.layers.conv", "beartype.beartype")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,9 +6,11 @@ import ast
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 
@@ -71,7 +73,16 @@ def test_no_dead_parameters(case: Case) -> None:
     testing.assert_no_dead_parameters(case.adapted, case.in_channels)
 
 
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """The compiler would trace the check of shapes, which is no part of the layer."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @every_layer
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_compiles(case: Case) -> None:
     testing.assert_compiles(case.adapted, case.in_channels, weighted=max(case.weighted))
 
