@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from graphkit.errors import RequestError, RunError
 from graphkit.training.protocol import LoopSettings, Stage, Task
 from graphkit.training.result import Metrics
 from graphkit.training.runtime import random_states, restore_random_states
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Weights = dict[str, Tensor]
 _ADVICE = "lower train.lr, set train.clip_norm, or check the features"
