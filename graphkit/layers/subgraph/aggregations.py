@@ -29,9 +29,9 @@ AGGREGATIONS = LOCAL + POINT + POOLED
 
 
 # A dense product costs n multiply-adds per row and channel; the sparse one costs d of them (the mean degree) and gathers rows.
-# Forward on regular graphs of one size (their blocks are views), 16, 64 and 96 channels, one core of an EPYC (Zen 4), dense over
-# sparse time of `vL`: 0.5 to 1.2 at d / n = 0.5, above 1 in one of nine cases; 0.8 to 1.7 at 0.25; more below. 0.4 lies between
-# and was not measured. `uL`, a product per bag, gained at 16 channels only, a sixth at most.
+# Time of the dense over the sparse `vL`, forward, 16 to 96 channels, regular graphs of one size (their blocks are views), one
+# core of an EPYC (Zen 4): 0.5 to 1.2 at d / n = 0.5, above 1 in one of nine cases; 0.8 to 1.7 at 0.25; always above 1 below
+# that. 0.4 lies between and was not measured. `uL`, a product per bag, gained at 16 channels only, a sixth at most.
 _DENSE_FROM = 0.4
 
 Method = Literal["auto", "sparse", "dense"]
