@@ -84,7 +84,7 @@ def _ordered(nodes: list[Tensor], targets: Tensor, sources: Tensor, total: int) 
 
 def _per_root(edge_index: Tensor, ptr: Tensor, hops: int) -> Results:
     nodes, edges, first = [], [], 0
-    owner = torch.bucketize(edge_index[0], ptr, right=True) - 1
+    owner = torch.bucketize(edge_index[0].contiguous(), ptr, right=True) - 1
     for g, (start, stop) in enumerate(zip(ptr[:-1].tolist(), ptr[1:].tolist(), strict=True)):
         own = edge_index[:, owner == g] - start
         for root in range(stop - start):

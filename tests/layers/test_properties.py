@@ -121,7 +121,7 @@ def test_keeps_nothing_of_a_graph(case: Case) -> None:
 
 
 def _public_layers() -> set[type[torch.nn.Module]]:
-    exported = {getattr(layers, name) for name in layers.__all__}
+    exported = [getattr(layers, name) for name in layers.__all__]
     return {thing for thing in exported if inspect.isclass(thing) and issubclass(thing, torch.nn.Module)}
 
 
