@@ -15,7 +15,7 @@ import yaml
 
 import graphkit
 from graphkit import run as door
-from graphkit.conf.recipes import Recipe
+from graphkit.conf.recipe import Recipe
 from graphkit.errors import CheckpointError, Interrupted, RequestError, RunError
 from graphkit.run import main, run
 from graphkit.training.result import RunResult, summarize

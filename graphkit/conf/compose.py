@@ -11,7 +11,7 @@ from typing import Any, cast
 from graphkit.conf import schema
 from graphkit.conf.arguments import flatten
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.recipes import Recipe, find_recipe
+from graphkit.conf.recipe import Recipe, find_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.settings import SECTIONS, show
 from graphkit.paths import expanded

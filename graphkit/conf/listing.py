@@ -15,7 +15,7 @@ from rich.text import Text
 from graphkit.conf.arguments import FLAGS
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.nearest import did_you_mean
-from graphkit.conf.recipes import recipe_names
+from graphkit.conf.recipe import recipe_names
 from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
 
 _INDENT = (0, 0, 0, 2)

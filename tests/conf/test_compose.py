@@ -11,7 +11,7 @@ from graphkit.conf.arguments import flatten, split
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.compose import compose
 from graphkit.conf.models.link import NCNModel
-from graphkit.conf.recipes import Recipe
+from graphkit.conf.recipe import Recipe
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 

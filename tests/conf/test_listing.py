@@ -2,7 +2,7 @@ import pytest
 
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.listing import help_page, list_page, topic_mistakes
-from graphkit.conf.recipes import recipe_names
+from graphkit.conf.recipe import recipe_names
 from graphkit.conf.settings import model_settings, run_settings, show, task_settings
 from graphkit.data.catalog import DATASETS
 

@@ -1,9 +1,11 @@
-"""Recipes: the tuned settings of a (task, data set, model), one YAML file each, with the paper's figures."""
+"""Recipes: tuned settings with the paper's figures, in `recipes/<task>/<model>/<dataset>.yaml`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import yaml
@@ -11,6 +13,8 @@ import yaml
 from graphkit.conf.arguments import flatten
 
 SETTINGS = ("task", "model", "train", "precision")
+
+_FOLDER = files("graphkit.conf") / "recipes"
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ class Recipe:
 
 
 def recipe_names() -> list[str]:
-    """All recipes."""
-    folder = files("graphkit.conf") / "recipe"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    """All recipes, as `<task>-<dataset>-<model>`."""
+    found = ((task.name, file.name.removesuffix(".yaml"), model.name) for task, model, file in _files())
+    return sorted("-".join(parts) for parts in found)
 
 
 def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:
@@ -67,8 +71,16 @@ def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:
         dataset: A data set's name.
         model: A model's name.
     """
-    name = f"{task}-{dataset}-{model}"
-    if name not in recipe_names():
+    file = _FOLDER / task / model / f"{dataset}.yaml"
+    if not file.is_file():
         return None
-    raw = yaml.safe_load((files("graphkit.conf") / "recipe" / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Recipe(name, {section: raw[section] for section in SETTINGS if section in raw}, raw.get("paper"))
+    raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    sections = {section: raw[section] for section in SETTINGS if section in raw}
+    return Recipe(f"{task}-{dataset}-{model}", sections, raw.get("paper"))
+
+
+def _files() -> Iterator[tuple[Traversable, Traversable, Traversable]]:
+    """Folder of the task, folder of the model, and file of each recipe."""
+    for task in _FOLDER.iterdir():
+        for model in task.iterdir():
+            yield from ((task, model, file) for file in model.iterdir())

@@ -5,7 +5,7 @@ import pytest
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.compose import compose
-from graphkit.conf.recipes import Recipe, find_recipe, recipe_names
+from graphkit.conf.recipe import Recipe, find_recipe, recipe_names
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 
