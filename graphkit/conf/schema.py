@@ -125,7 +125,7 @@ class Run:
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))
     precision: str = setting("32-true", "Fabric's precision", choices=("32-true", "64-true", "bf16-mixed", "16-mixed"))
     deterministic: bool = setting(True, "refuse operations whose result depends on timing (GPU); CPU runs always repeat")
-    threads: int = setting(0, "CPU threads; 0: all cores", low=0)
+    threads: int = setting(0, "CPU threads; 0: all cores", low=0, high=4096)
     out: str = setting("runs", "folder that receives the run's own folder")
     resume: str | None = setting(None, "run folder to continue; every other setting is read from it")
     progress: bool = setting(True, "progress bars on stderr (only on a terminal)")

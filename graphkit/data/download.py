@@ -36,7 +36,7 @@ TIMEOUT = 5.0
 RATE, RATE_WINDOW = 1_000, 60.0
 """Bytes per second that a server must send, over as many seconds."""
 LARGEST = 2 << 30
-"""Most bytes of a file, as it is sent or as it is unpacked; no published data set has one of a tenth of that."""
+"""Most bytes of a file, as it is sent or as it is unpacked; no file of the catalog comes near."""
 
 _CHUNK = 1 << 18
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -27,6 +29,9 @@ from graphkit.tasks.ranking import rank_items
 from graphkit.training.artifacts import weights_path
 from graphkit.training.loop import Trainer
 from graphkit.training.restore import restore
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
+"""What NumPy and zipfile raise on a broken .npz; RuntimeError where its flags ask for a password or an unknown compression."""
 
 BLOCK = 4096
 """Users whose lists are in memory at a time."""
@@ -233,7 +238,7 @@ def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
         with np.load(path) as arrays:
             split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
             users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
     judged = cast(Tensor, dataset.splits[split])[0].unique()
     interactions = cast(Recommender, model).interactions.to("cpu")

@@ -114,6 +114,12 @@ class _Run:
 
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
+        own = {f"seed-{seed}" for seed in self._seeds}
+        strange = sorted(path.name for path in self._folder.glob("seed-*") if path.name not in own)
+        if strange:
+            raise CheckpointError(
+                f"{self._folder} holds {strange[0]}, a seed that its config.yaml does not name: put the run's own files back"
+            )
         remove_leftovers(self._folder)
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
