@@ -79,13 +79,8 @@ def record_environment(path: Path, now: dict[str, Any]) -> None:
         try:
             before = json.loads(read_regular(path))
             earlier = [*before.pop("earlier", [])]
-        except (
-            ValueError,
-            AttributeError,
-            TypeError,
-            RecursionError,
-        ):  # damaged; it only informs, so the present one replaces it
-            before = now
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            before = now  # damaged; it only informs, so the present one replaces it
         if before != now:
             earlier.append(before)
     record = {**now, "earlier": earlier} if earlier else now

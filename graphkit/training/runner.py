@@ -114,12 +114,7 @@ class _Run:
 
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
-        own = {f"seed-{seed}" for seed in self._seeds}
-        strange = sorted(path.name for path in self._folder.glob("seed-*") if path.name not in own)
-        if strange:
-            raise CheckpointError(
-                f"{self._folder} holds {strange[0]}, a seed that its config.yaml does not name: put the run's own files back"
-            )
+        self._refuse_other_seeds()
         remove_leftovers(self._folder)
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
@@ -150,6 +145,14 @@ class _Run:
         write_report(result, self._config, surroundings, history.rows())
         write_result(result, self._config, surroundings)
         return result
+
+    def _refuse_other_seeds(self) -> None:
+        """CheckpointError if a seed was trained here that config.yaml does not name: its settings have been changed since."""
+        trained = {path.name for path in self._folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit()}
+        if strange := sorted(trained - {f"seed-{seed}" for seed in self._seeds}):
+            raise CheckpointError(
+                f"{self._folder} holds {strange[0]}, a seed that its config.yaml does not name: put the run's own files back"
+            )
 
     def _seed(self, position: int, seed: int) -> State:
         """Bring one seed to its end; its last checkpoint then holds the outcome."""
