@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import graphkit
 from graphkit.cli import Answer, door
-from graphkit.conf.nearest import did_you_mean
 from graphkit.errors import RequestError
+from graphkit.nearest import did_you_mean
 
 COMMANDS = {
     "run": "train and evaluate a model: graphkit run task=link dataset=cora",

@@ -357,9 +357,10 @@ def test_the_weights_alone_do(trained: Path, tmp_path: Path):
     for name in ("predictions.npz", "last.ckpt"):
         (folder / "seed-0" / name).unlink()
     assert load(folder, seed=0).top("7") == expected
-    (folder / "seed-0" / "predictions.npz").write_bytes(b"no archive")
-    with pytest.raises(CheckpointError, match="predictions.npz is truncated or was changed"):
-        load(folder, seed=0)
+    for broken in (b"no archive", b""):
+        (folder / "seed-0" / "predictions.npz").write_bytes(broken)
+        with pytest.raises(CheckpointError, match="predictions.npz is truncated or was changed"):
+            load(folder, seed=0)
 
 
 def test_data_that_moved_or_changed(named: Path, ratings: Path, tmp_path: Path):

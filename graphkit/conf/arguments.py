@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.nearest import did_you_mean, nearest_key, similarity
-from graphkit.conf.settings import CHOICES, SECTIONS, Setting, run_settings
+from graphkit.conf.settings import CHOICES, SECTIONS, Setting, nearest_key, run_settings
 from graphkit.errors import shown
+from graphkit.nearest import did_you_mean, similarity
 
 FLAGS = {
     "--help": "this page",

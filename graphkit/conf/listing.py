@@ -14,9 +14,9 @@ from rich.text import Text
 
 from graphkit.conf.arguments import FLAGS
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.nearest import did_you_mean
 from graphkit.conf.recipe import recipe_names
 from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
+from graphkit.nearest import did_you_mean
 
 _INDENT = (0, 0, 0, 2)
 _TOPICS = ("tasks", "datasets", "models")

@@ -9,10 +9,20 @@ from typing import Any, Protocol
 
 from graphkit.conf.arguments import Assignment, read
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.nearest import did_you_mean, nearest, nearest_key
-from graphkit.conf.settings import CHOICES, SECTIONS, Setting, all_settings, model_settings, run_settings, show, task_settings
+from graphkit.conf.settings import (
+    CHOICES,
+    SECTIONS,
+    Setting,
+    all_settings,
+    model_settings,
+    nearest_key,
+    run_settings,
+    show,
+    task_settings,
+)
 from graphkit.errors import RequestError, shown
 from graphkit.metrics.registry import parse
+from graphkit.nearest import did_you_mean, nearest
 
 CUSTOM = "custom"
 _OWN_GRAPH = ("data.edges", "data.features", "data.labels")

@@ -8,16 +8,16 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphkit.conf import schema
 from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.nearest import CLOSE, CUT_SHORT, LEAST_LETTERS, similarity
 
 SECTIONS = ("task", "model", "data", "train")
 """Settings that hold settings; `task` and `model` are also choices."""
-_LARGEST = 2**63 - 1  # what torch and NumPy hold
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,6 @@ class Setting:
             raise ValueError(f"expected {self.expectation()}")
         if not all(map(self._in_range, converted if self.kind is list else [converted])):
             raise ValueError(f"expected {self.expectation()}{self.range()}")
-        if self.kind is int and abs(converted) > _LARGEST:
-            raise ValueError(f"expected {self.expectation()} of at most {_LARGEST}")
         if self.kind is str and "${" in converted:
             raise ValueError("expected the text itself, not ${...}")
         if self.kind is str and "\0" in converted:
@@ -183,3 +181,21 @@ def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dic
     for task, model in models:
         table |= model_settings(task, model)
     return table
+
+
+def nearest_key(key: str, settings: Mapping[str, Setting]) -> str | None:
+    """The setting that a mistyped key most likely means.
+
+    It may be mistyped (`train.epoch`), lack its section (`epochs`), be cut short (`model.hidden`) or be named by its meaning
+    (`learning_rate`).
+    """
+    leaf = key.rpartition(".")[2]
+    words = leaf.lower().replace("_", " ")
+
+    def score(setting: Setting) -> float:
+        alike = max(similarity(key, setting.key), similarity(leaf, setting.leaf))
+        named = len(words) >= LEAST_LETTERS and setting.help.lower().startswith(words)
+        return max(alike, CUT_SHORT) if named else alike
+
+    best = max(settings.values(), key=score)
+    return best.key if score(best) >= CLOSE else None

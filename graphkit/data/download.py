@@ -36,7 +36,7 @@ TIMEOUT = 5.0
 RATE, RATE_WINDOW = 1_000, 60.0
 """Bytes per second that a server must send, over as many seconds."""
 LARGEST = 2 << 30
-"""Most bytes of a file, as it is sent or as it is unpacked; no published data set has one of a tenth of that."""
+"""Most bytes of a file, as it is sent or as it is unpacked; no file of the catalog comes near."""
 
 _CHUNK = 1 << 18
 
@@ -97,17 +97,17 @@ def _alone(path: Path, name: str) -> Iterator[None]:
     """Hold a lock file, or wait for the process or thread that does; the system lets go of it when its process ends."""
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         console = Console(stderr=True)
         if console.is_terminal:
             console.print(f"waiting for another process that downloads {name}", markup=False)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # while it is held: whoever waits sees that its file is gone, and asks again
-        lock.release()
+        held = lock.acquire()
+    with held:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is held: whoever waits sees that its file is gone, and asks again
 
 
 def _stream(url: str) -> Iterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +27,8 @@ from graphkit.data.splits.edges import split_edges
 from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.splits.shares import Shares
 from graphkit.data.validate import check_dataset
-from graphkit.errors import DataError, RequestError
+from graphkit.errors import DataError, RequestError, shown
+from graphkit.nearest import did_you_mean
 from graphkit.paths import expanded
 
 if TYPE_CHECKING:
@@ -180,9 +180,8 @@ def load(
 def _entry(name: str, task: str) -> DatasetEntry:
     entry = DATASETS.get(name)
     if entry is None:
-        near = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(DATASETS)}"
-        raise RequestError(f"unknown data set {name!r}: {hint}")
+        close = did_you_mean(name, DATASETS) or f": choose one of: {', '.join(DATASETS)}"
+        raise RequestError(f"unknown data set '{shown(name)}'{close}")
     if task not in entry.protocols:
         others = [other.name for other in DATASETS.values() if task in other.protocols]
         hint = f"for task={task} choose one of: {', '.join(others)}" if others else f"it has: {', '.join(entry.tasks)}"

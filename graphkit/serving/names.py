@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from graphkit.conf.nearest import nearest_names
 from graphkit.errors import RequestError, shown
+from graphkit.nearest import nearest_names
 from graphkit.training.table import as_text
 
 _FEW = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,11 @@ from graphkit.tasks.experiment import Experiment
 from graphkit.tasks.ranking import rank_items
 from graphkit.training.artifacts import weights_path
 from graphkit.training.restore import Restored, restore
+
+_DAMAGED = (
+    OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy and zipfile raise on a broken .npz; RuntimeError where its flags ask for a password or an unknown compression."""
 
 BLOCK = 4096
 """Users whose lists are in memory at a time."""
@@ -239,17 +245,7 @@ def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
             raise ValueError("items are numbers")
         same = torch.equal(users, judged[split]) and int(items.max()) < interactions.shape[1]
         same = same and not bool(interactions.structure.contains(users.unsqueeze(1), items).any())
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        IndexError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGED as error:
         raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
     if not same:
         raise CheckpointError(

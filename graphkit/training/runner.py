@@ -144,6 +144,7 @@ class _Run:
 
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
+        self._refuse_other_seeds()
         remove_leftovers(self._folder)
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
@@ -181,6 +182,14 @@ class _Run:
         write_report(result, self._stored, surroundings, history.rows())
         write_result(result, self._stored, surroundings, self._digests)
         return result
+
+    def _refuse_other_seeds(self) -> None:
+        """CheckpointError if a seed was trained here that config.yaml does not name: its settings have been changed since."""
+        trained = {path.name for path in self._folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit()}
+        if strange := sorted(trained - {f"seed-{seed}" for seed in self._seeds}):
+            raise CheckpointError(
+                f"{self._folder} holds {strange[0]}, a seed that its config.yaml does not name: put the run's own files back"
+            )
 
     def _seed(self, position: int, seed: int, first: State | None) -> State:
         """Bring one seed to its end; its last checkpoint then holds the outcome. `first`: that of the first seed."""

@@ -1,9 +1,9 @@
 import pytest
 
 from graphkit.conf.arguments import split
-from graphkit.conf.nearest import nearest_names
 from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
 from graphkit.errors import RequestError
+from graphkit.nearest import nearest_names
 
 
 def asked(*arguments: str) -> Prediction:

@@ -189,22 +189,15 @@ def test_values_have_their_setting_s_type():
     assert isinstance(values["train.lr"], float)
 
 
-@pytest.mark.parametrize(
-    ("typed", "value"),
-    [
-        ("'n", "'n"), ('"n', '"n'), ("n'", "n'"), ("'", "'"), ("''n''", "''n''"), ("'a','b'", "'a','b'"),
-        ('"a, b",c', '"a, b",c'), ("'a, b'", "a, b"), ('"it\'s"', "it's"), ("'it\\'s'", "it's"), ("int(3)", "int(3)"),
-        ("[1", "[1"), ("x" * 5000, "x" * 5000),
-    ],
-)  # fmt: skip
-def test_text_is_taken_as_it_stands_but_for_quotes_around_the_whole(typed: str, value: str):
-    assert request(f"out={typed}").values == {"out": value}
+@pytest.mark.parametrize("typed", ["'n", '"Heroes"', "'a, b'", "it's", "'it\\'s'", "a=b", "[x", "{y}", "#1", "a:b", "\\d"])
+def test_text_is_taken_as_it_stands(typed: str):
+    assert request(f"out={typed}").values == {"out": typed}
 
 
-def test_whole_numbers_fit_into_64_bits():
-    assert request("train.epochs=9223372036854775807").values == {"train.epochs": 2**63 - 1}
+def test_whole_numbers_of_any_length_are_compared_with_their_bounds():
+    assert request("train.epochs=1000000000").values == {"train.epochs": 10**9}
     (line,) = mistakes("train.epochs=9223372036854775808")
-    assert line == "train.epochs=9223372036854775808: expected an integer of at most 9223372036854775807"
+    assert line == "train.epochs=9223372036854775808: expected an integer from 0 to 1000000000"
     (line,) = mistakes("train.epochs=" + "9" * 5000)
     assert line == f"train.epochs={'9' * 80}... (5,000 characters): expected an integer"
     assert mistakes("train.lr=1" + "0" * 400)[0].endswith(": expected a number")
@@ -231,7 +224,7 @@ def test_messages_are_short_and_printable():
 def test_a_home_folder_of_nobody():
     for key in ("out", "data.root", "data.edges"):
         asked = ["dataset=custom", "data.edges=e.csv"] if key == "data.edges" else []
-        with pytest.raises(RequestError, match=f"^{key}=~nobody-of-this-name/x: no home folder is known for it"):
+        with pytest.raises(RequestError, match=f"^{key}=~nobody-of-this-name/x: the home folder it names is not known"):
             compose(request(*asked[:1], f"{key}=~nobody-of-this-name/x"))
     assert compose(request("out=~/x")).run.out == str(Path.home() / "x")
 
@@ -261,7 +254,7 @@ def test_python_values(tmp_path):
         ("train.lr", float("nan"), "train.lr=nan: expected a number"),
         ("train.lr", {"a": 1}, "train.lr={'a': 1}: expected a number"),
         ("model", 3, "model=3: expected text"),
-        ("train.epochs", 10**5000, "train.epochs=a very large int: expected an integer of at most 9223372036854775807"),
+        ("train.epochs", 10**5000, "train.epochs=a very large int: expected an integer from 0 to 1000000000"),
         ("train.lr", 10**400, "train.lr=1" + 79 * "0" + "... (401 characters): expected a number"),
         ("out", "a\0b", "out=a\\x00b: expected text without the character NUL"),
         ("data.split", [0.5, "x"], "data.split=[0.5,x]: expected numbers such as [0.7,0.1,0.2]"),

@@ -120,7 +120,7 @@ def test_in_planted_communities_common_neighbors_decide():
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("ogbl-dii", {"task": "link"}, "unknown data set 'ogbl-dii': did you mean 'ogbl-ddi'"),
+        ("ogbl-dii", {"task": "link"}, "unknown data set 'ogbl-dii': did you mean ogbl-ddi"),
         ("qqqq", {"task": "link"}, "unknown data set 'qqqq': choose one of: ogbl-ddi, cora"),
         ("ogbl-ddi", {"task": "node"}, "data set 'ogbl-ddi' has no task 'node'; for task=node choose one of: cora"),
         ("karate", {"task": "graph"}, "data set 'karate' has no task 'graph'; it has: node, link"),

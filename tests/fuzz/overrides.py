@@ -97,8 +97,7 @@ def _said(argv: list[str], request: Request) -> dict[str, Any]:
 def _meaning(setting: Setting, text: str) -> Any:
     """The value that a text means for a setting, without any parser."""
     if setting.kind is str:
-        quoted = len(text) > 1 and text[0] in "'\"" and text[-1] == text[0] and text[0] not in text[1:-1]
-        return None if text == "null" else text[1:-1] if quoted else text
+        return None if text == "null" else text
     if text.lower() == "null":
         return None if setting.optional else UNREADABLE
     if setting.kind is bool:

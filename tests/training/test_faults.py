@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from graphkit.errors import CheckpointError, RequestError, RunError
@@ -351,3 +352,13 @@ def test_precision_and_device_that_do_not_exist(tmp_path):
         with pytest.raises(RequestError, match=r"device=cuda: .* no CUDA device; use device=cpu"):
             train_run(config(tmp_path, device="cuda"), Heuristic)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_other_seeds_is_not_trained_in(tmp_path):
+    folder = train_run(config(tmp_path), Regression).folder
+    (folder / "result.json").unlink()
+    changed = config(tmp_path, seed=1)
+    write_atomic(folder / "config.yaml", yaml.safe_dump(changed).encode())
+    with pytest.raises(CheckpointError, match="holds seed-0, a seed that its config.yaml does not name"):
+        train_run(changed, Regression, folder=folder)
+    assert not (folder / "seed-1").exists()

@@ -1,16 +1,17 @@
-"""The name that was probably meant."""
+"""The name that was probably meant. Ground for all rooms, like `errors.py`: imports nothing of graphkit."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 
-from graphkit.conf.settings import Setting
-
-_CLOSE = 0.6
-_CUT_SHORT = 0.8
-_LEAST_LETTERS = 3
+CLOSE = 0.6
+"""How alike two words are, at least, where one may stand for the other."""
+CUT_SHORT = 0.8
+"""How alike a name is to a word that it begins with."""
+LEAST_LETTERS = 3
+"""Letters of a word that may be a name cut short."""
 _MANY = 2_000
 _MEANT = {"gpu": "cuda", "nvidia": "cuda"}
 """Words that mean a name which is spelled in another way."""
@@ -22,8 +23,8 @@ def similarity(typed: str, name: str) -> float:
     shorter, longer = sorted((len(typed), len(name)))
     # A ratio is at most 2 * shorter / (shorter + longer). Where that is too little, comparing would only take time: minutes for
     # a word of 100,000 letters and many names.
-    ratio = SequenceMatcher(None, typed, name).ratio() if 2 * shorter >= _CLOSE * (shorter + longer) else 0.0
-    return max(ratio, _CUT_SHORT) if len(typed) >= _LEAST_LETTERS and name.startswith(typed) else ratio
+    ratio = SequenceMatcher(None, typed, name).ratio() if 2 * shorter >= CLOSE * (shorter + longer) else 0.0
+    return max(ratio, CUT_SHORT) if len(typed) >= LEAST_LETTERS and name.startswith(typed) else ratio
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
@@ -32,7 +33,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     if (meant := _MEANT.get(word.lower())) in names:
         return meant
     best = max(names, key=lambda name: similarity(word, name), default=None)
-    return best if best is not None and similarity(word, best) >= _CLOSE else None
+    return best if best is not None and similarity(word, best) >= CLOSE else None
 
 
 def nearest_names(word: str, names: Collection[str], count: int = 3) -> list[str]:
@@ -45,7 +46,7 @@ def nearest_names(word: str, names: Collection[str], count: int = 3) -> list[str
             break
         names = [name for name in names if name[:length].lower() == word[:length].lower()]
     scored = ((similarity(word, name), name) for name in names)
-    best = heapq.nlargest(count, (pair for pair in scored if pair[0] >= _CLOSE), key=lambda pair: pair[0])
+    best = heapq.nlargest(count, (pair for pair in scored if pair[0] >= CLOSE), key=lambda pair: pair[0])
     return [name for _, name in best]
 
 
@@ -53,21 +54,3 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     """`: did you mean NAME?`, empty where nothing is close."""
     name = nearest(word, names)
     return f": did you mean {name}?" if name else ""
-
-
-def nearest_key(key: str, settings: Mapping[str, Setting]) -> str | None:
-    """The setting that a mistyped key most likely means.
-
-    It may be mistyped (`train.epoch`), lack its section (`epochs`), be cut short (`model.hidden`) or be named by its meaning
-    (`learning_rate`).
-    """
-    leaf = key.rpartition(".")[2]
-    words = leaf.lower().replace("_", " ")
-
-    def score(setting: Setting) -> float:
-        alike = max(similarity(key, setting.key), similarity(leaf, setting.leaf))
-        named = len(words) >= _LEAST_LETTERS and setting.help.lower().startswith(words)
-        return max(alike, _CUT_SHORT) if named else alike
-
-    best = max(settings.values(), key=score)
-    return best.key if score(best) >= _CLOSE else None
