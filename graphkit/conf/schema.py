@@ -127,7 +127,9 @@ class Run:
     deterministic: bool = setting(True, "refuse operations whose result depends on timing (GPU); CPU runs always repeat")
     threads: int = setting(0, "CPU threads; 0: all cores", low=0)
     out: str = setting("runs", "folder that receives the run's own folder")
-    resume: str | None = setting(None, "run folder to continue; beside it only more train.epochs, and data.* where the same files lie elsewhere now")
+    resume: str | None = setting(
+        None, "run folder to continue; beside it only more train.epochs, and data.* where the same files lie elsewhere now"
+    )
     progress: bool = setting(True, "progress bars on stderr (only on a terminal)")
     tensorboard: bool = setting(False, "write TensorBoard events beside metrics.csv")
     format: str = setting("text", "what stdout gets at the end", choices=("text", "json"))

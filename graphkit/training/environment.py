@@ -79,7 +79,7 @@ def record_environment(path: Path, now: dict[str, Any]) -> None:
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
             earlier = [*before.pop("earlier", [])]
-        except (ValueError, AttributeError, TypeError, RecursionError):  # damaged; it only informs, so the present one replaces it
+        except (ValueError, AttributeError, TypeError, RecursionError):  # damaged: the present one replaces it
             before = now
         if before != now:
             earlier.append(before)
