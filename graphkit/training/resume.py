@@ -82,7 +82,12 @@ def open_digests(folder: Path) -> Digests:
     if digests is not None:
         return digests
     config = read_config(folder)
-    names = ["config.yaml", *(f"{place.name}/{name}" for place in folder.glob("seed-*") for name in OF_SEED)]
+    names = [
+        "config.yaml",
+        "metrics.csv",
+        "result.json",
+        *(f"{place.name}/{name}" for place in folder.glob("seed-*") for name in OF_SEED),
+    ]
     digests = Digests(folder, lengths={config_digest(config): config["train"]["epochs"]})
     digests.record({name: file_sha256(folder / name) for name in names if (folder / name).is_file()})
     return digests

@@ -125,22 +125,33 @@ class _Run:
         notes: tuple[str, ...],
         table: Table | None,
     ) -> None:
+        self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
         self._table = table
+        self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._digests = open_digests(folder)
         check_given(self._digests)
-        (folder / "result.json").unlink(missing_ok=True)  # of a finished run that has something to do: it is unfinished now
-        if config["train"]["epochs"] > read_config(folder)["train"]["epochs"]:
-            extend(folder, self._digests, config["train"]["epochs"])
+        self._prepare()
         self._stored = read_config(folder)
-        self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
         self._precision, note = resolve_precision(config["precision"], device)
         if note is not None and config["progress"]:
             print(f"note: {note}", file=sys.stderr)
         self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
         self._digest = config_digest(self._stored)
         self._fabric = make_fabric(device, self._precision)
-        self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._reporter = Reporter(config["progress"], config["seeds"], config["train"]["epochs"])
+
+    def _prepare(self) -> None:
+        """Make a finished run that has something to do an unfinished one, once it is clear that it can go on."""
+        epochs = self._config["train"]["epochs"]
+        longer = epochs > read_config(self._folder)["train"]["epochs"]
+        if longer:
+            for seed in self._seeds:
+                path = self._folder / f"seed-{seed}" / "last.ckpt"
+                if path.exists():
+                    self._origin(path, seed)
+        (self._folder / "result.json").unlink(missing_ok=True)
+        if longer:
+            extend(self._folder, self._digests, epochs)
 
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
@@ -260,27 +271,33 @@ class _Run:
     def _load(self, path: Path, seed: int) -> State:
         """A seed's checkpoint, with metrics.csv rewound to it.
 
-        One of fewer epochs goes on: without its outcome, and from before its last epoch where that was evaluated out of turn.
-        One whose weights or predictions are missing goes without its outcome, too, so that they are made again.
+        One of fewer epochs, or whose weights or predictions are missing, goes on without its outcome; first on the disk, since
+        what belongs to an outcome must have the digests that are listed.
         """
-        state = self._read(path, seed)
-        epochs, reached = self._digests.lengths[state["config"]], state["progress"]["epoch"]
-        if epochs < self._config["train"]["epochs"]:
-            if 0 < epochs == reached and self._out_of_turn(reached):
-                before = path.with_name(_BEFORE_LAST)
-                if not before.exists():
-                    reason = f"epoch {reached} was evaluated only because it was the last, and {before.name} is missing"
-                    raise CheckpointError(f"{path} cannot go on as a longer run would ({reason}): start a new run")
-                path, state = before, self._read(before, seed)
+        path, state = self._origin(path, seed)
+        longer = self._digests.lengths[state["config"]] < self._config["train"]["epochs"]
+        if state["outcome"] is not None and (longer or not seed_is_whole(self._folder, seed, self._digests)):
             state["outcome"] = None
-        elif state["outcome"] is not None and not seed_is_whole(self._folder, seed, self._digests):
-            state["outcome"] = None
+            save_checkpoint(path, state)
         history = History(self._folder / "metrics.csv", tuple(state["columns"]))
         history.rewind(seed, state["progress"]["epoch"])
         if history.digest(seed) != state["history"]:
             advice = f"remove {path} and resume to train that seed from the start"
             raise CheckpointError(f"{self._folder / 'metrics.csv'} lacks or changed lines of seed {seed}: {advice}")
         return state
+
+    def _origin(self, path: Path, seed: int) -> tuple[Path, State]:
+        """The checkpoint from which a seed goes on: its last one, or the one before a last epoch evaluated out of turn."""
+        state = self._read(path, seed)
+        epochs, reached = self._digests.lengths[state["config"]], state["progress"]["epoch"]
+        ended = 0 < epochs == reached and epochs < self._config["train"]["epochs"]
+        if not ended or not self._out_of_turn(reached) or state["optimizer"] is None:
+            return path, state
+        before = path.with_name(_BEFORE_LAST)
+        if not before.exists():
+            reason = f"epoch {reached} was evaluated only because it was the last, and {before.name} is missing"
+            raise CheckpointError(f"{path} cannot go on as a longer run would ({reason}): start a new run")
+        return before, self._read(before, seed)
 
     def _read(self, path: Path, seed: int) -> State:
         """The state of a checkpoint that belongs to this run and has the form of one."""

@@ -14,6 +14,7 @@ from graphkit.errors import RequestError
 from graphkit.run import run
 from graphkit.training import runner
 from graphkit.training.history import History
+from tests.training.test_digests import reseal
 
 NCN = {"model.hidden_channels": 8, "train.epochs": 3, "train.batch_size": 16}
 TRAINED = {"task": "link", "dataset": "karate", "model": "ncn", "seeds": 2, "metric": "roc-auc", "overrides": NCN}
@@ -185,6 +186,7 @@ def test_a_run_from_before_a_setting_existed_is_taken_with_a_warning(places: Pla
 
     path.write_text(json.dumps({**old, "config_digest": config_digest(config)}))
     (result.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (result.folder / "digests.json").unlink()  # a run of that time has none
     assert main(["tiny", "--only", "karate/cn", "--from", str(result.folder), "--write"], places) == 0
     assert "run before there was a setting task.micro_batch" in record(places, "cn")["warnings"]
     assert main(["tiny", "--check"], places) == 0
@@ -198,6 +200,7 @@ def test_where_a_run_came_from_is_warned_about(places: Places, capsys: pytest.Ca
     raw = json.loads(path.read_text())
     raw["environment"]["git"] = {"commit": "a" * 40, "dirty": True}
     path.write_text(json.dumps(raw))
+    reseal(result.folder, "result.json")
     environment = json.loads((result.folder / "env.json").read_text())
     before = {**environment, "git": {"commit": "b" * 40, "dirty": False}}
     (result.folder / "env.json").write_text(json.dumps({**environment, "earlier": [before]}))

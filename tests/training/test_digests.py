@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from graphkit.errors import CheckpointError
-from graphkit.training import runner
+from graphkit.errors import CheckpointError, Interrupted
+from graphkit.training import checkpoint, runner
 from graphkit.training.artifacts import finished_seed, is_own_file, read_config, read_result
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from graphkit.training.digests import DIGESTS, Digests, age_note
@@ -167,6 +167,26 @@ def test_what_a_finished_seed_lacks_is_made_again(folder, finished, name, unfini
     assert (folder / "seed-0" / name).read_bytes() == (finished / "seed-0" / name).read_bytes()
     assert read_result(folder).metrics == read_result(finished).metrics
     assert resumed(folder, never)
+
+
+@pytest.mark.parametrize("write", [1, 2])
+def test_killed_while_what_lacks_is_made_again(folder, finished, monkeypatch, write):
+    """Before either write of the checkpoint: without its outcome, and with the new one."""
+    (folder / "seed-0" / "best.safetensors").unlink()
+    real, left = checkpoint.write_atomic, [write]
+
+    def deadly(path, data):
+        left[0] -= path.name == "last.ckpt"
+        if not left[0]:
+            raise KeyboardInterrupt
+        real(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", deadly)
+    with pytest.raises(Interrupted):
+        resumed(folder)
+    monkeypatch.setattr(checkpoint, "write_atomic", real)
+    assert resumed(folder).metrics == read_result(finished).metrics
+    assert (folder / "seed-0" / "best.safetensors").read_bytes() == (finished / "seed-0" / "best.safetensors").read_bytes()
 
 
 def test_a_damaged_seed_of_an_unfinished_run_is_refused(folder):

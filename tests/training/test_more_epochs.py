@@ -130,8 +130,10 @@ def test_an_old_run_that_cannot_go_on_exactly_says_so(tmp_path):
     (folder / "seed-0" / "before-last.ckpt").unlink()
     path = folder / "config.yaml"
     path.write_text(path.read_text().split("\n", 1)[1])
+    result = read_result(folder)
     with pytest.raises(CheckpointError, match="epoch 5 was evaluated only because it was the last"):
         longer(folder, 8)
+    assert train_run(read_config(folder), lambda seed: None, folder=folder) == result  # as finished as it was
 
 
 def test_a_setting_that_the_run_does_not_know_has_no_say(tmp_path):

@@ -58,9 +58,9 @@ class InputFile:
     def source(self) -> Source:
         """What was read, once a reader has come to the end of the file."""
         assert self._read is not None  # it was opened
-        return Source(
-            str(self.path), absolute(self.path), self._read.size, self._read.digest.hexdigest(), not self._read.regular
-        )
+        pipe = not self._read.regular
+        path = str(self.path.absolute()) if pipe else absolute(self.path)
+        return Source(str(self.path), path, self._read.size, self._read.digest.hexdigest(), pipe)
 
 
 class _Counted(io.RawIOBase):
