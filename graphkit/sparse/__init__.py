@@ -5,7 +5,7 @@ Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need
 
 from graphkit.sparse.convert import Adjacency, as_csr, sparse_features
 from graphkit.sparse.csr import CSR
-from graphkit.sparse.gather import at_cols, at_rows, gather, incidence_of
+from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product

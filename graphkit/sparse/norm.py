@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from graphkit.sparse.gather import at_cols, at_rows
+from graphkit.sparse.gathering import at_cols, at_rows
 
 if TYPE_CHECKING:
     from graphkit.sparse.csr import CSR

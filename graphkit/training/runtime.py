@@ -118,9 +118,10 @@ def process_state(threads: int, deterministic: bool, device: torch.device) -> It
     """Set threads and determinism for a run; afterwards both, and the global random states, are as before.
 
     Args:
-        threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS).
-        deterministic: On CUDA, refuse operations whose result depends on timing. CPU operations always repeat, and asking
-            torch there would only slow them down.
+        threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS). Sums are cut into as many parts, so that
+            another number may change the last bits of a result.
+        deterministic: On CUDA, refuse operations whose result depends on timing. On the CPU the operations of graphkit repeat
+            bit for bit with the same threads on the same machine; torch's switch would only slow them down.
         device: Where the run computes.
     """
     before_threads = torch.get_num_threads()

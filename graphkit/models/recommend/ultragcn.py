@@ -116,7 +116,7 @@ class UltraGCN(EmbeddingRecommender):
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss of a batch of triples, see `Recommender.loss`."""
         graph = self._graph()
-        of_users, items = self.embedding.split([self.num_users, self.num_items])
+        of_users, items = torch.split(self.embedding, [self.num_users, self.num_items])
         user = gather(of_users, users)
         near = graph.items[positives]
         wanted = torch.cat([positives.unsqueeze(1), near, negatives], dim=1)
