@@ -144,8 +144,10 @@ class Run:
     seeds: int = count(1, "number of seeds, from `seed` on", low=1, high=100_000)
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))
     precision: str = setting("32-true", "Fabric's precision", choices=("32-true", "64-true", "bf16-mixed", "16-mixed"))
-    deterministic: bool = setting(True, "refuse operations whose result depends on timing (GPU); CPU runs always repeat")
-    threads: int = setting(0, "CPU threads; 0: all cores", low=0, high=4096)
+    deterministic: bool = setting(
+        True, "refuse operations whose result depends on timing (GPU); the CPU repeats with equal threads"
+    )
+    threads: int = setting(0, "CPU threads; 0: all cores; another number may change the last digits", low=0, high=4096)
     out: str = setting("runs", "folder that receives the run's own folder")
     resume: str | None = setting(
         None, "run folder to continue; beside it only more train.epochs, and data.* where the same files lie elsewhere now"

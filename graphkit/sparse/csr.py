@@ -187,8 +187,8 @@ class CSR:
     def matmul(self, x: Tensor, reduce: Literal["sum", "mean"] = "sum") -> Tensor:
         """Propagate: Y_i = sum_j A_ij X_j, or the same divided by the number of present entries of row i.
 
-        Computed in the dtype of x, also under autocast; bfloat16 and float16 accumulate in float32. Differentiable once,
-        in x and in the values. An absent entry counts as zero.
+        Computed in the dtype of x, also under autocast; bfloat16 and float16 accumulate in float32. Differentiable any
+        number of times, in x and in the values. An absent entry counts as zero.
 
         Args:
             x: Features [num_cols, C] or [num_cols], floating point.

@@ -37,12 +37,14 @@ def gather(x: Tensor, index: Tensor, incidence: Structure | None = None) -> Tens
 
     Raises:
         TypeError: `index` holds no integers of 32 or 64 bits.
-        ValueError: x has no rows to take, or an id is out of range.
+        ValueError: x has no rows to take, an id is out of range, or `incidence` is that of another index.
     """
     if index.dtype not in (torch.int64, torch.int32):
         raise TypeError(f"index must hold int64 or int32 row ids, got {index.dtype}; of a mask take mask.nonzero().")
     if x.dim() == 0:
         raise ValueError("x must have shape [N, ...], got a single number.")
+    if incidence is not None and incidence.shape != (x.size(0), index.numel()):
+        raise ValueError(f"incidence must be [{x.size(0)}, {index.numel()}], rows by positions, got {list(incidence.shape)}.")
     flat = index.flatten()
     try:
         out = _gathered(x, flat, lambda: incidence_of(flat, x.size(0)) if incidence is None else incidence)
@@ -69,8 +71,15 @@ def incidence_of(index: Tensor, num_rows: int) -> Structure:
     Args:
         index: Ids [P], int64 or int32, in [0, num_rows).
         num_rows: Number of rows.
+
+    Raises:
+        ValueError: An id is out of range.
     """
     shape = num_rows, index.numel()
+    if index.numel():
+        low, high = (int(bound) for bound in torch.aminmax(index))
+        if low < 0 or high >= num_rows:
+            raise ValueError(f"id {low if low < 0 else high} is out of range: ids must lie in [0, {num_rows}).")
     if index.device.type != "cpu":
         return Structure(pointers(torch.bincount(index, minlength=num_rows)), torch.argsort(index, stable=True), shape)
     rowptr, order = np.zeros(num_rows + 1, np.int64), np.empty(index.numel(), np.int64)
@@ -87,6 +96,11 @@ def sum_rows(values: Tensor, index: Tensor, incidence: Structure) -> Tensor:
 def _gathered(x: Tensor, index: Tensor, incidence: Callable[[], Structure]) -> Tensor:
     out: Tensor = _Gather.apply(x, index, incidence)  # type: ignore[no-untyped-call]
     return out
+
+
+def taken_rows(x: Tensor, index: Tensor, incidence: Structure) -> Tensor:
+    """`gather` without its checks: the adjoint of `sum_rows`."""
+    return _gathered(x, index, lambda: incidence)
 
 
 class _Gather(Function):
@@ -106,14 +120,14 @@ class _SumRows(Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, index: Tensor, incidence: Structure) -> Tensor:
         ctx.save_for_backward(index)
-        ctx.incidence = lambda: incidence
+        ctx.incidence = incidence
         flat = values.flatten(1) if values.dim() > 1 else values.unsqueeze(1)
         return _summed(flat, incidence).view(incidence.shape[0], *values.shape[1:])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
-        return _gathered(grads[0], index, ctx.incidence), None, None
+        return taken_rows(grads[0], index, ctx.incidence), None, None
 
 
 def _summed(values: Tensor, incidence: Structure) -> Tensor:

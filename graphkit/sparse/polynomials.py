@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import share
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.gathering import gather, incidence_of, sum_rows
 from graphkit.sparse.polynomial_kernel import scaled_from_rows, scaled_rows
 from graphkit.sparse.spmm import spmm
 from graphkit.sparse.structure import untraced
+from graphkit.sparse.twice import recorded_gradients
 
 
 @untraced
 def polynomial(operator: CSR, coefficients: Sequence[float] | Tensor, x: Tensor) -> Tensor:
     """Y = sum_k c_k A^k X.
 
-    Differentiable once in X, in the coefficients and in the values of A. For fixed values the backward pass is the same
-    polynomial of A^T (of A itself where A is symmetric) and nothing but X is kept between the two.
+    Differentiable any number of times in X, in the coefficients and in the values of A. For fixed values the backward pass is
+    the same polynomial of A^T (of A itself where A is symmetric) and nothing but X is kept between the two.
 
     Args:
         operator: A [N, N].
@@ -67,7 +69,7 @@ def polynomial_rows(operator: CSR, coefficients: Sequence[float] | Tensor, x: Te
     if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < x.size(0):
         raise ValueError(f"rows must lie in [0, {x.size(0)}).")
     if operator.requires_grad:
-        return _by_autograd(operator, coefficients, x)[rows], x[rows]
+        return gather(_by_autograd(operator, coefficients, x), rows), gather(x, rows)
     given = coefficients if isinstance(coefficients, Tensor) else None
     pair: tuple[Tensor, Tensor] = _PolynomialRows.apply(  # type: ignore[no-untyped-call]
         operator, _numbers(coefficients), given, x, rows
@@ -105,12 +107,14 @@ class _Polynomial(Function):
         return _horner(operator, numbers, x)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
         adjoint = ctx.operator.t()
         if not ctx.saved_tensors:
-            return None, None, None, _horner(adjoint, ctx.numbers, grad)
+            return None, None, None, _Polynomial.apply(adjoint, ctx.numbers, None, grad)  # type: ignore[no-untyped-call]
         coefficients, x = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            found = recorded_gradients(lambda c, x: _by_autograd(ctx.operator, c, x), (coefficients, x), (grad,))
+            return None, None, found[0], found[1]
         products, grad_x = [(grad * x).sum()], ctx.numbers[0] * grad
         for c in ctx.numbers[1:]:
             grad = _step(adjoint, grad, 1.0)
@@ -131,11 +135,12 @@ class _PolynomialRows(Function):
         return _horner(operator, numbers, x, rows), x[rows]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor | None, grad_own: Tensor | None) -> tuple[Any, ...]:
         rows, *learned = ctx.saved_tensors
         adjoint, numbers = ctx.operator.t(), ctx.numbers
         grad_c = grad_x = None
+        if torch.is_grad_enabled():
+            return None, None, *_recorded_rows(ctx.operator, numbers, rows, ctx.size, learned, grad, grad_own), None
         if grad is not None:
             if learned:
                 grad_c, grad_x = _backward_powers(adjoint, numbers, grad, rows, *learned)
@@ -148,6 +153,26 @@ class _PolynomialRows(Function):
         if grad_own is not None:
             grad_x = _spread(grad_own, rows, ctx.size) if grad_x is None else grad_x.index_add_(0, rows, grad_own)
         return None, None, grad_c, grad_x, None
+
+
+def _recorded_rows(
+    operator: CSR, numbers: list[float], rows: Tensor, size: int, learned: list[Tensor], grad: Tensor | None, own: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of the coefficients and of X that can be differentiated again."""
+    if learned:
+
+        def plain(coefficients: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            return gather(_by_autograd(operator, coefficients, x), rows), gather(x, rows)
+
+        grad_c, grad_x = recorded_gradients(plain, learned, (grad, own))
+        return grad_c, grad_x
+    incidence, grad_x = incidence_of(rows, size), None
+    if grad is not None:
+        grad_x = polynomial(operator.t(), numbers, sum_rows(grad, rows, incidence))
+    if own is not None:
+        spread = sum_rows(own, rows, incidence)
+        grad_x = spread if grad_x is None else grad_x + spread
+    return None, grad_x
 
 
 def _backward_powers(

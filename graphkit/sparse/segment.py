@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd.function import Function
 
-from graphkit.sparse.spmm import spmm
+from graphkit.sparse.gathering import sum_rows, taken_rows
 from graphkit.sparse.structure import Structure, untraced
 
 
@@ -31,9 +31,7 @@ def segment_sum(values: Tensor, rowptr: Tensor, row: Tensor | None = None) -> Te
     Raises:
         ValueError: `rowptr` or `row` does not fit the values.
     """
-    rowptr, row = _checked(values, rowptr, row)
-    out: Tensor = _SegmentSum.apply(values, rowptr, row)  # type: ignore[no-untyped-call]
-    return out
+    return sum_rows(values, *_checked(values, rowptr, row))
 
 
 def segment_mean(values: Tensor, rowptr: Tensor, row: Tensor | None = None) -> Tensor:
@@ -42,6 +40,7 @@ def segment_mean(values: Tensor, rowptr: Tensor, row: Tensor | None = None) -> T
     return segment_sum(values, rowptr, row) / _widen(count, values)
 
 
+@untraced
 def segment_max(values: Tensor, rowptr: Tensor) -> Tensor:
     """y_s = maximum of the values of segment s, elementwise; equal maxima share the gradient.
 
@@ -56,15 +55,13 @@ def segment_max(values: Tensor, rowptr: Tensor) -> Tensor:
         ValueError: `rowptr` does not fit the values.
     """
     _check(values, rowptr)
-    if values.numel() == 0:
-        return values.new_zeros((rowptr.numel() - 1, *values.shape[1:]))
-    out = torch.segment_reduce(values.contiguous(), "max", offsets=rowptr)
-    return torch.where(_widen(rowptr.diff() > 0, values), out, 0.0)
+    out: Tensor = _SegmentMax.apply(values, rowptr)  # type: ignore[no-untyped-call]
+    return out
 
 
 @untraced
 def segment_softmax(values: Tensor, rowptr: Tensor, row: Tensor | None = None) -> Tensor:
-    """y_e = exp(v_e) / sum of exp(v_f) over the f in e's segment, computed without overflow; differentiable once.
+    """y_e = exp(v_e) / sum of exp(v_f) over the f in e's segment, computed without overflow.
 
     A value of -inf gets 0, also where the whole segment is -inf.
 
@@ -79,60 +76,54 @@ def segment_softmax(values: Tensor, rowptr: Tensor, row: Tensor | None = None) -
     Raises:
         ValueError: `rowptr` or `row` does not fit the values.
     """
-    rowptr, row = _checked(values, rowptr, row)
-    out: Tensor = _SegmentSoftmax.apply(values, rowptr, row)  # type: ignore[no-untyped-call]
-    return out
+    exact = values if values.dtype in (torch.float32, torch.float64) else values.float()
+    out: Tensor = _SegmentSoftmax.apply(exact, *_checked(values, rowptr, row))  # type: ignore[no-untyped-call]
+    return out.to(values.dtype)
 
 
-class _SegmentSum(Function):
-    """dv_e = dy of e's segment."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, rowptr: Tensor, row: Tensor) -> Tensor:
-        ctx.save_for_backward(row)
-        return _sum(values, rowptr)
+class _SegmentMax(Function):
+    """dv_e = dy of e's segment, shared among those that are the maximum; torch has no derivative of its own derivative."""
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (row,) = ctx.saved_tensors
-        return grad.index_select(0, row), None, None
+    def forward(ctx: Any, values: Tensor, rowptr: Tensor) -> Tensor:
+        if values.numel() == 0:
+            out = values.new_zeros((rowptr.numel() - 1, *values.shape[1:]))
+        else:
+            largest = torch.segment_reduce(values.contiguous(), "max", offsets=rowptr)
+            out = torch.where(_widen(rowptr.diff() > 0, values), largest, 0.0)
+        ctx.save_for_backward(values, rowptr, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        values, rowptr, out = ctx.saved_tensors
+        row, segments = _checked(values, rowptr, None)
+        with torch.no_grad():
+            hits = (values == out.index_select(0, row)).to(values.dtype)
+            shares = hits / sum_rows(hits, row, segments).clamp_(min=1).index_select(0, row)
+        return taken_rows(grad, row, segments) * shares, None
 
 
 class _SegmentSoftmax(Function):
     """dv_e = y_e (dy_e - sum of y_f dy_f over the f in e's segment)."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, rowptr: Tensor, row: Tensor) -> Tensor:
-        exact = values if values.dtype in (torch.float32, torch.float64) else values.float()
-        peak = segment_max(exact, rowptr)
+    def forward(ctx: Any, values: Tensor, row: Tensor, segments: Structure) -> Tensor:
+        peak = segment_max(values, segments.rowptr)
         peak = torch.where(peak == -torch.inf, 0.0, peak)
-        powers = (exact - peak.index_select(0, row)).exp_()
-        total = _sum(powers, rowptr)
+        powers = (values - peak.index_select(0, row)).exp_()
+        total = sum_rows(powers, row, segments)
         out = powers.mul_(torch.where(total > 0, total, 1.0).reciprocal().index_select(0, row))
-        ctx.save_for_backward(out, rowptr, row)
-        return out.to(values.dtype)
+        ctx.save_for_backward(out, row)
+        ctx.segments = segments
+        return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        out, rowptr, row = ctx.saved_tensors
+        out, row = ctx.saved_tensors
         flow = out * grad
-        inner = _sum(flow, rowptr).index_select(0, row)
-        return flow.sub_(out * inner).to(grad.dtype), None, None
-
-
-def _sum(values: Tensor, rowptr: Tensor) -> Tensor:
-    segments = rowptr.numel() - 1
-    if values.numel() == 0:
-        return values.new_zeros((segments, *values.shape[1:]))
-    if values.dim() > 1 and values.device.type == "cpu":
-        # Summing rows is a product with a 0/1 matrix; that kernel beats segment_reduce from a few channels on.
-        flat = values.reshape(values.size(0), -1)
-        pattern = Structure(rowptr, torch.arange(flat.size(0)), (segments, flat.size(0)))
-        return spmm(pattern, flat.new_ones(flat.size(0)), flat).view(segments, *values.shape[1:])
-    # segment_reduce would accumulate 16-bit floats in 16 bits.
-    exact = values if values.dtype in (torch.float32, torch.float64) else values.float()
-    return torch.segment_reduce(exact.contiguous(), "sum", offsets=rowptr, initial=0).to(values.dtype)
+        inner = taken_rows(sum_rows(flow, row, ctx.segments), row, ctx.segments)
+        return torch.addcmul(flow, out, inner, value=-1), None, None
 
 
 def _check(values: Tensor, rowptr: Tensor) -> None:
@@ -142,14 +133,16 @@ def _check(values: Tensor, rowptr: Tensor) -> None:
         raise ValueError(f"rowptr must be [S + 1] and end at {values.size(0)}, the number of values.")
 
 
-def _checked(values: Tensor, rowptr: Tensor, row: Tensor | None) -> tuple[Tensor, Tensor]:
+def _checked(values: Tensor, rowptr: Tensor, row: Tensor | None) -> tuple[Tensor, Structure]:
+    """The segment of each value, and which values lie in each segment [S, E]."""
     _check(values, rowptr)
     if row is None:
         segments = torch.arange(rowptr.numel() - 1, device=rowptr.device)
         row = segments.repeat_interleave(rowptr.diff(), output_size=values.size(0))
     elif row.shape != (values.size(0),):
         raise ValueError(f"row must have shape [{values.size(0)}], one segment a value, got {list(row.shape)}.")
-    return rowptr, row
+    places = torch.arange(values.size(0), device=rowptr.device)
+    return row, Structure(rowptr, places, (rowptr.numel() - 1, values.size(0)))
 
 
 def _widen(per_segment: Tensor, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import share
 from graphkit.sparse.spmm_kernel import rows_times
@@ -85,39 +85,71 @@ def sddmm(structure: Structure, rows: Tensor, cols: Tensor) -> Tensor:
 
 @untraced
 def propagate(operator: Operator, x: Tensor) -> Tensor:
-    """Y = A X, differentiable once in X and in the values of A."""
-    # `value` stands beside the operator only when it needs a gradient: autograd sees tensors that are arguments.
-    out: Tensor = _SpMM.apply(operator, operator.value if operator.requires_grad else None, x)  # type: ignore[no-untyped-call]
+    """Y = A X, differentiable any number of times in X and in the values of A."""
+    if operator.requires_grad:
+        out: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
+            operator.structure, operator.value, x, operator.promised_symmetric
+        )
+    else:
+        out = _FixedSpMM.apply(operator, x)  # type: ignore[no-untyped-call]
     return out
 
 
-class _SpMM(Function):
-    """Y = A X, with dX = A^T dY and dA_ij = <dY_i, X_j> on the entries of A."""
+class _FixedSpMM(Function):
+    """Y = A X for values without gradient, with dX = A^T dY."""
 
     @staticmethod
-    def forward(ctx: Any, operator: Operator, value: Tensor | None, x: Tensor) -> Tensor:
+    def forward(ctx: Any, operator: Operator, x: Tensor) -> Tensor:
         ctx.operator = operator
-        if value is None:
-            return spmm(operator.structure, _weights(operator, x.dtype), x)
-        ctx.save_for_backward(value, x)
-        return spmm(operator.structure, value.to(x.dtype), x)
+        return spmm(operator.structure, _weights(operator, x.dtype), x)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
-        operator: Operator = ctx.operator
-        if not ctx.saved_tensors:
-            adjoint = operator.t()
-            return None, None, spmm(adjoint.structure, _weights(adjoint, grad.dtype), grad)
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
+        return None, _FixedSpMM.apply(ctx.operator.t(), grad)  # type: ignore[no-untyped-call]
+
+
+class _SpMM(Function):
+    """Y = A X, with dX = A^T dY and dA_ij = <dY_i, X_j> on the entries of A; `symmetric` says that A^T = A."""
+
+    @staticmethod
+    def forward(ctx: Any, structure: Structure, value: Tensor, x: Tensor, symmetric: bool) -> Tensor:
+        ctx.save_for_backward(value, x)
+        ctx.structure, ctx.symmetric = structure, symmetric
+        return spmm(structure, value.to(x.dtype), x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None, None]:
         value, x = ctx.saved_tensors
-        structure = operator.structure
+        structure, symmetric = ctx.structure, ctx.symmetric
         grad_value = grad_x = None
         if ctx.needs_input_grad[1]:
-            grad_value = sddmm(structure, grad, x).to(value.dtype)
+            grad_value = _SDDMM.apply(structure, grad, x).to(value.dtype)  # type: ignore[no-untyped-call]
         if ctx.needs_input_grad[2]:
-            turned = value if operator.promised_symmetric else value[structure.perm]
-            grad_x = spmm(structure.t(), turned.to(grad.dtype), grad)
-        return None, grad_value, grad_x
+            turned = value if symmetric else value.index_select(0, structure.perm)
+            grad_x = _SpMM.apply(structure.t(), turned, grad, symmetric)  # type: ignore[no-untyped-call]
+        return None, grad_value, grad_x, None
+
+
+class _SDDMM(Function):
+    """`sddmm`, with dR = S C and dC = S^T R for the matrix S that has the gradients as its entries."""
+
+    @staticmethod
+    def forward(ctx: Any, structure: Structure, rows: Tensor, cols: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, cols)
+        ctx.structure = structure
+        return sddmm(structure, rows, cols)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        rows, cols = ctx.saved_tensors
+        structure = ctx.structure
+        grad_rows = grad_cols = None
+        if ctx.needs_input_grad[1]:
+            grad_rows = _SpMM.apply(structure, grad, cols, False)  # type: ignore[no-untyped-call]
+        if ctx.needs_input_grad[2]:
+            turned = grad.index_select(0, structure.perm)
+            grad_cols = _SpMM.apply(structure.t(), turned, rows, False)  # type: ignore[no-untyped-call]
+        return None, grad_rows, grad_cols
 
 
 def _weights(operator: Operator, dtype: torch.dtype) -> Tensor | None:

@@ -84,7 +84,8 @@ def train_run(
         table: Makes predictions.csv; None: there is none.
 
     Returns:
-        The result, also written to result.json. Numbers are bit for bit those of a run that was never interrupted (CPU).
+        The result, also written to result.json. Numbers are bit for bit those of a run that was never interrupted (on the CPU,
+        with the same number of threads on the same machine).
 
     Raises:
         RequestError: If the device, the output folder or TensorBoard is not to be had.

@@ -167,9 +167,10 @@ def process_state(threads: int, deterministic: bool, device: torch.device) -> It
     A thread may enter again what it has entered; any other is refused, since all threads share one random state.
 
     Args:
-        threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS).
-        deterministic: On CUDA, refuse operations whose result depends on timing. CPU operations always repeat, and asking
-            torch there would only slow them down.
+        threads: CPU threads; 0 leaves torch's choice (all cores, or OMP_NUM_THREADS). Sums are cut into as many parts, so that
+            another number may change the last bits of a result.
+        deterministic: On CUDA, refuse operations whose result depends on timing. On the CPU the operations of graphkit repeat
+            bit for bit with the same threads on the same machine; torch's switch would only slow them down.
         device: Where the run computes.
 
     Raises:

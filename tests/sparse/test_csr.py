@@ -61,14 +61,6 @@ def test_gradcheck_through_norms(self_loops):
     assert torch.autograd.gradcheck(less, (w, x))
 
 
-def test_second_derivative_is_refused():
-    x = features().requires_grad_()
-    out = (CSR.from_edge_index(edges(), N) @ x).square().sum()
-    (grad,) = torch.autograd.grad(out, x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
-
-
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2), (torch.float16, 3e-3)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_dtype_follows_features(dtype, tolerance, weighted):

@@ -149,6 +149,10 @@ def test_bad_input_is_named():
     for bad in (3, -1):
         with pytest.raises(ValueError, match=r"ids must lie in \[0, 3\)"):
             gather(x, torch.tensor([0, bad]))
+        with pytest.raises(ValueError, match=r"ids must lie in \[0, 3\)"):
+            incidence_of(torch.tensor([0, bad]), 3)
+    with pytest.raises(ValueError, match=r"incidence must be \[3, 2\]"):
+        gather(x, torch.tensor([0, 1]), incidence_of(torch.tensor([0]), 3))
     with pytest.raises(TypeError, match="take mask.nonzero"):
         gather(x, torch.tensor([True, False, True]))
     with pytest.raises(ValueError, match="got a single number"):

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import take
 
 _BAGS = 32  # that a thread takes at a time
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def balls(counter: Any, rowptr: Any, col: Any, roots: Any, hops: int, fill: bool, ptr: Any, out: Any) -> None:
     """Nodes within `hops` steps of a bag's roots [S, k]: sizes to out [S], or ids, ascending, to out[ptr[s] : ptr[s + 1]]."""
     n = rowptr.shape[0] - 1
@@ -49,7 +49,7 @@ def balls(counter: Any, rowptr: Any, col: Any, roots: Any, hops: int, fill: bool
         first = take(counter) * _BAGS
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def depths(counter: Any, rowptr: Any, col: Any, roots: Any, ptr: Any, node: Any, out: Any) -> None:
     """Steps inside the bag from each root to each row: out [T, k], -1 where no walk leads."""
     n = rowptr.shape[0] - 1
@@ -78,7 +78,7 @@ def depths(counter: Any, rowptr: Any, col: Any, roots: Any, ptr: Any, node: Any,
         first = take(counter) * _BAGS
 
 
-@njit(nogil=True, cache=True)
+@kernel(nogil=True)
 def lifted(
     counter: Any,
     rowptr: Any,

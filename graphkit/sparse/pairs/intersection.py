@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.csr import CSR
@@ -152,7 +151,7 @@ class NeighborSets:
 
     @untraced
     def pool(self, pairs: Tensor, x: Tensor, which: Which = "common") -> Tensor:
-        """Sum of features over each pair's set: out_p = sum_{u in set(p)} x_u. Differentiable (once) in x.
+        """Sum of features over each pair's set: out_p = sum_{u in set(p)} x_u. Differentiable in x.
 
         Nothing of the size of the sets is stored. A row depends on its own pair alone, to the last bit, on CPU.
 
@@ -289,10 +288,26 @@ class _Pool(torch.autograd.Function):
         return sets._forward(pairs, x.contiguous(), which)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (pairs,) = ctx.saved_tensors
-        return ctx.sets._backward(pairs, grads[0].contiguous(), ctx.which), None, None, None
+        gradient: Tensor = _Spread.apply(grads[0], ctx.sets, pairs, ctx.which)  # type: ignore[no-untyped-call]
+        return gradient, None, None, None
+
+
+class _Spread(torch.autograd.Function):
+    """The adjoint of `_Pool`, and `_Pool` is its own."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, sets: NeighborSets, pairs: Tensor, which: Which) -> Tensor:
+        ctx.sets, ctx.which = sets, which
+        ctx.save_for_backward(pairs)
+        return sets._backward(pairs, g.contiguous(), which)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        (pairs,) = ctx.saved_tensors
+        gradient: Tensor = _Pool.apply(grads[0], ctx.sets, pairs, ctx.which)  # type: ignore[no-untyped-call]
+        return gradient, None, None, None
 
 
 def cheapest_method(adj: CSR) -> Method:

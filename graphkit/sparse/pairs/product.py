@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numba import prange
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
+from graphkit.sparse.gathering import gather, incidence_of
 from graphkit.sparse.structure import untraced
+from graphkit.sparse.twice import recorded_gradients
 
 
 def check_pairs(pairs: Tensor, num_nodes: int) -> None:
@@ -27,7 +28,7 @@ def check_pairs(pairs: Tensor, num_nodes: int) -> None:
 
 @untraced
 def pair_product(x: Tensor, pairs: Tensor) -> Tensor:
-    """out_p = x_i * x_j for pair p = (i, j). Differentiable (once) in x.
+    """out_p = x_i * x_j for pair p = (i, j). Differentiable in x.
 
     On CPU the gradient is gathered node by node from the pairs sorted by node: no atomics, the same for every number of
     threads.
@@ -46,9 +47,13 @@ def pair_product(x: Tensor, pairs: Tensor) -> Tensor:
     if x.dim() != 2:
         raise ValueError(f"x must have shape [N, C], got {list(x.shape)}.")
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return x.index_select(0, pairs[0]) * x.index_select(0, pairs[1])
+        return _plain_product(x, pairs)
     out: Tensor = _PairProduct.apply(x, pairs)  # type: ignore[no-untyped-call]
     return out
+
+
+def _plain_product(x: Tensor, pairs: Tensor) -> Tensor:
+    return gather(x, pairs[0]) * gather(x, pairs[1])
 
 
 class _PairProduct(torch.autograd.Function):
@@ -62,14 +67,13 @@ class _PairProduct(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None]:
         x, pairs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return recorded_gradients(_plain_product, (x, pairs), grads)[0], None
         g = grads[0].contiguous()
-        ends = pairs.flatten()
-        order = torch.argsort(ends, stable=True)
-        rowptr = torch.zeros(x.size(0) + 1, dtype=torch.int64)
-        torch.cumsum(torch.bincount(ends, minlength=x.size(0)), 0, out=rowptr[1:])
+        incidence = incidence_of(pairs.flatten(), x.size(0))
+        rowptr, order = incidence.rowptr, incidence.col
         others = pairs.flip(0).flatten()
         gradient = torch.empty_like(x)
         arrays = rowptr, order % pairs.size(1), others[order], x.detach(), g, gradient

@@ -13,13 +13,13 @@ import torch
 from numba import prange, types
 from numba.extending import overload
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.threads import kernel_threads
 from graphkit.sparse.rows.dropout import draw, dropout, new_seed, row_key, threshold
 from graphkit.sparse.structure import untraced
+from graphkit.sparse.twice import recorded_gradients
 
 _ROWS = 64  # rows a task
 
@@ -84,14 +84,14 @@ class _NormDropoutReLU(torch.autograd.Function):
         arrays = _array(x), _array(scale), _array(shift), normed, _array(constants)
         with kernel_threads():
             _forward(*arrays, threshold(p), seed, _array(out), _array(stats))
-        ctx.save_for_backward(x if normed else None, scale, constants, stats, out)
-        ctx.dtypes = None if weight is None or bias is None else (weight.dtype, bias.dtype)
+        ctx.save_for_backward(x if normed else None, weight, bias, scale, constants, stats, out)
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, scale, constants, stats, out = ctx.saved_tensors
+        x, weight, bias, scale, constants, stats, out = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *_recorded(x, weight, bias, constants, out.detach(), grads[0]), None, None
         grad = grads[0].to(out.dtype).contiguous()
         gradient = torch.empty_like(out)
         normed = x is not None
@@ -104,7 +104,24 @@ class _NormDropoutReLU(torch.autograd.Function):
         if not normed:
             return gradient, None, None, None, None
         sums = partial.sum(0)
-        return gradient, sums[0].to(ctx.dtypes[0]), sums[1].to(ctx.dtypes[1]), None, None
+        return gradient, sums[0].to(weight.dtype), sums[1].to(bias.dtype), None, None
+
+
+def _recorded(
+    x: Tensor | None, weight: Tensor, bias: Tensor, constants: Tensor, out: Tensor, grad: Tensor
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Gradients of x, weight and bias that can be differentiated again."""
+    factor, eps = float(constants[4]), float(constants[3])
+    if x is None:
+        return torch.where(out > 0, grad * factor, 0.0), None, None
+
+    def plain(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        wide = constants.dtype
+        normed = functional.layer_norm(x.to(wide), x.shape[-1:], weight.to(wide), bias.to(wide), eps)
+        return torch.where(out > 0, normed * factor, 0.0).to(x.dtype)
+
+    of_x, of_weight, of_bias = recorded_gradients(plain, (x, weight, bias), (grad,))
+    return of_x, of_weight, of_bias
 
 
 def _array(tensor: Tensor) -> Any:

@@ -1,7 +1,7 @@
-"""What sheaf operators are made of, differentiable once: values at the ends of edges, products of maps, one diffusion.
+"""What sheaf operators are made of: values at the ends of edges, products of maps, one diffusion.
 
-Every operation has two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else.
-Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [2 m, d].
+Every operation has two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else
+and for gradients of gradients. Diagonal matrices have one row, [1, d], and the maps at the ends no rows, [2 m, d].
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import share
-from graphkit.sparse.segment import segment_sum
+from graphkit.sparse.gathering import at_cols, at_rows, sum_rows
 from graphkit.sparse.sheaf import kernels
 from graphkit.sparse.sheaf.ends import EdgeEnds
 from graphkit.sparse.sheaf.small_matrices import compiled
 from graphkit.sparse.spmm import sddmm
 from graphkit.sparse.structure import Structure
+from graphkit.sparse.twice import recorded_gradients
 
 
 def at_ends(nodes: Tensor, ends: EdgeEnds) -> Tensor:
@@ -68,8 +69,7 @@ def tanh_transports(nodes: Tensor, d: int, weight: Tensor | None, ends: EdgeEnds
     if compiled(nodes):
         both: tuple[Tensor, Tensor] = _TanhTransports.apply(nodes, d, weight, ends)  # type: ignore[no-untyped-call]
         return both
-    maps = at_ends(nodes, ends).tanh()
-    return transports(maps if maps.size(1) == d else maps.unflatten(1, (d, d)), weight, ends, degree=True)
+    return transports(_tanh_maps(nodes, d, ends), weight, ends, degree=True)
 
 
 class Fixed(NamedTuple):
@@ -111,11 +111,12 @@ class _AtEnds(Function):
         return _added(nodes, ends)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         ends: EdgeEnds = ctx.ends
-        if not compiled(grad):
-            return torch.cat([_sum(grad, ends), _sum(grad[ends.twin], ends)], dim=1), None
+        if not compiled(grad) or torch.is_grad_enabled():
+            pattern = ends.structure
+            arriving = sum_rows(grad, pattern.row, pattern.row_incidence)
+            return torch.cat([arriving, sum_rows(grad, pattern.col, pattern.col_incidence)], dim=1), None
         out = grad.new_empty(ends.num_nodes, 2, grad.size(1))
         share(kernels.sum_ends, *_rows(ends.structure), ends.twin, grad.unsqueeze(1), out)
         return out.flatten(1), None
@@ -133,10 +134,16 @@ class _TanhTransports(Function):
         return out.view(-1, 1 if size == d else d, d), degrees
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor) -> tuple[Tensor | None, None, Tensor | None, None]:
         nodes, weight = ctx.saved_tensors
         ends: EdgeEnds = ctx.ends
+        if torch.is_grad_enabled():
+
+            def plain(nodes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
+                return _plain_transports(_tanh_maps(nodes, ctx.d, ends), weight, ends, degree=True)
+
+            of_nodes, of_weight = recorded_gradients(plain, (nodes, weight), (grad, grad_degree))
+            return of_nodes, None, of_weight, None
         gradient = nodes.new_empty(2 * len(nodes), nodes.size(1) // 2)
         energy = nodes.new_empty(ends.structure.nnz) if ctx.needs_input_grad[2] else None
         pattern = *_rows(ends.structure), ends.twin, ends.structure.narrow_col
@@ -149,28 +156,28 @@ class _Transports(Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool) -> tuple[Tensor, Tensor | None]:
         ctx.save_for_backward(maps, weight)
-        ctx.ends = ends
+        ctx.ends, ctx.degree = ends, degree
         d, diagonal, degrees = maps.size(1), maps.dim() == 2, None
-        if compiled(maps):
-            if degree:
-                degrees = maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
-            out = torch.empty_like(maps, memory_format=torch.contiguous_format)
-            given = maps.flatten(1), _or_one(weight, maps), out.flatten(1), degrees
-            share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, *given)
-        else:
-            weighted = maps if weight is None else maps * weight.view(-1, *[1] * (maps.dim() - 1))
-            out = weighted * maps[ends.twin] if diagonal else weighted.transpose(1, 2) @ maps[ends.twin]
-            if degree:
-                rows, columns = torch.triu_indices(d, d, device=maps.device)
-                square = weighted * maps if diagonal else (weighted[:, :, rows] * maps[:, :, columns]).sum(1)
-                degrees = _sum(square, ends)
+        if not compiled(maps):
+            return _plain_transports(maps, weight, ends, degree)
+        if degree:
+            degrees = maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
+        out = torch.empty_like(maps, memory_format=torch.contiguous_format)
+        given = maps.flatten(1), _or_one(weight, maps), out.flatten(1), degrees
+        share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, *given)
         return out.view(-1, 1 if diagonal else d, d), degrees
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor | None) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor, grad_degree: Tensor | None) -> tuple[Tensor | None, Tensor | None, None, None]:
         maps, weight = ctx.saved_tensors
         ends: EdgeEnds = ctx.ends
+        if torch.is_grad_enabled():
+
+            def plain(maps: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
+                return _plain_transports(maps, weight, ends, ctx.degree)
+
+            of_maps, of_weight = recorded_gradients(plain, (maps, weight), (grad, grad_degree))
+            return of_maps, of_weight, None, None
         d, diagonal, weighs = maps.size(1), maps.dim() == 2, ctx.needs_input_grad[1]
         if compiled(maps):
             gradient = torch.empty_like(maps, memory_format=torch.contiguous_format)
@@ -210,11 +217,17 @@ class _Diffuse(Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, u, v, *operator = ctx.saved_tensors
         transport, root, _, _, signs = operator
         ends: EdgeEnds = ctx.ends
+        if torch.is_grad_enabled():
+
+            def plain(x: Tensor, *operator: Tensor) -> Tensor:
+                return _plain_diffused(ends, x, operator)[2]
+
+            of_x, of_transport, of_root, *of_fixed = recorded_gradients(plain, (x, *operator), (grad,))
+            return of_transport, of_root, of_x, *of_fixed, None
         grad_scale = grad_weight = None
         grad_transport, grad_root = (
             torch.empty_like(one, memory_format=torch.contiguous_format) if needed else None
@@ -236,7 +249,7 @@ def _added(nodes: Tensor, ends: EdgeEnds) -> Tensor:
     """`at_ends` without a gradient."""
     structure, width = ends.structure, nodes.size(1) // 2
     if not compiled(nodes):
-        return nodes[:, :width].index_select(0, structure.row) + nodes[:, width:].index_select(0, structure.col)
+        return at_rows(nodes[:, :width], structure) + at_cols(nodes[:, width:], structure)
     out = nodes.new_empty(structure.nnz, 1, width)
     share(kernels.add_ends, *_rows(structure), structure.narrow_col, nodes.view(-1, 2, width), out)
     return out.squeeze(1)
@@ -267,14 +280,38 @@ def _diffused(
         of_root = (None, None, None) if grad_root is None else (before, later, grad_root)
         share(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, *of_transport, *of_root)
         return u, v, out
-    u = _times(root, scale, ones, x)
-    v = u + _sum(_times(transport, weight, signs, u.index_select(0, structure.col)), ends)
+    u, v, out = _plain_diffused(ends, x, operator)
     if kept is not None and grad_transport is not None:
         other = kept[1].index_select(0, structure.row)
         grad_transport.copy_(-_outer(other, u.index_select(0, structure.col), transport))
     if kept is not None and grad_root is not None:
         grad_root.copy_(-_outer(x, kept[2], root) - _outer(v, kept[0], root))
+    return u, v, out
+
+
+def _plain_diffused(ends: EdgeEnds, x: Tensor, operator: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    transport, root, scale, weight, signs = operator
+    ones = torch.ones_like(signs)
+    u = _times(root, scale, ones, x)
+    v = u + _sum(_times(transport, weight, signs, at_cols(u, ends.structure)), ends)
     return u, v, x - _times(root, scale, ones, v)
+
+
+def _plain_transports(maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool) -> tuple[Tensor, Tensor | None]:
+    d, diagonal, degrees = maps.size(1), maps.dim() == 2, None
+    weighted = maps if weight is None else maps * weight.view(-1, *[1] * (maps.dim() - 1))
+    other = maps.index_select(0, ends.twin)
+    out = weighted * other if diagonal else weighted.transpose(1, 2) @ other
+    if degree:
+        rows, columns = torch.triu_indices(d, d, device=maps.device)
+        square = weighted * maps if diagonal else (weighted[:, :, rows] * maps[:, :, columns]).sum(1)
+        degrees = _sum(square, ends)
+    return out.view(-1, 1 if diagonal else d, d), degrees
+
+
+def _tanh_maps(nodes: Tensor, d: int, ends: EdgeEnds) -> Tensor:
+    maps = at_ends(nodes, ends).tanh()
+    return maps if maps.size(1) == d else maps.unflatten(1, (d, d))
 
 
 def _outer(one: Tensor, other: Tensor, like: Tensor) -> Tensor:
@@ -294,8 +331,7 @@ def _times(matrices: Tensor, weight: Tensor, signs: Tensor, stalks: Tensor) -> T
 
 def _sum(entries: Tensor, ends: EdgeEnds) -> Tensor:
     """Sum over the entries of each row [2 m, ...] to [N, ...]."""
-    summed: Tensor = segment_sum(entries, ends.structure.rowptr, ends.structure.row)
-    return summed
+    return sum_rows(entries, ends.structure.row, ends.structure.row_incidence)
 
 
 def _rows(structure: Structure) -> tuple[Tensor, Tensor]:

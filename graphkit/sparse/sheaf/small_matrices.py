@@ -1,6 +1,7 @@
-"""Many small matrices at once, differentiable once: products of reflections, inverse roots.
+"""Many small matrices at once: products of reflections, inverse roots.
 
-Both have two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else.
+Both have two implementations: a compiled kernel for float32 and float64 on the CPU, plain torch for everything else and for
+gradients of gradients.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import share
 from graphkit.sparse.sheaf import small_matrix_kernels as kernels
+from graphkit.sparse.twice import recorded_gradients
 
 
 def compiled(tensor: Tensor) -> bool:
@@ -54,19 +56,16 @@ class _Householder(Function):
             else:
                 share(kernels.reflect, (0,) * d, theta, out.flatten(1))
         else:
-            out = torch.eye(d, dtype=theta.dtype, device=theta.device).repeat(len(theta), 1, 1)
-            out[:, d - 1, d - 1] = -1
-            for i in reversed(range(d - 1)):
-                v, scale = _reflection(theta, d, i)
-                out -= scale * v * (v * out).sum(1, keepdim=True)
+            out = _plain_householder(theta, d)
         ctx.save_for_backward(theta, out)
         return out
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         theta, out = ctx.saved_tensors
         d = out.size(1)
+        if torch.is_grad_enabled():
+            return recorded_gradients(_plain_householder, (theta, d), (grad,))[0], None
         gradient = torch.empty_like(theta, memory_format=torch.contiguous_format)
         if compiled(theta):
             if d == 3:
@@ -82,6 +81,15 @@ class _Householder(Function):
             gradient[:, _below(d, i)] = along[:, i + 1 :, 0]
             grad = grad - scale * v * u
         return gradient, None
+
+
+def _plain_householder(theta: Tensor, d: int) -> Tensor:
+    out = torch.eye(d, dtype=theta.dtype, device=theta.device).repeat(len(theta), 1, 1)
+    out[:, d - 1, d - 1] = -1
+    for i in reversed(range(d - 1)):
+        v, scale = _reflection(theta, d, i)
+        out = out - scale * v * (v * out).sum(1, keepdim=True)
+    return out
 
 
 def _below(d: int, i: int) -> slice:
@@ -109,13 +117,18 @@ class _InverseRoot(Function):
             values, vectors = torch.linalg.eigh(matrices)
             root = values.rsqrt()
             out = (vectors * root.unsqueeze(1)) @ vectors.transpose(1, 2)
-        ctx.save_for_backward(root, vectors)
+        ctx.save_for_backward(root, vectors, out)
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        root, vectors = ctx.saved_tensors
+        root, vectors, out = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # R M R = I gives R dR + dR R = -R^2 dM R^2, whose adjoint in dM is this.
+            square = out @ out
+            solved = _Sylvester.apply(out, (grad + grad.transpose(1, 2)) / 2, root, vectors)  # type: ignore[no-untyped-call]
+            again: Tensor = -(square @ solved @ square)
+            return again
         if compiled(grad):
             gradient = torch.empty_like(vectors)
             share(kernels.inverse_roots_backward, root, vectors, grad, gradient)
@@ -126,3 +139,25 @@ class _InverseRoot(Function):
         gradient = vectors @ inner @ turned
         symmetric: Tensor = (gradient + gradient.transpose(1, 2)) / 2
         return symmetric
+
+
+class _Sylvester(Function):
+    """The symmetric X with R X + X R = G, for symmetric G and R = V diag(r) V^T: differentiable any number of times.
+
+    dX solves the same equation with dG - dR X - X dR, so that G gets the solution Y for dX, and R gets -(Y X + X Y). No
+    difference of eigenvalues is divided by.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor, right: Tensor, root: Tensor, vectors: Tensor) -> Tensor:
+        turned = vectors.transpose(1, 2)
+        out = vectors @ ((turned @ right @ vectors) / (root.unsqueeze(2) + root.unsqueeze(1))) @ turned
+        ctx.save_for_backward(matrices, out, root, vectors)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        matrices, out, root, vectors = ctx.saved_tensors
+        symmetric = (grad + grad.transpose(1, 2)) / 2
+        solved: Tensor = _Sylvester.apply(matrices, symmetric, root, vectors)  # type: ignore[no-untyped-call]
+        return -(solved @ out + out @ solved), solved, None, None
