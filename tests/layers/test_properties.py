@@ -71,6 +71,7 @@ def test_no_dead_parameters(case: Case) -> None:
 
 
 @every_layer
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_compiles(case: Case) -> None:
     testing.assert_compiles(case.adapted, case.in_channels, weighted=max(case.weighted))
 

@@ -8,6 +8,7 @@ from typing import TypedDict, cast
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice, check_probability, check_within
@@ -110,16 +111,18 @@ class DirectedPatternAggregation(nn.Module):
         if self.pattern_weight is not None:
             nn.init.normal_(self.pattern_weight)
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "N F"] | CSR, edge_index: Adjacency, edge_weight: Float[Tensor, " E"] | None = None
+    ) -> Float[Tensor, "N {7*self.out_channels}"]:
         """Aggregate.
 
         Args:
-            x: Features [N, in_channels], a tensor or a sparse operator of that shape.
+            x: Features, a tensor or a sparse operator of that shape; their width is in_channels.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Non-negative weights [E] of an `edge_index`.
+            edge_weight: Non-negative weights of an `edge_index`.
 
         Returns:
-            Features [N, 7 out_channels]: the branches of `PATTERNS`, then that of x.
+            The branches of `PATTERNS`, then that of x, side by side.
 
         Raises:
             ValueError: If x has another width.
@@ -144,7 +147,9 @@ class DirectedPatternAggregation(nn.Module):
         return (branches * shares.unsqueeze(-1)).flatten(1)
 
     @untraced
-    def propagated(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Hops:
+    def propagated(
+        self, x: Float[Tensor, "N F"], edge_index: Adjacency, edge_weight: Float[Tensor, " E"] | None = None
+    ) -> Hops:
         """Step 1, from memory where possible: for each pattern, X_1 to X_K [N, in_channels]; arguments as in `forward`."""
         graph = as_csr(edge_index, x.size(0), edge_weight)
 

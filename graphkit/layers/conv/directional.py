@@ -6,6 +6,7 @@ import math
 from typing import TypedDict
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice, check_within
@@ -117,16 +118,21 @@ class DirectionalConv(nn.Module):
             return self.initial_alpha
         return torch.sigmoid(self.learned_alpha) if self.bound_alpha else self.learned_alpha
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "N {self.in_channels}"] | CSR,
+        edge_index: Adjacency,
+        edge_weight: Float[Tensor, " E"] | None = None,
+    ) -> Float[Tensor, "N {self.out_channels}"]:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels], dense or sparse.
+            x: Features, dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Weights [E] of an `edge_index`; `gat` takes none that are negative.
+            edge_weight: Weights of an `edge_index`; `gat` takes none that are negative.
 
         Returns:
-            Features [N, out_channels].
+            The new features.
         """
         alpha = self.alpha
         operators = _operators(x, edge_index, edge_weight, self.conv)

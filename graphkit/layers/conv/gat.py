@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_probability
@@ -79,16 +80,21 @@ class GATConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "N {self.in_channels}"] | CSR,
+        edge_index: Adjacency,
+        edge_weight: Float[Tensor, " E"] | None = None,
+    ) -> Float[Tensor, "N C"]:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels], dense or sparse.
+            x: Features, dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Non-negative weights [E] of an `edge_index`.
+            edge_weight: Non-negative weights of an `edge_index`.
 
         Returns:
-            Features [N, heads * out_channels], or [N, out_channels] without `concat`.
+            The new features, those of the heads side by side or, without `concat`, their mean.
 
         Raises:
             ValueError: If a weight is negative.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice
@@ -61,16 +62,21 @@ class GCNConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "N {self.in_channels}"] | CSR,
+        edge_index: Adjacency,
+        edge_weight: Float[Tensor, " E"] | None = None,
+    ) -> Float[Tensor, "N {self.out_channels}"]:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels], dense or sparse.
+            x: Features, dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Weights [E] of an `edge_index`.
+            edge_weight: Weights of an `edge_index`.
 
         Returns:
-            Features [N, out_channels].
+            The new features.
         """
         a_hat = operator(x, edge_index, edge_weight, norm=self.norm, self_loops=self.add_self_loops)
         out = propagate_and_map(a_hat, x, self.lin.weight)

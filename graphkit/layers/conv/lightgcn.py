@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -61,19 +62,23 @@ class LightGCNPropagation(nn.Module):
         return self.weights
 
     def forward(
-        self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None, rows: Tensor | None = None
-    ) -> Tensor:
+        self,
+        x: Float[Tensor, "N C"],
+        edge_index: Adjacency,
+        edge_weight: Float[Tensor, " E"] | None = None,
+        rows: Int[Tensor, " R"] | None = None,
+    ) -> Float[Tensor, "M C"]:
         """Propagate.
 
         Args:
-            x: Features [N, C].
+            x: Features.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Weights [E] of an `edge_index`.
-            rows: Ids [R] of the nodes whose result is wanted, repeats allowed; None for all. The last round forward and the
+            edge_weight: Weights of an `edge_index`.
+            rows: Ids of the nodes whose result is wanted, repeats allowed; None for all. The last round forward and the
                 first backward then touch the edges of these nodes alone.
 
         Returns:
-            Features [N, C], or [R, C] for `rows`.
+            The new features of all nodes, M = N, or of `rows`, M = R.
         """
         a_hat = operator(x, edge_index, edge_weight, norm="gcn", self_loops=False)
         if rows is None:

@@ -6,6 +6,7 @@ import math
 from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphkit.sparse import CSR
@@ -33,7 +34,7 @@ class Pattern:
         total = self._times(torch.ones(factors[0].shape[0], 1, dtype=torch.float64, device=factors[0].device))
         self._left, self._right = (_power(total, p) for p in (exponent - 1.0, -exponent))
 
-    def step(self, x: Tensor, k: int) -> Tensor:
+    def step(self, x: Float[Tensor, "N C"], k: int) -> Float[Tensor, "N C"]:
         """The k-th propagation, from 1: X_(k-1) [N, C] to X_k."""
         beta = math.log(1.0 / k) + 1.0 + 1e-6 if self._decay else 1.0
         return (beta * self._left).to(x.dtype) * self._times(self._right.to(x.dtype) * x)
@@ -61,7 +62,7 @@ def directed_patterns(graph: CSR, exponent: float = 0.5, decay: bool = True) -> 
     return result
 
 
-def propagate_patterns(graph: CSR, x: Tensor, num_hops: int, exponent: float = 0.5, decay: bool = True) -> Hops:
+def propagate_patterns(graph: CSR, x: Float[Tensor, "N C"], num_hops: int, exponent: float = 0.5, decay: bool = True) -> Hops:
     r"""Features after one, two, ... propagations along each of the six patterns.
 
     X_k = beta_k D^(r-1) P D^-r X_(k-1), X_0 = X, for P of A + I, A^T + I, AA, AA^T, A^TA, A^TA^T, with D the row sums of P on
@@ -74,7 +75,7 @@ def propagate_patterns(graph: CSR, x: Tensor, num_hops: int, exponent: float = 0
 
     Args:
         graph: A^T [N, N] as an operator whose rows are targets, non-negative.
-        x: Features [N, C].
+        x: Features.
         num_hops: Propagations K.
         exponent: r; 0.5 is symmetric, 0 gives rows that sum to one.
         decay: Whether beta_k = ln(1/k) + 1 + 1e-6, else 1.

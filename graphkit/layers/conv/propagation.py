@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_choice
@@ -35,16 +36,18 @@ class Propagation(nn.Module):
         check_choice(NORMS, norm=norm)
         self.norm = norm
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "N C"], edge_index: Adjacency, edge_weight: Float[Tensor, " E"] | None = None
+    ) -> Float[Tensor, "N C"]:
         """Propagate.
 
         Args:
-            x: Features [N, C].
+            x: Features.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Weights [E] of an `edge_index`.
+            edge_weight: Weights of an `edge_index`.
 
         Returns:
-            Features [N, C].
+            The new features.
         """
         return operator(x, edge_index, edge_weight, norm=self.norm).matmul(x)
 

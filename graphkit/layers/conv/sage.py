@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -45,16 +46,21 @@ class SAGEConv(nn.Module):
         self.lin_l.reset_parameters()
         self.lin_r.reset_parameters()
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "N {self.in_channels}"] | CSR,
+        edge_index: Adjacency,
+        edge_weight: Float[Tensor, " E"] | None = None,
+    ) -> Float[Tensor, "N {self.out_channels}"]:
         """Convolve.
 
         Args:
-            x: Features [N, in_channels], dense or sparse.
+            x: Features, dense or sparse.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Weights [E] of an `edge_index`.
+            edge_weight: Weights of an `edge_index`.
 
         Returns:
-            Features [N, out_channels].
+            The new features.
         """
         mean = operator(x, edge_index, edge_weight, norm="mean")
         out: Tensor = propagate_and_map(mean, x, self.lin_l.weight) + linear(x, self.lin_r.weight)
