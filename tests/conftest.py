@@ -1,13 +1,18 @@
-"""What tests share: real data where it lies on this machine."""
+"""What tests share: shapes that are checked, and real data where it lies on this machine."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
 install_import_hook("graphkit.layers.conv", "beartype.beartype")
+
+# The shapes in signatures are checked in tests alone; before these modules are imported.
+jaxtyping.install_import_hook("graphkit.layers.conv", "beartype.beartype")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -21,6 +26,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = [folder for folder in mark.args if not (Path(root) / folder).is_dir()]
         if missing:
             pytest.skip(f"{item.name} needs {', '.join(missing)}, which GRAPHKIT_DATA lacks")
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """The compiler would trace the check of shapes, which is no part of the layer."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

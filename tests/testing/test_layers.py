@@ -175,6 +175,7 @@ def test_every_assertion_is_shown_to_catch_something() -> None:
     assert len(ASSERTIONS) == 8
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_the_global_random_state_is_left_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
