@@ -32,9 +32,9 @@ def test_which_recipes_there_are():
     node |= {f"node-{name}-directed-dir-gnn" for name in ("squirrel", "chameleon")}
     node |= {f"node-{name}-sheaf" for name in (*SHEAF, "cornell")}
     recommend = {f"recommend-gowalla-{model}" for model in ("gf-cf", "lightgcn", "lightgcl", "ultragcn")}
-    recommend |= {"recommend-lastfm-lightgcn"}
+    recommend |= {f"recommend-lastfm-{model}" for model in ("lightgcn", "lightgcl", "ultragcn")}
     assert set(RECIPES) == link | node | recommend
-    assert len(RECIPES) == 65
+    assert len(RECIPES) == 67
 
 
 TUNED = {  # layers, width, dropout, rate, penalty, epochs, test, std: of the study of tuned plain networks
