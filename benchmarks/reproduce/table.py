@@ -16,11 +16,11 @@ import yaml
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.compose import compose
-from graphkit.conf.nearest import did_you_mean
 from graphkit.conf.recipe import find_recipe
 from graphkit.conf.request import Request, check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
+from graphkit.nearest import did_you_mean
 
 _ROW = (
     "task", "dataset", "model", "seeds", "metric", "overrides", "published", "further", "exact", "tolerance", "comparable",
