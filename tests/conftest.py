@@ -6,10 +6,6 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
-
-# The shapes in signatures are checked in tests alone; before these modules are imported.
-install_import_hook("graphkit.layers.conv", "beartype.beartype")
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
 jaxtyping.install_import_hook("graphkit.layers.conv", "beartype.beartype")

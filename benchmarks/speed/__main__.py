@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from graphkit.conf.nearest import nearest
 from graphkit.errors import GraphkitError, RequestError
+from graphkit.nearest import nearest
 
 
 @dataclass(frozen=True)

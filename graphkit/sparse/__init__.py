@@ -1,6 +1,7 @@
 """The engine: CSR operators with cached adjoints, gathers, row intersection, segment reductions, row kernels, ranking.
 
-Other rooms import from here, and from `graphkit.sparse.sheaf` what sheaves need; the files behind may move.
+Other rooms import from here, from `graphkit.sparse.egonets` what bags of subgraphs need, and from `graphkit.sparse.sheaf` what
+sheaves need; the files behind may move.
 """
 
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
@@ -8,7 +9,7 @@ from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.memo import remember
-from graphkit.sparse.norm import NORMS, normalize
+from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
@@ -23,7 +24,6 @@ from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, u
 
 __all__ = [
     "CSR",
-    "NORMS",
     "Adjacency",
     "Entries",
     "NeighborSets",

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from graphkit.sparse.gathering import gather
 from graphkit.sparse.structure import Structure, check_ids, lasting, pointers
 
 
@@ -60,12 +61,12 @@ class Entries(NamedTuple):
 
     def _merged(self, rows: Tensor, duplicates: Literal["sum", "first"]) -> Tensor:
         if self.order is not None:
-            rows = rows[self.order]
+            rows = gather(rows, self.order)
         if self.entry is None:
             return rows
         if duplicates == "sum":
             return rows.new_zeros((self.structure.nnz, *rows.shape[1:])).index_add(0, self.entry, rows)
-        return rows[torch.searchsorted(self.entry, torch.arange(self.structure.nnz, device=rows.device))]
+        return gather(rows, torch.searchsorted(self.entry, torch.arange(self.structure.nnz, device=rows.device)))
 
 
 @lasting

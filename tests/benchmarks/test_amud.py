@@ -1,4 +1,4 @@
-"""The page of AMUD's decisions; the statistic itself is tested in tests/data/test_direction.py."""
+"""The page of AMUD's decisions; the statistic itself is tested in tests/data/measures/test_amud.py."""
 
 from pathlib import Path
 

@@ -6,11 +6,9 @@ import ast
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
 import torch
 
@@ -71,14 +69,6 @@ def test_gradients(case: Case, weighted: bool) -> None:
 def test_no_dead_parameters(case: Case) -> None:
     assert (len(list(case.built().parameters())) > 0) == case.parameters
     testing.assert_no_dead_parameters(case.adapted, case.in_channels)
-
-
-@pytest.fixture
-def unchecked_shapes() -> Iterator[None]:
-    """The compiler would trace the check of shapes, which is no part of the layer."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @every_layer

@@ -12,6 +12,7 @@ from graphkit.sparse import (
     NeighborSets,
     dropout,
     norm_dropout_relu,
+    normalize,
     pair_product,
     polynomial,
     polynomial_rows,
@@ -65,7 +66,7 @@ CASES = {
         lambda value, x: ENDS.adjacency(value + value[ENDS.twin.long()]) @ x,
         [numbers(M), numbers(N, 2)],
     ),
-    "gcn norm": (lambda value, x: operator(value.exp()).gcn_norm() @ x, [numbers(7), numbers(N, 1)]),
+    "gcn norm": (lambda value, x: normalize(operator(value.exp()), "gcn") @ x, [numbers(7), numbers(N, 1)]),
     "polynomial": (lambda x: polynomial(operator(), (0.5, -1.0, 2.0), x).tanh(), [numbers(N, 2)]),
     "polynomial, learned": (lambda c, x: polynomial(operator(), c, x), [numbers(3), numbers(N, 2)]),
     "polynomial, learned values": (

@@ -17,9 +17,8 @@ from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
 from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import RequestError
-from graphkit.models.node.classic import GCN, MLP
+from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR
-from graphkit.tasks.build import arguments, build_task, construct
 from graphkit.tasks.node import NodeClassification
 
 CPU = torch.device("cpu")
@@ -392,26 +391,3 @@ def test_settings_that_do_not_go_together_are_one_sentence() -> None:
 def test_a_model_bound_to_the_nodes_gets_their_number() -> None:
     model = make_task(planted(), LINKXModel(hidden_channels=5)).build_model()
     assert model.adjacency.weight.shape == (90, 5)
-
-
-def test_build_task_finds_the_task_of_that_name() -> None:
-    task = build_task("node", planted(), NodeTask(), MLPModel(), Train(), CPU)
-    assert isinstance(task, NodeClassification)
-    assert isinstance(task.build_model(), MLP)
-
-
-def test_construct_takes_a_dataclass_or_the_equivalent_mapping() -> None:
-    settings = GCNModel(hidden_channels=9)
-    mapping = {
-        **{"name": "gcn", "hidden_channels": 9, "num_layers": 2, "dropout": 0.5, "input_dropout": None, "norm": "none"},
-        **{"residual": "none", "pre_linear": False, "linear_head": False},
-    }
-    assert arguments(settings) == arguments(mapping) == {key: mapping[key] for key in mapping if key != "name"}
-    for given in (settings, mapping):
-        model = construct("graphkit.models.node.classic:GCN", given, in_channels=4, out_channels=3)
-        assert isinstance(model, GCN) and model.head.in_channels == 9
-    assert mapping["name"] == "gcn"
-    with pytest.raises(TypeError, match="settings must be a dataclass instance or a mapping, got list"):
-        arguments(["gcn"])
-    with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
-        construct("graphkit.models.node.classic:GCN", {"width": 3}, in_channels=4, out_channels=3)

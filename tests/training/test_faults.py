@@ -362,3 +362,18 @@ def test_a_folder_of_other_seeds_is_not_trained_in(tmp_path):
     with pytest.raises(CheckpointError, match="holds seed-0, a seed that its config.yaml does not name"):
         train_run(changed, Regression, folder=folder)
     assert not (folder / "seed-1").exists()
+
+
+def test_two_processes_never_share_a_folder(tmp_path):
+    settings = config(tmp_path)
+    tried = []
+
+    def make(seed):
+        folder = next(tmp_path.glob("fake-*"))
+        with pytest.raises(CheckpointError, match="in use by another process"):
+            train_run(settings, Regression, folder=folder)
+        tried.append(folder)
+        return Regression(seed)
+
+    train_run(settings, make)
+    assert tried

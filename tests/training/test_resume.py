@@ -137,14 +137,17 @@ def test_patience_survives_a_resume(tmp_path):
 TIES = [5.0, 9.0, 1.0, 9.0, 9.0, 9.0]
 
 
+class Broken(Scripted):
+    """Interrupted in its fourth step."""
+
+    def step(self, model, batch, backward):
+        if round(float(model.weight.detach())) == 3:
+            raise KeyboardInterrupt
+        return super().step(model, batch, backward)
+
+
 @pytest.mark.parametrize("valid_losses", [[9.0, 4.0, 1.0, 5.0, 3.0, 3.0], [9.0, 4.0, 1.0, 5.0, 4.5, 4.0]])
 def test_a_tie_across_a_resume_goes_to_the_lower_loss(tmp_path, valid_losses):
-    class Broken(Scripted):
-        def step(self, model, batch, backward):
-            if round(float(model.weight.detach())) == 3:
-                raise KeyboardInterrupt
-            return super().step(model, batch, backward)
-
     def make(kind):
         return lambda seed: kind(TIES, valid_losses=valid_losses)
 
@@ -158,13 +161,6 @@ def test_a_tie_across_a_resume_goes_to_the_lower_loss(tmp_path, valid_losses):
 
 def test_a_checkpoint_from_before_losses_decided_ties_is_continued(tmp_path):
     """The epoch that it selected stays until one is better, as it would have then."""
-
-    class Broken(Scripted):
-        def step(self, model, batch, backward):
-            if round(float(model.weight.detach())) == 3:
-                raise KeyboardInterrupt
-            return super().step(model, batch, backward)
-
     for script, chosen in ((TIES, 2), ([*TIES[:5], 10.0], 6)):
         settings = config(tmp_path)
         folder = interrupted_run(settings, lambda seed, script=script: Broken(script))
@@ -260,21 +256,6 @@ def test_a_damaged_result_is_rebuilt_once_removed(tmp_path):
         train_run(read_config(result.folder), Regression, folder=result.folder)
     path.unlink()
     assert train_run(read_config(result.folder), Regression, folder=result.folder).metrics == result.metrics
-
-
-def test_two_processes_never_share_a_folder(tmp_path):
-    settings = config(tmp_path)
-    tried = []
-
-    def make(seed):
-        folder = next(tmp_path.glob("fake-*"))
-        with pytest.raises(CheckpointError, match="in use by another process"):
-            train_run(settings, Regression, folder=folder)
-        tried.append(folder)
-        return Regression(seed)
-
-    train_run(settings, make)
-    assert tried
 
 
 # ------------------------------------------------------------------------------------------- real signals, real processes

@@ -81,7 +81,8 @@ def propagate_patterns(graph: CSR, x: Float[Tensor, "N C"], num_hops: int, expon
         decay: Whether beta_k = ln(1/k) + 1 + 1e-6, else 1.
 
     Returns:
-        For each pattern in the order of `PATTERNS`, X_1 to X_K [N, C]; differentiable once in x and in the graph's values.
+        For each pattern in the order of `PATTERNS`, X_1 to X_K [N, C]; differentiable any number of times in x and in the
+        graph's values.
     """
     made: dict[Pattern, list[Tensor]] = {}
     patterns = directed_patterns(graph, exponent, decay)

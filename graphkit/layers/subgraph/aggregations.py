@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from graphkit.sparse import CSR, segment_sum
+from graphkit.sparse import CSR, at_cols, gather, segment_sum
 from graphkit.sparse.egonets import Bags
 
 Pool = Literal["sum", "mean"]
@@ -127,7 +127,7 @@ def messages(h: Tensor, bags: Bags, name: str, edges: Tensor) -> Tensor:
         [T, C].
     """
     operator, entry = (bags.within, bags.within_entry) if name == "uL" else (bags.across, bags.across_entry)
-    sent = (h.index_select(0, operator.col) + edges.index_select(0, entry)).relu()
+    sent = (at_cols(h, operator.structure) + gather(edges, entry)).relu()
     return segment_sum(sent, operator.rowptr, operator.row)
 
 

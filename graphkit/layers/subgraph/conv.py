@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least
+from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS, LOCAL, Pool, aggregate, messages
+from graphkit.sparse import gather
 from graphkit.sparse.egonets import Bags
 
 SelfTerm = Literal["all", "local", "none"]
@@ -68,11 +69,11 @@ class SubgraphConv(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, in_channels=in_channels, out_channels=out_channels)
-        _check_choice("self_term", self_term, ("all", "local", "none"))
-        _check_choice("root", root, ("shared", "extra", "separate"))
-        _check_choice("pool", pool, ("sum", "mean"))
+        check_choice(("all", "local", "none"), self_term=self_term)
+        check_choice(("shared", "extra", "separate"), root=root)
+        check_choice(("sum", "mean"), pool=pool)
         for name in aggregations:
-            _check_choice("an aggregation", name, AGGREGATIONS)
+            check_choice(AGGREGATIONS, aggregation=name)
         if not aggregations or len(set(aggregations)) < len(aggregations):
             raise ValueError(f"aggregations must be at least one, each at most once, got {tuple(aggregations)}.")
         if num_layers not in (1, 2) or edge_channels < 0:
@@ -135,7 +136,7 @@ class SubgraphConv(nn.Module):
         for name in self.aggregations:
             x = self._read(h, bags, name, edge_attr)
             for which, at in rows.items():
-                part = self.maps[f"{which}_{name}"](x if at is None else x.index_select(0, at))
+                part = self.maps[f"{which}_{name}"](x if at is None else gather(x, at))
                 parts[which] = parts[which] + part if which in parts else part
         out = h.new_zeros(bags.num_rows, self.out_channels)
         for which, at in rows.items():
@@ -157,8 +158,3 @@ class SubgraphConv(nn.Module):
     def __repr__(self) -> str:
         names = ", ".join(self.aggregations)
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, ({names}), root={self.root!r})"
-
-
-def _check_choice(what: str, given: str, choices: Sequence[str]) -> None:
-    if given not in choices:
-        raise ValueError(f"{what} must be one of {', '.join(choices)}, got {given!r}.")

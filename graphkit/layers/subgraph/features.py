@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
+from graphkit.sparse import gather
 from graphkit.sparse.egonets import Bags
 
 Labels = Literal["none", "mark", "distance"]
@@ -78,7 +79,7 @@ class BagFeatures(nn.Module):
         else:
             label = torch.where(bags.distance < 0, self.max_distance + 1, bags.distance.clamp(max=self.max_distance))
         label = label + self._width * torch.arange(self.num_roots, device=label.device)
-        return h + nn.functional.embedding(label, self.table).sum(1)
+        return h + gather(self.table, label).sum(1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.channels}, labels={self.labels!r})"

@@ -21,11 +21,12 @@ from numba.core.compiler_lock import global_compiler_lock
 from graphkit import __version__
 
 # A child of a fork has only the thread that forked: a compilation of another one would hold numba's lock there for ever.
-os.register_at_fork(
-    before=global_compiler_lock.acquire,
-    after_in_parent=global_compiler_lock.release,
-    after_in_child=global_compiler_lock.release,
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -68,6 +69,8 @@ def _has_no_folder(error: RuntimeError) -> bool:
 def _spare_folder() -> Path | None:
     """A folder of this user alone in the temporary directory, or None; warns, once, of what was found."""
     folder = None
+    if not hasattr(os, "getuid"):  # Windows, where the cache folder of the user is always there
+        return folder
     try:
         folder = Path(tempfile.gettempdir()) / f"graphkit-{__version__}-kernels-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -24,7 +24,8 @@ def _another_lock() -> None:
     _LOCK = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_another_lock)
+if hasattr(os, "register_at_fork"):  # not on Windows, which forks nothing
+    os.register_at_fork(after_in_child=_another_lock)
 
 
 @contextmanager
