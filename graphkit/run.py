@@ -147,8 +147,8 @@ def _note(*notes: str) -> None:
     tell(*(f"note: {note}" for note in notes))
 
 
-def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
-    """Run what is asked; `tell` hears what the data has to tell before it begins."""
+def _execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> RunResult:
+    """Run what is asked; `hear` is told what the data, and later the run, has to tell."""
     from graphkit.training.digests import age_note
     from graphkit.training.resume import finished_result
     from graphkit.training.runner import train_run
@@ -156,17 +156,17 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
     settings = resolved.run
     folder = Path(settings.resume) if settings.resume else None
     experiment = Experiment(settings, folder)
-    protocol, notes = "", resolved.notes
-    if folder is not None and tell is not None and (note := age_note(folder)):
-        tell(note)
+    notes = resolved.notes
+    if folder is not None and (note := age_note(folder)):
+        hear(note)
     with _process(experiment):
-        if folder is None or finished_result(folder, resolved.config) is None:  # a finished run needs no data
-            task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
-            protocol, notes = task.protocol, (*notes, *task.notes)
-            if tell is not None:
-                for note in task.notes:
-                    tell(note)
-            del task  # the one that is trained has indices of its own
+        if folder is not None and (result := finished_result(folder, resolved.config)) is not None:
+            return result  # it needs no data
+        task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
+        protocol, notes = task.protocol, (*notes, *task.notes)
+        for note in task.notes:
+            hear(note)
+        del task  # the one that is trained has indices of its own
         return train_run(
             resolved.config,
             experiment,
@@ -176,6 +176,7 @@ def _execute(resolved: Resolved, tell: Callable[[str], None] | None = None) -> R
             notes=notes,
             files=experiment.files() if folder is None else None,
             table=experiment.table,
+            tell=hear,
         )
 
 

@@ -90,7 +90,7 @@ def run_again(found: Sequence[Candidate], minutes: float, say: Say) -> Iterator[
             try:
                 rerun = _compared(candidate, Path(scratch), say)
             except Interrupted:
-                raise
+                raise Interrupted("interrupted; the same command begins that row again") from None
             except GraphkitError as error:
                 say(f"warning: {label} could not be run again: {str(error).splitlines()[0]}")
                 continue

@@ -74,7 +74,7 @@ def compose(request: Request) -> Resolved:
 def _deciding(run: schema.Run) -> dict[str, str]:
     """What decides a figure besides seeds and machine: data, task, model and training, by dotted key."""
     config = asdict(run)
-    settings = flatten({section: config[section] for section in SECTIONS})
+    settings = flatten({**{section: config[section] for section in SECTIONS}, "precision": config["precision"]})
     return {given.key: show(given.value) for given in settings if given.key not in _WITHOUT_EFFECT}
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from graphkit.conf.arguments import FLAGS
 from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.recipe import recipe_names
+from graphkit.conf.recipe import all_recipes
 from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
 from graphkit.nearest import did_you_mean
 
@@ -133,14 +133,14 @@ def _tasks(only: str | None = None) -> list[RenderableType]:
 
 def _datasets(datasets: Mapping[str, DatasetPage], only: str | None = None) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    recipes = recipe_names()
+    recipes = all_recipes()
     for name, entry in datasets.items():
         if only not in (None, name):
             continue
         rows = [(f"task={task}", f"{row.metric}. {row.statement}") for task, row in entry.protocols.items()]
         rows.append(("source", entry.source))
         if only:
-            tuned = [recipe for task in entry.protocols for recipe in recipes if recipe.startswith(f"{task}-{name}-")]
+            tuned = ["-".join(recipe) for recipe in recipes if recipe[0] in entry.protocols and recipe[1] == name]
             rows += [("recipes", ", ".join(tuned))] if tuned else []
         parts.append(section(f"dataset={name}", Text(entry.summary), aligned(rows)))
     return parts
@@ -148,7 +148,7 @@ def _datasets(datasets: Mapping[str, DatasetPage], only: str | None = None) -> l
 
 def _models(only: str | None = None) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    recipes = recipe_names()
+    recipes = all_recipes()
     for task, models in MODELS.items():
         for name, entry in models.items():
             if only not in (None, name):
@@ -156,7 +156,7 @@ def _models(only: str | None = None) -> list[RenderableType]:
             about: list[tuple[str, str]] = []
             if entry.paper:
                 about.append(("paper", f"{entry.paper.title}, {entry.paper.venue}, {entry.paper.url}".removesuffix(", ")))
-            tuned = [recipe for recipe in recipes if recipe.startswith(f"{task}-") and recipe.endswith(f"-{name}")]
+            tuned = ["-".join(recipe) for recipe in recipes if (recipe[0], recipe[2]) == (task, name)]
             if tuned:
                 about.append(("recipes", ", ".join(tuned)))
             body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]

@@ -57,10 +57,14 @@ class Recipe:
         return figures
 
 
+def all_recipes() -> list[tuple[str, str, str]]:
+    """Task, data set and model of every recipe."""
+    return sorted((task.name, file.name.removesuffix(".yaml"), model.name) for task, model, file in _files())
+
+
 def recipe_names() -> list[str]:
     """All recipes, as `<task>-<dataset>-<model>`."""
-    found = ((task.name, file.name.removesuffix(".yaml"), model.name) for task, model, file in _files())
-    return sorted("-".join(parts) for parts in found)
+    return sorted(map("-".join, all_recipes()))
 
 
 def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:

@@ -50,14 +50,17 @@ def check_out(path: Path, run: Path, inputs: Iterable[Path] = ()) -> None:
         RequestError: If its folder is missing or closed, it is itself a folder, it would replace a file of the run or an input,
             or it needs a package that is not installed.
     """
-    if is_own_file(run, path):
-        raise RequestError(f"out={path}: that is a file of the run itself, choose another one")
-    if any(path.resolve() == other.resolve() for other in inputs):
-        raise RequestError(f"out={path}: the answer is read from that file, choose another one")
-    if not path.parent.is_dir():
-        raise RequestError(f"out={path}: there is no folder {path.parent}, make it first")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise RequestError(f"out={path}: cannot write there, choose another file")
+    try:
+        if is_own_file(run, path):
+            raise RequestError(f"out={path}: that is a file of the run itself, choose another one")
+        if any(path.resolve() == other.resolve() for other in inputs):
+            raise RequestError(f"out={path}: the answer is read from that file, choose another one")
+        if not path.parent.is_dir():
+            raise RequestError(f"out={path}: there is no folder {path.parent}, make it first")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise RequestError(f"out={path}: cannot write there, choose another file")
+    except (OSError, RuntimeError) as error:  # a name that is too long; links in a circle
+        raise RequestError(f"out={path}: cannot write there ({error}), choose another file") from error
     if path.suffix == ".parquet":
         _require_parquet()
 

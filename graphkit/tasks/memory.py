@@ -12,8 +12,6 @@ from torch import nn
 
 from graphkit.errors import RequestError
 
-_TRAINED = 4
-"""A trained parameter has a weight, a gradient and two moments of Adam."""
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -34,10 +32,13 @@ def _free_on_machine() -> int | None:
 
 def _left_to_container() -> int | None:
     try:
-        limit, used = ((_GROUP / f"memory.{name}").read_text(encoding="ascii").strip() for name in ("max", "current"))
+        names = ("max", "current", "stat")
+        limit, used, kinds = ((_GROUP / f"memory.{name}").read_text(encoding="ascii").strip() for name in names)
     except OSError:  # no container, or one of another kind
         return None
-    return None if limit == "max" else max(int(limit) - int(used), 0)
+    sizes = dict(line.split() for line in kinds.splitlines())
+    cached = sum(int(sizes.get(f"{state}_file", 0)) for state in ("active", "inactive"))  # of files, given back when needed
+    return None if limit == "max" else max(int(limit) - int(used) + cached, 0)
 
 
 def require_memory(needed: int, what: str, advice: str) -> None:
@@ -57,7 +58,7 @@ def require_memory(needed: int, what: str, advice: str) -> None:
 
 
 def require_memory_for(build: Callable[[], Any]) -> None:
-    """Refuse a model whose parameters would not fit with their gradients and Adam's moments.
+    """Refuse a model whose parameters would not fit.
 
     The model is first built on torch's `meta` device, where parameters have shapes and take neither memory nor random numbers.
 
@@ -73,5 +74,5 @@ def require_memory_for(build: Callable[[], Any]) -> None:
         return
     parameters = list(model.parameters())
     count = sum(parameter.numel() for parameter in parameters)
-    needed = _TRAINED * sum(parameter.numel() * parameter.element_size() for parameter in parameters)
-    require_memory(needed, f"training the model's {count:,} parameters", "lower its width or its number of layers")
+    needed = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    require_memory(needed, f"the model with its {count:,} parameters", "lower its width or its number of layers")

@@ -15,7 +15,7 @@ from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.dataset import Dataset
 from graphkit.data.measures.facts import class_warnings
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import ClassCounts
 from graphkit.metrics.choice import choose
 from graphkit.sparse import CSR, sparse_features
@@ -114,6 +114,8 @@ class NodeClassification:
     def evaluate(self, model: nn.Module, splits: tuple[str, ...] = EVALUATED) -> dict[str, dict[str, float]]:
         """Metrics of each split in percent."""
         logits = self._logits(model).detach().cpu()
+        if bool(logits.isnan().any()):
+            raise RunError("the model scores nodes with NaN: lower train.lr or train.head_lr, or use precision=32-true")
         labels = self._y.cpu()
         results = {}
         for split in splits:

@@ -111,9 +111,12 @@ def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
         str(folder).encode()
     except UnicodeEncodeError:
         raise CheckpointError(f"{key}={str(folder)!a}: the folder's name is not UTF-8, rename it") from None
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...")
-    _require_files(folder)
+    try:
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} is no run folder (it has no config.yaml): check {key}=...")
+        _require_files(folder)
+    except OSError as error:
+        raise CheckpointError(f"cannot use {key}={folder} ({error.strerror}): name a run folder that can be read") from error
     try:
         data = read_whole(path, _SMALL)
     except FileNotFoundError:
@@ -131,9 +134,14 @@ def read_config(folder: Path, key: str = "resume") -> dict[str, Any]:
     return config
 
 
+def seed_folders(folder: Path) -> list[Path]:
+    """What lies under the name of a seed's folder."""
+    return sorted(place for place in folder.glob("seed-*") if place.name.removeprefix("seed-").isdecimal())
+
+
 def _require_files(folder: Path) -> None:
     """Nothing that a run reads or writes is a pipe, a device or a folder instead."""
-    seeds = list(folder.glob("seed-*"))
+    seeds = seed_folders(folder)
     for place in seeds:
         if not place.is_dir():
             raise CheckpointError(f"{place} is no folder: remove it and resume to train that seed from the start")

@@ -44,7 +44,9 @@ def check_state(state: Any) -> None:
     """
     _require_fields(state, _STATE)
     progress, outcome = state["progress"], state["outcome"]
-    _require_fields(progress, _PROGRESS)
+    if not isinstance(progress, dict):
+        raise ValueError("wrong 'progress'")
+    _require_fields({**_LATER, **progress}, _PROGRESS)
     best = progress["best_epoch"]
     if best is not None and best > progress["epoch"]:
         raise ValueError("wrong 'progress'")
@@ -159,7 +161,12 @@ _PROGRESS: dict[str, Test] = {
     "best_metrics": _object_of(_any),
     "evaluations_without_gain": _is_count,
     "seconds": _is_duration,
+    "best_loss": _or_none(lambda value: type(value) in (int, float) and value == value),  # inf: no finite loss
+    "stage": _is_count,
+    "stage_epoch": _is_count,
 }
+_LATER = {"best_loss": None, "stage": 0, "stage_epoch": 0}
+"""What checkpoints of earlier versions lack of it."""
 _OUTCOME: dict[str, Test] = {
     "best_epoch": _is_count,
     "metrics": _is_metrics,

@@ -133,7 +133,7 @@ def remove_leftovers(folder: Path) -> None:
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run folder, so that two processes never write into it; the system lets go when the process ends.
 
-    On Windows nothing is held.
+    On Windows, and on file systems without locks, nothing is held.
 
     Raises:
         CheckpointError: If another process holds it.
@@ -149,6 +149,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CheckpointError(f"{folder} is in use by another process: wait until that run ends, or stop it") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):  # a file system without locks
+                raise
         yield
     finally:
         os.close(descriptor)

@@ -51,6 +51,12 @@ class Reporter:
         if self._bars:
             self._bars.stop()
 
+    def lengthen(self, epochs: int, seeds: int) -> None:
+        """A seed takes this many epochs, as its stages say, and not those of `train.epochs`."""
+        self._epochs, self._total = max(epochs, 1), seeds * max(epochs, 1)
+        if self._bars:
+            self._bars.update(self._run, total=self._total)
+
     def step(self, position: int, epoch: int, done: float) -> None:
         """Within epoch `epoch` of the seed at `position`, the share `done` of its batches is through."""
         if self._bars:

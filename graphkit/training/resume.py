@@ -11,6 +11,7 @@ from graphkit.training.artifacts import (
     config_digest,
     read_config,
     read_result,
+    seed_folders,
     seed_is_whole,
     settings_text,
     significant,
@@ -86,7 +87,7 @@ def open_digests(folder: Path) -> Digests:
         "config.yaml",
         "metrics.csv",
         "result.json",
-        *(f"{place.name}/{name}" for place in folder.glob("seed-*") for name in OF_SEED),
+        *(f"{place.name}/{name}" for place in seed_folders(folder) for name in OF_SEED),
     ]
     digests = Digests(folder, lengths={config_digest(config): config["train"]["epochs"]})
     digests.record({name: file_sha256(folder / name) for name in names if (folder / name).is_file()})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from graphkit.training.artifacts import (
     config_digest,
     create_folder,
     read_config,
+    seed_folders,
     seed_is_whole,
     weights_path,
     write_result,
@@ -68,6 +68,7 @@ def train_run(
     notes: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
     table: Table | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> RunResult:
     """Train and evaluate every seed of a run, and leave its folder.
 
@@ -82,6 +83,7 @@ def train_run(
         notes: Further plain sentences for the report.
         files: Files by name that a new folder keeps: what the run was given.
         table: Makes predictions.csv; None: there is none.
+        tell: Hears what shows while the run goes on.
 
     Returns:
         The result, also written to result.json. Numbers are bit for bit those of a run that was never interrupted (on the CPU,
@@ -106,7 +108,7 @@ def train_run(
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), table)
+                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), table, tell)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -125,38 +127,52 @@ class _Run:
         protocol: str,
         notes: tuple[str, ...],
         table: Table | None,
+        tell: Callable[[str], None],
     ) -> None:
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
         self._table = table
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._digests = open_digests(folder)
         check_given(self._digests)
+        self._precision, note = resolve_precision(config["precision"], device)
+        self._tell = tell
+        if note is not None:
+            tell(note)
+        self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
+        self._fabric = make_fabric(device, self._precision)
         self._prepare()
         self._stored = read_config(folder)
-        self._precision, note = resolve_precision(config["precision"], device)
-        if note is not None and config["progress"]:
-            print(f"note: {note}", file=sys.stderr)
-        self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
         self._digest = config_digest(self._stored)
-        self._fabric = make_fabric(device, self._precision)
         self._reporter = Reporter(config["progress"], config["seeds"], config["train"]["epochs"])
 
     def _prepare(self) -> None:
         """Make a finished run that has something to do an unfinished one, once it is clear that it can go on."""
+        self._refuse_other_seeds()
         epochs = self._config["train"]["epochs"]
         longer = epochs > read_config(self._folder)["train"]["epochs"]
         if longer:
-            for seed in self._seeds:
-                path = self._folder / f"seed-{seed}" / "last.ckpt"
-                if path.exists():
-                    self._origin(path, seed)
+            paths = {seed: self._folder / f"seed-{seed}" / "last.ckpt" for seed in self._seeds}
+            origins = [(seed, *self._origin(path, seed)) for seed, path in paths.items() if path.exists()]
+            for origin in origins[:1]:  # the settings of the others are the same
+                self._require_going_on(*origin)
         (self._folder / "result.json").unlink(missing_ok=True)
         if longer:
             extend(self._folder, self._digests, epochs)
 
+    def _require_going_on(self, seed: int, path: Path, state: State) -> None:
+        """CheckpointError if a seed cannot get more epochs: nothing of the finished run is touched before that is known."""
+        seed_everything(seed)
+        task = self._make_task(seed)
+        trainer = Trainer(task, LoopSettings.of(self._config["train"]), self._fabric, seed, lambda epoch, done: None)
+        _require_same_metrics(seed, (task.metric, list(_columns(task))), state, None)
+        if state["progress"]["epoch"] == 0 and trainer.num_stages:
+            return  # it was evaluated without training and begins at the start
+        if trainer.num_stages > 1:
+            raise CheckpointError(f"{path}: a model that is trained in stages cannot get more epochs, start a new run")
+        load_state(path, state, trainer)
+
     def complete(self) -> RunResult:
         """Train what is left, then write report.html and, as the sign of completion, result.json."""
-        self._refuse_other_seeds()
         remove_leftovers(self._folder)
         surroundings = environment(self._device, self._precision)
         record_environment(self._folder / "env.json", surroundings)
@@ -171,8 +187,8 @@ class _Run:
         outcomes = [state["outcome"] for state in states]
         metric = states[0]["metric"]
         note = undecided(metric, {seed: history.values(seed, f"valid/{metric}") for seed in self._seeds})
-        if note is not None and self._config["progress"]:
-            print(f"note: {note}", file=sys.stderr)
+        if note is not None:
+            self._tell(note)
         result = RunResult(
             task=self._config["task"]["name"],
             dataset=self._config["dataset"],
@@ -197,7 +213,7 @@ class _Run:
 
     def _refuse_other_seeds(self) -> None:
         """CheckpointError if a seed was trained here that config.yaml does not name: its settings have been changed since."""
-        trained = {path.name for path in self._folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit()}
+        trained = {path.name for path in seed_folders(self._folder)}
         if strange := sorted(trained - {f"seed-{seed}" for seed in self._seeds}):
             raise CheckpointError(
                 f"{self._folder} holds {strange[0]}, a seed that its config.yaml does not name: put the run's own files back"
@@ -219,13 +235,12 @@ class _Run:
         seed_everything(seed)  # so that weights do not depend on what reading the data consumed
         train = LoopSettings.of(self._config["train"])
         trainer = Trainer(task, train, self._fabric, seed, lambda epoch, done: self._reporter.step(position, epoch, done))
-        columns = tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
+        self._reporter.lengthen(trainer.num_epochs, len(self._seeds))
+        columns = _columns(task)
         _require_same_metrics(seed, (task.metric, list(columns)), state, first)
         history = History(self._folder / "metrics.csv", columns)
         if state is not None and state["progress"]["epoch"] == 0 and trainer.num_stages:
             state = None  # it was evaluated without training, which a run of these epochs does not do
-        if state is not None and trainer.num_stages > 1 and state["config"] != self._digest:
-            raise CheckpointError(f"{path}: a model that is trained in stages cannot get more epochs, start a new run")
         if state is None:
             history.rewind(seed, -1)
         else:
@@ -292,7 +307,7 @@ class _Run:
         state = self._read(path, seed)
         epochs, reached = self._digests.lengths[state["config"]], state["progress"]["epoch"]
         ended = 0 < epochs == reached and epochs < self._config["train"]["epochs"]
-        if not ended or not self._out_of_turn(reached) or state["optimizer"] is None:
+        if not ended or not self._out_of_turn(reached):
             return path, state
         before = path.with_name(_BEFORE_LAST)
         if not before.exists():
@@ -356,6 +371,11 @@ class _Run:
             yield events
         finally:
             events.close()
+
+
+def _columns(task: Task) -> tuple[str, ...]:
+    """The columns of metrics.csv that hold metrics."""
+    return tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
 
 
 def _require_same_metrics(seed: int, judged: tuple[str, list[str]], state: State | None, first: State | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from graphkit.errors import Interrupted
+from graphkit.errors import CheckpointError, Interrupted
 from graphkit.training import runner
 from graphkit.training.checkpoint import load_checkpoint
 from graphkit.training.protocol import Stage
@@ -141,3 +141,13 @@ def test_a_checkpoint_of_before_there_were_stages_resumes(tmp_path: Path) -> Non
     runner.save_checkpoint(path, state)
     train_run(config(tmp_path / "b"), Regression, folder=folder)
     assert_same_run(folder, unbroken)
+
+
+def test_a_staged_run_gets_no_more_epochs_and_stays_finished(tmp_path: Path) -> None:
+    folder = staged_run(tmp_path).folder
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    longer = config(tmp_path, train={"epochs": 5})
+    with pytest.raises(CheckpointError, match="trained in stages cannot get more epochs"):
+        train_run(longer, Staged, folder=folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert train_run(settings(tmp_path), Staged, folder=folder).best_epochs

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
+from graphkit.data.dataset import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.splits.edges import message_graph
@@ -17,7 +17,7 @@ from graphkit.data.splits.edges import message_graph
 _MASKS = {"train": "train_mask", "valid": "val_mask", "test": "test_mask"}
 
 
-def read_webkb(folder: Path, masks: Path) -> tuple[Data, dict[str, Tensor]]:
+def read_webkb(folder: Path, masks: Path) -> tuple[Graph, dict[str, Tensor]]:
     """Read a graph and one of its splits.
 
     Args:
@@ -44,7 +44,7 @@ def read_webkb(folder: Path, masks: Path) -> tuple[Data, dict[str, Tensor]]:
     if any(part.shape != (num_nodes,) for part in parts):
         raise damaged(masks, ValueError(f"masks of {num_nodes} nodes were expected"))
     table = table[table[:, 0].argsort()]
-    data = Data(
+    data = Graph(
         x=torch.from_numpy(table[:, 1:-1].astype(np.float32)),
         edge_index=message_graph(torch.from_numpy(edges.T.copy()), num_nodes, directed=False),
         y=torch.from_numpy(table[:, -1].copy()),
