@@ -92,7 +92,7 @@ def find(name: str, splits: int, root: Path | None = None) -> Finding:
     of_splits = []
     for seed in range(splits):
         dataset = load(name, task="node", seed=seed, root=root)
-        edge_index, y = dataset.data.edge_index, dataset.data.y
+        edge_index, y = dataset.graph.edge_index, dataset.graph.y
         of_splits.append(amud(edge_index, y, nodes=dataset.splits["train"]))
     return Finding(name, amud(edge_index, y), tuple(of_splits))
 

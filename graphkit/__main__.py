@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import graphkit
 from graphkit.cli import Answer, door
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
 from graphkit.nearest import did_you_mean
 
 COMMANDS = {
@@ -39,7 +39,7 @@ def _answer(argv: Sequence[str]) -> Answer:
         return Answer(f"graphkit {graphkit.__version__}\n")
     if argv and argv[0] not in ("-h", "--help"):
         hint = did_you_mean(argv[0], COMMANDS) or f": expected one of {', '.join(COMMANDS)}"
-        raise RequestError(f"unknown command '{argv[0]}'{hint}")
+        raise RequestError(f"unknown command '{shown(argv[0])}'{hint}")
     rows = [f"  {name:9}{meaning}" for name, meaning in COMMANDS.items()]
     return Answer("\n".join(["usage: graphkit COMMAND ...\n", *rows, "\ngraphkit COMMAND --help tells the rest."]) + "\n")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reproduce.record import differences, new_record
+from benchmarks.reproduce.record import differences, is_recorded
 from benchmarks.reproduce.table import Row
 from graphkit.conf.arguments import Assignment
 from graphkit.errors import CheckpointError, RequestError
@@ -50,7 +50,7 @@ def _find(row: Row, out: Path, config: dict[str, Any], stale: Path | None) -> Pa
             if config_digest(read_config(path.parent)) != digest:
                 continue
             if read_result(path.parent, config) is not None:
-                if stale is not None and new_record(stale, row, path.parent) is None:
+                if stale is not None and is_recorded(stale, path.parent):
                     continue
                 return path.parent
         except CheckpointError:  # damaged, so it is no run that could be read or resumed; it stays as it is

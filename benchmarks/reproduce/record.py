@@ -122,6 +122,11 @@ def write_rerun(path: Path, rerun: Rerun) -> None:
     write_atomic(path, _text({**json.loads(path.read_text(encoding="utf-8")), "rerun": asdict(rerun)}))
 
 
+def is_recorded(path: Path, folder: Path) -> bool:
+    """Whether a row's record was taken from this finished run, however its command is spelled now."""
+    return _holds(path, json.loads((folder / "result.json").read_text(encoding="utf-8")))
+
+
 def _text(record: dict[str, Any]) -> bytes:
     return (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
 

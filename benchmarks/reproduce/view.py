@@ -200,13 +200,13 @@ def _runs(ran: list[tuple[Row, Record]]) -> str:
         ran_by = record.command if differences(record.settings, now.config) else command(now)
         cells.append(
             (row.label, commit, device, threads, torch, f"{record.result.num_parameters:,}", time, f"`{ran_by}`",
-             _again(row, record))
+             _again(record))
         )  # fmt: skip
         warnings += [(row.label, warning) for warning in record.warnings]
     return "\n\n".join([_grid(titles, cells), *(["Warnings:", _bullets(_grouped(warnings))] if warnings else [])])
 
 
-def _again(row: Row, record: Record) -> str:
+def _again(record: Record) -> str:
     """What is known of whether the figures come back."""
     if record.outdated_streams:
         return "other random streams"

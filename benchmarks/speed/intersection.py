@@ -22,7 +22,7 @@ def contests(options: Options) -> Iterator[Contest]:
     """A dense graph (ogbl-ddi) and a sparse one (citations) against the search; then our own methods on three densities."""
     dataset = graphs.ddi(options)
     generator = torch.Generator().manual_seed(0)
-    adj = CSR.from_edge_index(dataset.data.edge_index, int(dataset.data.num_nodes))
+    adj = CSR.from_edge_index(dataset.graph.edge_index, int(dataset.graph.num_nodes))
     dense = _Problem(dataset.name, adj, 16 if options.quick else 224, options, generator)
     yield from (dense.pool("common"), dense.pool("common", backward=True), dense.pool("left"))
     yield from (dense.count("common"), dense.count("left"))

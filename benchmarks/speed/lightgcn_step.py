@@ -25,7 +25,7 @@ def contests(options: Options) -> Iterator[Contest]:
     quick = {"train__batch_size": 256, "model__hidden_channels": 16} if options.quick else {}
     training = Training(dataset, **quick)
     pairs = interactions.training_pairs(dataset)
-    num_users, num_nodes = int(dataset.data.num_users), int(dataset.data.num_nodes)
+    num_users, num_nodes = int(dataset.graph.num_users), int(dataset.graph.num_nodes)
     edge_index = both_directions(torch.stack([pairs[0], pairs[1] + num_users]), num_nodes)
     model = training.run.model
     shape = edge_index, num_users, num_nodes, model.hidden_channels, model.num_layers, model.embedding_penalty
@@ -58,7 +58,7 @@ def _epoch(dataset: Dataset, training: Training, peer: Peer) -> Contest:
     batches = training.first_batches(_PEER_STEPS)
     peer.load(training.model.embedding.detach())
     steps = training.task.num_batches
-    users, num_items = items_by_user(interactions.training_pairs(dataset)), int(dataset.data.num_items)
+    users, num_items = items_by_user(interactions.training_pairs(dataset)), int(dataset.graph.num_items)
     count, random = len(interactions.training_pairs(dataset)[0]), np.random.RandomState(0)
 
     def sample() -> None:

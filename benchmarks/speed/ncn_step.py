@@ -37,7 +37,7 @@ def contests(options: Options) -> Iterator[Contest]:
     torch.manual_seed(0)
     task = LinkPrediction(dataset, run.task, run.model, run.train, torch.device("cpu"))
     model = task.build_model()
-    peer = PeerNCN(int(dataset.data.num_nodes), run.model)
+    peer = PeerNCN(int(dataset.graph.num_nodes), run.model)
     with torch.no_grad():
         for ours, other in zip(model.parameters(), peer.parameters(), strict=True):
             other.copy_(ours)
@@ -67,7 +67,7 @@ def _steps(
 ) -> Contest:
     """A step in both precisions; where bf16 is not `native` its side computes in fp32, as a run would."""
     batch = next(task.batches(torch.Generator().manual_seed(0)))
-    edges, num_nodes = dataset.splits["train"].positive, int(dataset.data.num_nodes)
+    edges, num_nodes = dataset.splits["train"].positive, int(dataset.graph.num_nodes)
     removed = torch.isin(pair_keys(edges, num_nodes), pair_keys(batch.positive, num_nodes))
 
     def ours(mixed: bool) -> Side:

@@ -50,7 +50,7 @@ def contests(options: Options) -> Iterator[Contest]:
     def other() -> Results:
         return {name: torch.tensor([value], dtype=torch.float64) for name, value in rank_some().items()}
 
-    channels, num_items = run.model.hidden_channels, int(dataset.data.num_items)
+    channels, num_items = run.model.hidden_channels, int(dataset.graph.num_items)
     work = Work(
         f"inner products of {len(users):,} users and {num_items:,} items, at the GEMM rate",
         flops=2.0 * channels * len(users) * num_items,

@@ -76,7 +76,7 @@ class _Scale:
 
     def contest(self, planned: list[int]) -> Contest:
         """The row of this size, and a remark on sizes that are planned only."""
-        nodes = int(self._dataset.data.num_nodes)
+        nodes = int(self._dataset.graph.num_nodes)
         label = (
             f"{self._dataset.name}, {nodes:,} users and items, epoch of {self._steps} x {self._batch:,} EXTRAPOLATED from "
             f"{min(_STEPS, self._steps)} steps and a whole sampling"

@@ -26,7 +26,7 @@ def contests(options: Options) -> Iterator[Contest]:
     """As many triples as there are training interactions, on all sides."""
     dataset = interactions.gowalla(options)
     pairs = interactions.training_pairs(dataset)
-    num_users, num_items = int(dataset.data.num_users), int(dataset.data.num_items)
+    num_users, num_items = int(dataset.graph.num_users), int(dataset.graph.num_items)
     taken = CSR.from_edge_index(pairs.flip(0), (num_users, num_items))
     sampler = TripleSampler(taken, "user-uniform")
     count, generator, random = len(sampler), torch.Generator().manual_seed(0), np.random.RandomState(0)

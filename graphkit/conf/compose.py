@@ -17,7 +17,7 @@ from graphkit.conf.settings import SECTIONS, show
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
-_WITHOUT_EFFECT = ("train.eval_batch_size", "train.checkpoint_every", "task.micro_batch", "data.root")
+_NO_FIGURE_DEPENDS = ("train.eval_batch_size", "train.checkpoint_every", "task.micro_batch", "data.root")
 """Settings of a section that no figure depends on."""
 _HYDRA = threading.Lock()
 """Hydra's state is one for the whole process."""
@@ -75,7 +75,7 @@ def _deciding(run: schema.Run) -> dict[str, str]:
     """What decides a figure besides seeds and machine: data, task, model and training, by dotted key."""
     config = asdict(run)
     settings = flatten({**{section: config[section] for section in SECTIONS}, "precision": config["precision"]})
-    return {given.key: show(given.value) for given in settings if given.key not in _WITHOUT_EFFECT}
+    return {given.key: show(given.value) for given in settings if given.key not in _NO_FIGURE_DEPENDS}
 
 
 def _composed(request: Request, recipe: Recipe | None) -> schema.Run:

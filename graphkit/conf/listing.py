@@ -16,6 +16,7 @@ from graphkit.conf.arguments import FLAGS
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.recipe import all_recipes
 from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
+from graphkit.errors import shown
 from graphkit.nearest import did_you_mean
 
 _INDENT = (0, 0, 0, 2)
@@ -117,7 +118,7 @@ def topic_mistakes(topic: str | None, datasets: Iterable[str]) -> list[str]:
     if topic is None or topic in names:
         return []
     hint = did_you_mean(topic, names) or f": expected one of {', '.join(_TOPICS)}, or the name of a task, data set or model"
-    return [f"--list {topic}{hint}"]
+    return [f"--list {shown(topic)}{hint}"]
 
 
 def _tasks(only: str | None = None) -> list[RenderableType]:

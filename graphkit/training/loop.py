@@ -62,7 +62,6 @@ class Trainer:
         fabric: Device and precision.
         seed: Seeds the generator that batches are drawn from.
         on_step: Called with (epoch, share of its batches done).
-        trains: False for a model that only answers: no stage takes place.
 
     Raises:
         ValueError: If the last stage selects no epoch.
@@ -75,8 +74,6 @@ class Trainer:
         fabric: Fabric,
         seed: int,
         on_step: Callable[[int, float], None],
-        *,
-        trains: bool = True,
     ) -> None:
         self.task, self.fabric = task, fabric
         self.progress = Progress()
@@ -85,7 +82,7 @@ class Trainer:
         self.model: nn.Module = fabric.setup_module(task.build_model()).module
         self.num_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self._learnable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self._stages = tuple(task.stages(self.model)) if trains and train.epochs > 0 else ()
+        self._stages = tuple(task.stages(self.model)) if train.epochs > 0 else ()
         if self._stages and not self._stages[-1].selects:
             raise ValueError(f"the last stage, {self._stages[-1].name!r}, must select an epoch")
         self._generator = torch.Generator().manual_seed(seed)
