@@ -20,7 +20,7 @@ import graphkit
 
 PACKAGE = Path(graphkit.__file__).parent
 MOST = 3
-OPERANDS = ("Tensor", "CSR", "Adjacency", "NeighborSets", "SheafLaplacian", "EdgeEnds", "Hops", "Pattern")
+OPERANDS = ("Tensor", "CSR", "Adjacency", "NeighborSets", "SheafLaplacian", "EdgeEnds", "Hops", "Pattern", "Bags", "BagPairs")
 """Types whose values nobody swaps for a number."""
 KEYWORDS = {"bool", "float", "str", "bool | None", "float | None", "str | None"}
 

@@ -180,7 +180,7 @@ def equivariant_maps(options: Options) -> Iterator[Contest]:
     """The 15 maps of order 2 against their stack, and SPEN's layer against a loop over its bags."""
     count, m, width = (4, 5, 4) if options.quick else (256, 16, 32)
     torch.manual_seed(0)
-    layer = EquivariantLinear(2, 2, width, width, bias=False)
+    layer = EquivariantLinear(width, width, bias=False)
     x, weight = torch.randn(2, count, m, m, width)
     label = f"15 maps, {count} subgraphs of {m} nodes, {width} channels, forward + backward"
     work = Work("two products of full size, forward and backward", flops=3 * 2 * 2.0 * x.numel() * width)

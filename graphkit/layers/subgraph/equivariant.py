@@ -30,10 +30,9 @@ class EquivariantLinear(nn.Module):
     Of the 15 maps 1, 8, 14 and 15 are independent for m = 1, 2, 3 and 4 or more: smaller sets have more weights than maps.
 
     Args:
-        in_order: k, 1 or 2.
-        out_order: l, 0, 1 or 2.
         in_channels: Input width D.
         out_channels: Output width.
+        orders: (k, l): from order 1 or 2 to order 0, 1 or 2.
         bias: Add a bias; to order 2 one on the diagonal and one everywhere.
 
     Raises:
@@ -43,11 +42,12 @@ class EquivariantLinear(nn.Module):
     N(0, 2 / (D + out_channels)).
 
     Example:
-        >>> EquivariantLinear(2, 1, 8, 16)(x)  # [N, m, m, 8] -> [N, m, 16]
+        >>> EquivariantLinear(8, 16, orders=(2, 1))(x)  # [N, m, m, 8] -> [N, m, 16]
     """
 
-    def __init__(self, in_order: int, out_order: int, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, orders: tuple[int, int] = (2, 2), bias: bool = True) -> None:
         super().__init__()
+        in_order, out_order = orders
         check_at_least(1, in_channels=in_channels, out_channels=out_channels)
         if (in_order, out_order) not in BASIS:
             raise ValueError(f"maps go from order 1 or 2 to order 0, 1 or 2, got {in_order} to {out_order}.")
@@ -80,8 +80,8 @@ class EquivariantLinear(nn.Module):
         return equivariant(x, self.weight, self.bias, self.out_order)
 
     def __repr__(self) -> str:
-        orders = f"{self.in_order} -> {self.out_order}"
-        return f"{type(self).__name__}({orders}, {self.in_channels}, {self.out_channels}, bias={self.bias is not None})"
+        orders = f"orders=({self.in_order}, {self.out_order})"
+        return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {orders}, bias={self.bias is not None})"
 
 
 def equivariant(x: Tensor, weight: Tensor, bias: Tensor | None, out_order: int) -> Tensor:

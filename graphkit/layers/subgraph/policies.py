@@ -42,14 +42,16 @@ class Policy:
 _ESAN = "Bevilacqua et al., ICLR 2022"
 
 POLICIES: dict[str, Policy] = {
-    "node-marking": Policy(whole_bags, (), "mark", "Qian et al., NeurIPS 2022"),
-    "distance": Policy(whole_bags, (), "distance", "Zhang et al., ICML 2023"),
-    "ego": Policy(ego_bags, ("hops",), "none", _ESAN),
-    "ego+": Policy(ego_bags, ("hops",), "mark", _ESAN),
-    "ego-distance": Policy(ego_bags, ("hops",), "distance", "Zhang and Li, NeurIPS 2021"),
-    "node-deleted": Policy(node_deleted_bags, (), "none", _ESAN),
-    "edge-deleted": Policy(edge_deleted_bags, (), "none", _ESAN),
-    "path": Policy(path_bags, ("length", "hops"), "distance", "Li et al., 2025; with length 2 Huang et al., ICLR 2023"),
+    "node-marking": Policy(whole_bags, (), labels="mark", paper="Qian et al., NeurIPS 2022"),
+    "distance": Policy(whole_bags, (), labels="distance", paper="Zhang et al., ICML 2023"),
+    "ego": Policy(ego_bags, ("hops",), labels="none", paper=_ESAN),
+    "ego+": Policy(ego_bags, ("hops",), labels="mark", paper=_ESAN),
+    "ego-distance": Policy(ego_bags, ("hops",), labels="distance", paper="Zhang and Li, NeurIPS 2021"),
+    "node-deleted": Policy(node_deleted_bags, (), labels="none", paper=_ESAN),
+    "edge-deleted": Policy(edge_deleted_bags, (), labels="none", paper=_ESAN),
+    "path": Policy(
+        path_bags, ("length", "hops"), labels="distance", paper="Li et al., 2025; with length 2 Huang et al., ICLR 2023"
+    ),
 }
 
 

@@ -169,7 +169,7 @@ def _spen(*grades: int) -> Case:
 
 
 def _linear(source: int, target: int) -> Case:
-    return Case(layers.EquivariantLinear, lambda: layers.EquivariantLinear(source, target, 4, 3), OnSquares, ("x",))
+    return Case(layers.EquivariantLinear, lambda: layers.EquivariantLinear(4, 3, orders=(source, target)), OnSquares, ("x",))
 
 
 CASES: dict[str, Case] = {

@@ -54,7 +54,7 @@ def tensors(order, m, channels=3, count=2, seed=0):
 @pytest.mark.parametrize(("source", "target"), MAPS)
 def test_maps_equal_the_oracle(source, target, m):
     torch.manual_seed(0)
-    layer = EquivariantLinear(source, target, 3, 2).double()
+    layer = EquivariantLinear(3, 2, orders=(source, target)).double()
     torch.nn.init.normal_(layer.bias)
     x = tensors(source, m).requires_grad_()
     rows = []
@@ -78,7 +78,7 @@ def test_maps_equal_the_oracle(source, target, m):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
 def test_renaming_the_nodes_renames_the_result(source, target, m, dtype, tolerance):
     torch.manual_seed(0)
-    layer = EquivariantLinear(source, target, 3, 4).to(dtype)
+    layer = EquivariantLinear(3, 4, orders=(source, target)).to(dtype)
     torch.nn.init.normal_(layer.bias)
     x = tensors(source, m).to(dtype)
     for _ in range(5):
@@ -105,7 +105,7 @@ def test_renaming_the_nodes_renames_the_result(source, target, m, dtype, toleran
 )
 def test_as_many_maps_are_independent_as_theory_says(source, target, ranks):
     for m, rank in zip([1, 2, 3, 4, 6], ranks, strict=True):
-        layer = EquivariantLinear(source, target, 1, 1, bias=False).double()
+        layer = EquivariantLinear(1, 1, orders=(source, target), bias=False).double()
         matrices = []
         unit = torch.eye(m**source, dtype=torch.float64).view(-1, *[m] * source, 1)
         for k in range(layer.weight.size(0)):
@@ -128,7 +128,7 @@ def test_as_many_maps_are_independent_as_theory_says(source, target, ranks):
 
 def test_the_basis_is_never_stacked():
     """No operation makes a tensor larger than the input."""
-    layer = EquivariantLinear(2, 2, 4, 4)
+    layer = EquivariantLinear(4, 4)
     x = torch.randn(3, 32, 32, 4)
     largest = 0
 
@@ -147,7 +147,7 @@ def test_the_basis_is_never_stacked():
 
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="order 1 or 2"):
-        EquivariantLinear(0, 1, 3, 3)
+        EquivariantLinear(3, 3, orders=(0, 1))
     for wrong in (torch.zeros(2, 3, 4, 3), torch.zeros(2, 3, 3), torch.zeros(2, 3, 3, 4), torch.zeros(2, 0, 0, 3)):
         with pytest.raises(ValueError, match="x must have shape"):
-            EquivariantLinear(2, 2, 3, 3)(wrong)
+            EquivariantLinear(3, 3)(wrong)

@@ -113,7 +113,7 @@ def test_one_bag_per_graph_is_the_global_map():
     n = 4
     full = torch.ones(n, n).nonzero().t()
     index = BagPairs(ego_bags(full, torch.tensor([0, n]), 1))
-    layer, plain = SubgraphPermutationConv((0, 2), (0, 0, 3)), EquivariantLinear(2, 2, 2, 3)
+    layer, plain = SubgraphPermutationConv((0, 2), (0, 0, 3)), EquivariantLinear(2, 3)
     with torch.no_grad():
         layer.weights["22"][0] = plain.weight
     x = torch.randn(n * n, 2)
