@@ -45,11 +45,11 @@ def gather(x: Tensor, index: Tensor, incidence: Structure | None = None) -> Tens
         raise ValueError("x must have shape [N, ...], got a single number.")
     if incidence is not None and incidence.shape != (x.size(0), index.numel()):
         raise ValueError(f"incidence must be [{x.size(0)}, {index.numel()}], rows by positions, got {list(incidence.shape)}.")
-    flat = index.flatten()
+    flat, num_rows = index.flatten(), x.size(0)  # the backward pass must not keep x
     try:
-        out = _gathered(x, flat, lambda: incidence_of(flat, x.size(0)) if incidence is None else incidence)
+        out = _gathered(x, flat, lambda: incidence_of(flat, num_rows) if incidence is None else incidence)
     except IndexError as error:
-        raise ValueError(f"index is out of range: ids must lie in [0, {x.size(0)}).") from error
+        raise ValueError(f"index is out of range: ids must lie in [0, {num_rows}).") from error
     return out if index.dim() == 1 else out.view(*index.shape, *x.shape[1:])
 
 

@@ -290,6 +290,7 @@ def _diffused(
 
 
 def _plain_diffused(ends: EdgeEnds, x: Tensor, operator: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """`_diffused` in torch's operations."""
     transport, root, scale, weight, signs = operator
     ones = torch.ones_like(signs)
     u = _times(root, scale, ones, x)
@@ -298,6 +299,7 @@ def _plain_diffused(ends: EdgeEnds, x: Tensor, operator: Sequence[Tensor]) -> tu
 
 
 def _plain_transports(maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degree: bool) -> tuple[Tensor, Tensor | None]:
+    """`transports` in torch's operations."""
     d, diagonal, degrees = maps.size(1), maps.dim() == 2, None
     weighted = maps if weight is None else maps * weight.view(-1, *[1] * (maps.dim() - 1))
     other = maps.index_select(0, ends.twin)
@@ -310,6 +312,7 @@ def _plain_transports(maps: Tensor, weight: Tensor | None, ends: EdgeEnds, degre
 
 
 def _tanh_maps(nodes: Tensor, d: int, ends: EdgeEnds) -> Tensor:
+    """The maps of `tanh_transports` [2 m, d, d], or diagonals [2 m, d]."""
     maps = at_ends(nodes, ends).tanh()
     return maps if maps.size(1) == d else maps.unflatten(1, (d, d))
 
