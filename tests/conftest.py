@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+import torch
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
 jaxtyping.install_import_hook("graphkit.layers.conv", "beartype.beartype")
@@ -37,3 +38,11 @@ def data_root(request: pytest.FixtureRequest) -> Path:
     """The folder of real data, never to be written to; the test carries `@pytest.mark.data("folder", ...)`."""
     assert request.node.get_closest_marker("data"), 'mark the test: @pytest.mark.data("folder below GRAPHKIT_DATA")'
     return Path(os.environ["GRAPHKIT_DATA"])
+
+
+@pytest.fixture
+def threads_as_before() -> Iterator[None]:
+    """A test may set the number of threads."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

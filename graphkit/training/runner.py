@@ -383,8 +383,8 @@ def _require_same_metrics(seed: int, judged: tuple[str, list[str]], state: State
     metric = judged[0]
     if state is not None and (state["metric"], state["columns"]) != judged:
         raise CheckpointError(
-            f"seed {seed} was selected by {state['metric']} so far, and this version of graphkit selects by {metric} or "
-            "reports other metrics: start the run again"
+            f"seed-{seed}/last.ckpt was written by a version of graphkit that selects by {state['metric']}; this one selects "
+            f"by {metric} or reports other metrics: start the run again"
         )
     if first is not None and (first["metric"], first["columns"]) != judged:
         raise RunError(

@@ -15,11 +15,7 @@ IDS = {
 TAILS = [(), (1,), (3,), (2, 3), (70,), (0,)]
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 def looped(x, ids, g):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from graphkit.errors import CheckpointError, Interrupted
-from graphkit.training import checkpoint, runner
+from graphkit.training import checkpoint
 from graphkit.training.artifacts import finished_seed, is_own_file, read_config, read_result
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from graphkit.training.digests import DIGESTS, Digests, age_note
@@ -21,10 +21,7 @@ from graphkit.training.resume import finished_result
 from graphkit.training.runner import train_run
 from tests.training.fakes import Regression, config
 
-
-@pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch):
-    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("checkpoint_every_epoch")
 
 
 @pytest.fixture(scope="module")

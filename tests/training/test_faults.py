@@ -13,7 +13,7 @@ import yaml
 from torch import nn
 
 from graphkit.errors import CheckpointError, RequestError, RunError
-from graphkit.training import files, runner
+from graphkit.training import files
 from graphkit.training.artifacts import read_config, read_result
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from graphkit.training.environment import record_environment
@@ -22,10 +22,7 @@ from graphkit.training.history import History
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, config
 
-
-@pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch):
-    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("checkpoint_every_epoch")
 
 
 class Wide(Regression):
@@ -280,7 +277,7 @@ def test_files_of_lists_in_lists(tmp_path, text):
 )
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path, name, read):
     os.mkfifo(tmp_path / name)
-    with pytest.raises((CheckpointError, OSError), match="it is no regular file"):
+    with pytest.raises((CheckpointError, OSError), match="is no ordinary file"):
         read(tmp_path)
 
 
@@ -357,6 +354,7 @@ def test_precision_and_device_that_do_not_exist(tmp_path):
 def test_a_folder_of_other_seeds_is_not_trained_in(tmp_path):
     folder = train_run(config(tmp_path), Regression).folder
     (folder / "result.json").unlink()
+    (folder / "digests.json").unlink()  # as in runs of earlier versions
     changed = config(tmp_path, seed=1)
     write_atomic(folder / "config.yaml", yaml.safe_dump(changed).encode())
     with pytest.raises(CheckpointError, match="holds seed-0, a seed that its config.yaml does not name"):

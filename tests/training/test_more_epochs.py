@@ -14,10 +14,7 @@ from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 from tests.training.test_resume import Stop, assert_same_run, table
 
-
-@pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch):
-    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("checkpoint_every_epoch")
 
 
 def stopped(*stop):

@@ -20,9 +20,7 @@ from tests.training.test_resume import Stop, assert_same_run
 EPOCHS = 2 + 3 + 1 + 2
 
 
-@pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("checkpoint_every_epoch")
 
 
 def settings(tmp_path: Path) -> dict[str, Any]:

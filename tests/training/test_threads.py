@@ -17,7 +17,6 @@ from graphkit.data.catalog import DATASETS
 from graphkit.errors import Interrupted
 from graphkit.tasks.build import resolve
 from graphkit.tasks.experiment import Experiment
-from graphkit.training import runner
 from graphkit.training.runner import train_run
 from tests.training.compare import assert_same_run
 
@@ -43,9 +42,7 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch):
-    monkeypatch.setattr(runner, "MIN_CHECKPOINT_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("checkpoint_every_epoch")
 
 
 def stopping(experiment: Experiment):

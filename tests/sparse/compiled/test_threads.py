@@ -13,12 +13,7 @@ from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 
-
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 def test_kernels_follow_torch():

@@ -12,12 +12,7 @@ from numba import njit
 
 from graphkit.sparse.compiled.work import share, take
 
-
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 @njit(nogil=True)
