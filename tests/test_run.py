@@ -122,7 +122,7 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str]):
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_results_on_stdout_the_rest_on_stderr(format: str, capsys, monkeypatch: pytest.MonkeyPatch):
     paper = {"metric": "accuracy", "test": [81.5, 0.7], "source": "A paper"}
-    recipe = Recipe("node-karate-gcn", {"train": {"lr": 0.02}}, paper)
+    recipe = Recipe("node-karate-gcn", {"train": {"lr": 0.02, "epochs": 4}}, paper)
     monkeypatch.setattr("graphkit.conf.compose.find_recipe", lambda *names: recipe)
     assert main([*GCN, "seeds=2", f"format={format}"]) == 0
     printed = capsys.readouterr()

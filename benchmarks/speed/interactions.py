@@ -28,13 +28,13 @@ def gowalla(options: Options) -> Dataset:
 
 
 def of_size(count: int) -> Dataset:
-    """Synthetic interactions, all for training, of 45 sqrt(P) users and as many items.
+    """Synthetic interactions for training, and one to test, which a task asks for; 45 sqrt(P) users and as many items.
 
     That is about as many as Gowalla (8e5 interactions), MovieLens-20M and the Netflix prize (1e8) have. Ids are in random
     order, which is the order that caches like least.
     """
     size = round(45 * count**0.5)
-    return _dataset(f"{count:,} interactions", size, size, (count, 0, 0))
+    return _dataset(f"{count:,} interactions", size, size, (count, 0, 1))
 
 
 def training_pairs(dataset: Dataset) -> Tensor:

@@ -89,7 +89,7 @@ def write_table(places: Places, *rows: dict, **more: object) -> None:
 
 
 def test_variants_have_names_files_and_folders_of_their_own(places: Places, capsys: pytest.CaptureFixture[str]):
-    assert main(["tiny", "--only", "karate/mlp-wide", "karate/gcn"], places) == 0
+    assert main(["tiny", "--only", "karate/mlp-wide", "karate/gcn", "--write"], places) == 0
     assert (places.results / "tiny/node-karate-mlp-wide.json").exists()
     assert not (places.results / "tiny/node-karate-mlp-narrow.json").exists()
     assert [path.name for path in sorted((places.runs / "tiny").iterdir())] == ["node-karate-gcn", "node-karate-mlp-wide"]
@@ -105,14 +105,14 @@ def test_a_run_from_elsewhere_finds_its_variant(places: Places, monkeypatch: pyt
     monkeypatch.setattr(door, "run", None)
     rows = load_table(places.tables, "tiny").rows
     assert assign([made.folder], rows, []) == {"node-karate-mlp-narrow": made.folder}
-    assert main(["tiny", "--only", "karate/mlp-narrow", "--from", str(made.folder)], places) == 0
+    assert main(["tiny", "--only", "karate/mlp-narrow", "--from", str(made.folder), "--write"], places) == 0
     assert (places.results / "tiny/node-karate-mlp-narrow.json").exists()
 
 
 def test_a_shortened_or_outdated_result_does_not_compete(places: Places):
-    assert main(["tiny", "--epochs", "1"], places) == 0
+    assert main(["tiny", "--epochs", "1", "--write"], places) == 0
     assert "nothing to compare yet. 3 of 3 rows have no result yet." in (places.results / "tiny/README.md").read_text()
-    assert main(["tiny"], places) == 0
+    assert main(["tiny", "--write"], places) == 0
     assert "no result yet" not in (page := (places.results / "tiny/README.md").read_text()) and "ahead of" in page
     write_table(places, {**WIDE, "overrides": {"model.hidden_channels": 9, "train.epochs": 2}}, NARROW, OTHER)
     assert main(["tiny", "--render"], places) == 0

@@ -2,7 +2,7 @@ import pytest
 
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.listing import help_page, list_page, topic_mistakes
-from graphkit.conf.recipe import recipe_names
+from graphkit.conf.recipe import all_recipes, recipe_names
 from graphkit.conf.settings import model_settings, run_settings, show, task_settings
 from graphkit.data.catalog import DATASETS
 
@@ -71,9 +71,7 @@ def test_a_page_of_one(name: str, monkeypatch: pytest.MonkeyPatch):
     parts = [(task, name) for task in TASKS if name in MODELS[task]]
     settings = [model_settings(*part) for part in parts] + [task_settings(task) for task in TASKS if task == name]
     assert all(f"{key}=" in page for table in settings for key in table)
-    tuned = [recipe for recipe in recipe_names() if any(recipe.startswith(f"{t}-{name}-") for t in TASKS) and name in DATASETS]
-    tuned += [recipe for recipe in recipe_names() if any(recipe.startswith(t) and recipe.endswith(f"-{m}") for t, m in parts)]
-    assert all(recipe in page for recipe in tuned)
+    assert all("-".join(recipe) in page for recipe in all_recipes() if name in recipe[1:])
 
 
 def test_what_there_is_no_page_of():

@@ -23,9 +23,9 @@ class Factors(Recommender):
 
     trained: ClassVar[bool] = True
 
-    def __init__(self, num_users, num_items, width=4):
+    def __init__(self, num_users, num_items, hidden_channels=4):
         super().__init__(num_users, num_items)
-        self.user, self.item = (nn.Parameter(0.1 * torch.randn(n, width)) for n in (num_users, num_items))
+        self.user, self.item = (nn.Parameter(0.1 * torch.randn(n, hidden_channels)) for n in (num_users, num_items))
 
     def loss(self, users, positives, negatives):
         user = self.user[users].unsqueeze(1)
@@ -52,7 +52,7 @@ class Popular(Recommender):
 @dataclass
 class FactorsSettings:
     name: str = "factors"
-    width: int = 4
+    hidden_channels: int = 4
 
 
 @dataclass
@@ -191,7 +191,7 @@ def test_a_step_is_the_models_loss_and_its_gradient(dataset):
 
 def test_training_finds_the_communities(dataset):
     """The known answer: all but the strays, a twentieth, are among the first 20; popularity finds few."""
-    task = make(dataset, FactorsSettings(width=32), Train(batch_size=512, lr=0.02))
+    task = make(dataset, FactorsSettings(hidden_channels=32), Train(batch_size=512, lr=0.02))
     torch.manual_seed(0)
     model, source = task.build_model(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(task.stages(model)[0].groups)

@@ -13,6 +13,7 @@ from torch_geometric.utils import to_edge_index
 from graphkit import testing
 from graphkit.layers import SAGEConv
 from graphkit.sparse import CSR
+from graphkit.testing import layers
 
 
 class Sound(nn.Module):
@@ -132,7 +133,7 @@ class Detached(Sound):
         return super().forward(x, edge_index, edge_weight).detach()
 
 
-ASSERTIONS: list[Callable[..., None]] = [getattr(testing, name) for name in dir(testing) if name.startswith("assert_")]
+ASSERTIONS: list[Callable[..., None]] = [getattr(layers, name) for name in dir(layers) if name.startswith("assert_")]
 CAUGHT = [
     (testing.assert_permutation_equivariant, KnowsPositions, "output differs after renaming"),
     (testing.assert_permutation_equivariant, DropsRows, "rows for 12 nodes"),

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from graphkit.errors import RequestError, RunError
 from graphkit.training import loop, runner, runtime
@@ -263,7 +264,7 @@ def test_progress_of_the_steps_is_told(tmp_path, monkeypatch):
 
 
 def test_weights_of_a_state_are_copies():
-    fabric = loop.Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1)
     trainer = loop.Trainer(Regression(0), LoopSettings.of(config(".")["train"]), fabric, 0, lambda epoch, done: None)
     trainer.advance()
     state = trainer.state()
