@@ -155,14 +155,14 @@ def test_values_of_edges_do_not_matter():
     [
         ({"aggregations": ("uL", "uL")}, "each at most once"),
         ({"aggregations": ()}, "at least one"),
-        ({"aggregations": ("uX",)}, "an aggregation must be one of uL"),
+        ({"aggregations": ("uX",)}, "aggregation must be one of uL"),
         ({"self_term": "some"}, "self_term must be one of"),
         ({"root": "none"}, "root must be one of"),
         ({"pool": "max"}, "pool must be one of"),
         ({"num_layers": 3}, "num_layers must be 1 or 2"),
         ({"edge_channels": -1}, "edge_channels at least 0"),
         ({"out_channels": 5, "residual": True}, "residual needs equal widths"),
-        ({"out_channels": 0}, "widths must be at least 1"),
+        ({"out_channels": 0}, "out_channels must be at least 1"),
     ],
 )
 def test_wrong_arguments_are_refused(given, says):
