@@ -14,14 +14,14 @@ def table(folder):
         return [{key: cell for key, cell in row.items() if "seconds" not in key} for row in csv.DictReader(file)]
 
 
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a if "seconds" not in str(key))
-    if isinstance(a, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
+def differences(a, b, at="state"):
+    """Where two states differ, wall times left out."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        return [found for key in a if "seconds" not in str(key) for found in differences(a[key], b[key], f"{at}[{key!r}]")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [found for i, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{at}[{i}]")]
+    equal = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+    return [] if equal else [f"{at}: {a} is not {b}"]
 
 
 def assert_same_run(folder, unbroken):
@@ -35,7 +35,7 @@ def assert_same_run(folder, unbroken):
         for state in (ours, theirs):
             del state["history"]  # hashes wall times
             del state["outcome"]["peak_memory_mb"]
-        assert same(ours, theirs)
+        assert not (found := differences(ours, theirs)), found[:3]
     ours, theirs = read_result(folder), read_result(unbroken)
     assert ours.metrics == theirs.metrics
     assert ours.best_epochs == theirs.best_epochs
