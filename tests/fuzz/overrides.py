@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import os
 import random
 import re
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from tests.fuzz.harness import NASTY, mutate, refused, require, through_door, un
 
 UNREADABLE = object()
 PATHS = ("out", "resume", "data.root", "data.edges", "data.features", "data.labels", "data.interactions")
+JUDGED = "task.metric"  # its names differ from task to task
 LEFT_OUT = ("resume",)  # asks for another folder's settings; run folders are fuzzed on their own
 SMALL = (("link", "karate", "cn"), ("node", "karate", "mlp"), ("recommend", "planted-interactions", "mostpop"))
 _WHOLE = re.compile(r"[+-]?\d+(_\d+)*", re.ASCII)
@@ -43,7 +45,7 @@ def case(rng: random.Random) -> str:
     argv = [f"task={task}", f"dataset={dataset}", f"model={model}"]
     kind = rng.choice(("well-formed", "one is broken", "several are broken"))
     broken = {"well-formed": 0, "one is broken": 1, "several are broken": rng.randint(2, 4)}[kind]
-    own = [key for key in known if key.startswith("data.")]
+    own = [key for key in known if key.startswith("data.") or key == JUDGED]
     keys = rng.sample([key for key in known if key not in own], rng.randint(0, 5))
     argv += [f"{key}={_well_formed(rng, known[key])}" for key in keys]
     for _ in range(broken):
@@ -123,6 +125,8 @@ def _well_formed(rng: random.Random, setting: Setting) -> str:
         return blank + rng.choice(("true", "false", "True", "FALSE"))
     if setting.kind is int:
         low = int(setting.low or 0)
+        if setting.key == "threads":
+            return blank + str(rng.randint(low, os.cpu_count() or 1))
         value = low + rng.choice((0, 1, 7, 1000, 2**31)) if setting.high is None else int(rng.uniform(low, setting.high))
         return blank + rng.choice((str(value), f"+{value}", f"{value:_}"))
     if setting.kind is float:

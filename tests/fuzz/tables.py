@@ -90,7 +90,7 @@ def _interactions(rng: random.Random, folder: Path, broken: bool) -> str:
         require(broken or str(reason) == "no interaction", f"the generator made a malformed table: {reason}")
     columns = Columns(min_rating=least, time="time" if timed else None)
     try:
-        read, notes = read_interactions(path, columns, (0.6, 0.2, 0.2), torch.Generator().manual_seed(0))
+        read, notes, _ = read_interactions(path, columns, (0.6, 0.2, 0.2), torch.Generator().manual_seed(0))
     except DataError as error:
         return _refused(error, folder, expected is None)
     require(expected is not None, f"accepted, though malformed: {content[:600]!r}")
