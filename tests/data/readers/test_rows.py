@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -50,10 +51,16 @@ def test_a_byte_order_mark_belongs_at_the_start(table, text, line):
     assert refusal(table(text)) == f", line {line}, column 1: a byte order mark (U+FEFF) inside the file: remove it"
 
 
-def test_what_is_no_regular_file(tmp_path):
+def test_a_pipe_is_read(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert refusal(pipe) == " cannot be read (it is no regular file): name an existing CSV file"
+    writer = threading.Thread(target=pipe.write_text, args=("1,2\n3,4\n",))
+    writer.start()
+    assert read(pipe) == [(1, ["1", "2"]), (2, ["3", "4"])]
+    writer.join()
+
+
+def test_what_cannot_be_read(tmp_path):
     assert refusal(tmp_path / "none") == " cannot be read (No such file or directory): name an existing CSV file"
     assert "File name too long" in refusal(tmp_path / ("x" * 300))
     (tmp_path / "loop").symlink_to("loop")
