@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
 from graphkit.metrics import candidates
 
 MOST_K = 10**9
@@ -110,8 +110,7 @@ def parse(name: str, task: str) -> Metric:
         return Metric(kind)
     if kind is not None and re.fullmatch("[1-9][0-9]{0,9}", k) and int(k) <= MOST_K:
         return Metric(kind, int(k))
-    shown = name if len(name) <= 40 else f"{name[:40]}..."
-    raise RequestError(f"unknown metric {shown!r} for task={task}; choose {_choices(task)}")
+    raise RequestError(f"unknown metric '{shown(name, 40)}' for task={task}; choose {_choices(task)}")
 
 
 def in_words(names: Sequence[str], last: str) -> str:
