@@ -8,6 +8,7 @@ row by row. `forward` is the three in a row.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.sparse import Adjacency, NeighborSets, as_csr
@@ -16,34 +17,36 @@ from graphkit.sparse import Adjacency, NeighborSets, as_csr
 class PairScore(nn.Module):
     """What scorers share: the three steps in a row."""
 
-    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+    def node_features(self, h: Float[Tensor, "N C"]) -> tuple[Tensor, ...]:
         """What the pairs will read of the nodes."""
         raise NotImplementedError
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Int[Tensor, "2 P"]) -> tuple[Tensor, ...]:
         """What the head reads of each pair: tensors [P, C]."""
         raise NotImplementedError
 
-    def head(self, *features: Tensor) -> Tensor:
-        """Logits [P] of pairs from their features, row by row."""
+    def head(self, *features: Float[Tensor, "P _"]) -> Float[Tensor, " P"]:
+        """Logits of pairs from their features, row by row."""
         raise NotImplementedError
 
-    def forward(self, h: Tensor, edge_index: Adjacency | NeighborSets, pairs: Tensor) -> Tensor:
+    def forward(
+        self, h: Float[Tensor, "N C"], edge_index: Adjacency | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> Float[Tensor, " P"]:
         """Score pairs.
 
         Args:
-            h: Node embeddings [N, C].
+            h: Node embeddings.
             edge_index: The graph in any layout, or its `NeighborSets`, which are then not laid out again.
-            pairs: Node ids [2, P].
+            pairs: Node ids.
 
         Returns:
-            Logits [P]; each depends on its own pair alone.
+            Logits; each depends on its own pair alone.
         """
         sets = edge_index if isinstance(edge_index, NeighborSets) else NeighborSets(as_csr(edge_index, h.size(0)))
         return self.head(*self.pair_features(self.node_features(h), sets, pairs))
 
 
-def logit(out: nn.Linear, z: Tensor) -> Tensor:
+def logit(out: nn.Linear, z: Float[Tensor, "R C"]) -> Float[Tensor, " R"]:
     """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
     with torch.autocast(z.device.type, enabled=False):
         scores: Tensor = out(z.to(out.weight.dtype))
