@@ -55,9 +55,6 @@ KINDS = (
     Kind("roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw),
 )
 
-FALLBACKS = {"link": ("mrr",), "recommend": ("recall@10", "recall@5", "ndcg@20"), "node": ("accuracy",)}
-"""By task: what may select the epoch where the data set's own metric cannot decide, the first that can."""
-
 
 @dataclass(frozen=True)
 class Metric:
