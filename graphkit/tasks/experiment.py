@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
-    from graphkit.training.protocol import Task
+    from graphkit.training.protocol import AnyTask
     from graphkit.training.table import Columns
 
 
@@ -158,7 +158,7 @@ class Experiment:
 
         return prediction_table(self.dataset(seed), predictions)
 
-    def __call__(self, seed: int) -> Task:
+    def __call__(self, seed: int) -> AnyTask:
         """The task of a seed, on the run's device."""
         from graphkit.tasks.build import build_task
 

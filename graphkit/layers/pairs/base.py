@@ -1,8 +1,8 @@
 """Scores of node pairs from node embeddings: what all scorers share.
 
 Each works in three steps, so that a caller runs the expensive parts once per graph or batch and the cheap head in blocks:
-`node_features(h)` once per graph, `pair_features(nodes, adj, pairs)` once per batch (all the graph access there is), `head(...)`
-row by row. `forward` is the three in a row.
+`node_features(h)` once per graph, `pair_features(nodes, adj, pairs)` once per batch (all the graph access there is),
+`head(...)` row by row. `forward` is the three in a row.
 """
 
 from __future__ import annotations
