@@ -118,7 +118,8 @@ def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
     from graphkit.metrics.smoothness import dirichlet_energy, rayleigh_quotient
     from graphkit.sparse import CSR
 
-    hidden = _last_hidden(trainer)
+    with trainer.evaluating():
+        hidden = trainer.task.embed(trainer.model)
     adj = CSR.from_edge_index(edge_index, hidden.size(0))
     found: dict[str, float | None] = {"energy": _number(dirichlet_energy(hidden, adj)), "sheaf_energy": None}
     layers: Any = getattr(trainer.model, "layers", None)
@@ -127,23 +128,6 @@ def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
             last, x = layers[-1].double(), hidden.double()  # rounding would hide small energies
             found["sheaf_energy"] = _number(rayleigh_quotient(x, last.sheaf(x, adj)))
     return found
-
-
-def _last_hidden(trainer: Restored) -> Tensor:
-    """The node representations that the model's head is given: of one layer alone, the features, which may be sparse."""
-    from graphkit.sparse import CSR
-
-    seen: list[Any] = []
-    head: Any = trainer.model.head
-    hook = head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    try:
-        with trainer.evaluating():
-            trainer.task.evaluate(trainer.model)
-    finally:
-        hook.remove()
-    hidden = seen[-1]
-    dense: Tensor = hidden.to_dense() if isinstance(hidden, CSR) else hidden.detach()
-    return dense
 
 
 def _number(value: float) -> float | None:

@@ -17,7 +17,7 @@ from graphkit.errors import CheckpointError, RequestError
 if TYPE_CHECKING:
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
-    from graphkit.training.protocol import Task
+    from graphkit.training.protocol import AnyTask
 
 
 def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
@@ -137,7 +137,7 @@ class Experiment:
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
         return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
 
-    def __call__(self, seed: int) -> Task:
+    def __call__(self, seed: int) -> AnyTask:
         """The task of a seed, on the run's device."""
         from graphkit.tasks.build import build_task
 

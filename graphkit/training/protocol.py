@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphkit.training.result import Metrics
 from graphkit.training.table import Columns
 
 Backward = Callable[[Tensor], None]
+M = TypeVar("M", bound=nn.Module)
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,37 @@ def one_stage(groups: Sequence[dict[str, Any]]) -> list[Stage]:
     return [Stage("train", filled)] if filled else []
 
 
-class Task(Protocol):
-    """One task on one data set with one seed's split, ready to train and evaluate models.
+def head_apart(model: nn.Module, head: Iterable[nn.Parameter], lr: float, head_lr: float | None) -> list[Stage]:
+    """One stage in which the parameters of a model's head have a rate of their own.
+
+    Args:
+        model: The model.
+        head: Those of its parameters that learn at `head_lr`.
+        lr: Rate of all others.
+        head_lr: Rate of the head; None: `lr`.
+    """
+    head = list(head)
+    apart = {id(parameter) for parameter in head}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+    return one_stage([{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one look at a model gave.
+
+    Attributes:
+        metrics: Of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`.
+        valid_loss: Gives the loss on validation, from the scores that the metrics are of; it is asked only where epochs have to
+            be told apart. None where there is no such loss, or validation was not looked at.
+    """
+
+    metrics: Metrics
+    valid_loss: Callable[[], float] | None = None
+
+
+class Task(Protocol[M, B]):
+    """One task on one data set with one seed's split, ready to train and evaluate models of class M with batches of class B.
 
     Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), higher is better.
     """
@@ -81,31 +113,28 @@ class Task(Protocol):
     num_batches: int
     """Training batches an epoch."""
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> M:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
 
-    def stages(self, model: nn.Module) -> Sequence[Stage]:
+    def stages(self, model: M) -> Sequence[Stage]:
         """How the model is trained; empty for models that are not."""
 
-    def batches(self, generator: torch.Generator) -> Iterator[Any]:
+    def batches(self, generator: torch.Generator) -> Iterator[B]:
         """The batches of one epoch, drawn from `generator` (CPU) alone, so that a resumed run draws the same."""
 
-    def step(self, model: nn.Module, batch: Any, backward: Backward) -> Tensor:
+    def step(self, model: M, batch: B, backward: Backward) -> Tensor:
         """Compute the batch's mean loss, call `backward` on it (in one piece or several), return it detached.
 
         The loop owns `zero_grad`, clipping and the optimizer step, and enters autocast around this call.
         """
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
-        """Metrics of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`; the model is in eval mode, no grad."""
+    def evaluate(self, model: M, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
+        """Metrics of each split, and the loss on validation, which decides between epochs of equal validation metric.
 
-    def valid_loss(self, model: nn.Module) -> float | None:
-        """The loss on validation, which decides between epochs of equal validation metric; None where there is no such loss.
-
-        The model is in eval mode, no grad. It draws no random number, so that asking for it changes no later epoch.
+        The model is in eval mode, no grad. Nothing here draws a random number, so that evaluating changes no later epoch.
         """
 
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def predictions(self, model: M) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
@@ -113,3 +142,7 @@ class Task(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What `--dry-run` tells of the data, in plain values, e.g. sizes of the splits."""
+
+
+AnyTask: TypeAlias = Task[Any, Any]
+"""A task to the loop, which hands models and batches on and never looks into them."""

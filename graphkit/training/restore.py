@@ -13,7 +13,7 @@ from torch import nn
 from graphkit.errors import CheckpointError
 from graphkit.training.artifacts import config_digest, read_config, weights_path
 from graphkit.training.checkpoint import load_weights
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import AnyTask
 from graphkit.training.runtime import own_modes, process_state, seed_everything
 
 
@@ -26,7 +26,7 @@ class Restored:
         dtype: What the run computed in, outside mixed precision.
     """
 
-    def __init__(self, task: Task, model: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, task: AnyTask, model: nn.Module, dtype: torch.dtype) -> None:
         self.task, self.model, self._dtype = task, model, dtype
 
     @contextmanager
@@ -38,7 +38,7 @@ class Restored:
 
 
 def restore(
-    folder: Path, config: dict[str, Any], make_task: Callable[[int], Task], seed: int, device: torch.device
+    folder: Path, config: dict[str, Any], make_task: Callable[[int], AnyTask], seed: int, device: torch.device
 ) -> Restored:
     """Build a seed's task and model as its run did, and put the selected weights in.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -52,4 +53,4 @@ def test_no_note_without_direction_or_where_it_is_kept() -> None:
 
 
 def test_which_models_are_for_undirected_graphs() -> None:
-    assert {name for name, entry in MODELS["node"].items() if entry.undirected} == {"sheaf", "polynsd"}
+    assert {name for name, entry in MODELS["node"].items() if resolve_name(entry.target).undirected} == {"sheaf", "polynsd"}

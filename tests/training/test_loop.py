@@ -75,6 +75,7 @@ def test_a_tie_goes_to_the_lower_loss_then_to_the_earlier_epoch(tmp_path, valid_
 def test_a_better_metric_beats_any_loss(tmp_path):
     task = Scripted([5.0, 6.0, 5.0], valid_losses=[1.0, 9.0, 0.0])
     assert train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task).best_epochs == (2,)
+    assert task.evaluated == [1, 2, 3, 2] and task.asked == [1, 2]  # once per epoch; no loss where the metric fell
 
 
 def test_a_metric_of_one_value_is_told(tmp_path):

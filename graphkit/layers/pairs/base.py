@@ -1,8 +1,8 @@
 """Scores of node pairs from node embeddings: what all scorers share.
 
 Each works in three steps, so that a caller runs the expensive parts once per graph or batch and the cheap head in blocks:
-`node_features(h)` once a graph, `pair_features(nodes, sets, pairs)` once a batch (all the graph access there is), `head(...)`
-row by row. `forward` is the three in a row.
+`node_features(h)` once per graph, `pair_features(nodes, adj, pairs)` once per batch (all the graph access there is),
+`head(...)` row by row. `forward` is the three in a row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from graphkit.sparse import Adjacency, NeighborSets, as_csr
+from graphkit.sparse import CSR, Adjacency, NeighborSets, as_csr
 
 
 class PairScore(nn.Module):
@@ -21,8 +21,16 @@ class PairScore(nn.Module):
         """What the pairs will read of the nodes."""
         raise NotImplementedError
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Int[Tensor, "2 P"]) -> tuple[Tensor, ...]:
-        """What the head reads of each pair: tensors [P, C]."""
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
+        """What the head reads of each pair: tensors [P, C].
+
+        Args:
+            nodes: What `node_features` gave.
+            adj: The graph; whoever intersects neighborhoods takes `NeighborSets.of(adj)`.
+            pairs: Node ids.
+        """
         raise NotImplementedError
 
     def head(self, *features: Float[Tensor, "P _"]) -> Float[Tensor, " P"]:
@@ -36,14 +44,14 @@ class PairScore(nn.Module):
 
         Args:
             h: Node embeddings.
-            edge_index: The graph in any layout, or its `NeighborSets`, which are then not laid out again.
+            edge_index: The graph in any layout, or its `NeighborSets`, for a method of intersection of your own choice.
             pairs: Node ids.
 
         Returns:
             Logits; each depends on its own pair alone.
         """
-        sets = edge_index if isinstance(edge_index, NeighborSets) else NeighborSets(as_csr(edge_index, h.size(0)))
-        return self.head(*self.pair_features(self.node_features(h), sets, pairs))
+        adj = edge_index if isinstance(edge_index, NeighborSets) else as_csr(edge_index, h.size(0))
+        return self.head(*self.pair_features(self.node_features(h), adj, pairs))
 
 
 def logit(out: nn.Linear, z: Float[Tensor, "R C"]) -> Float[Tensor, " R"]:

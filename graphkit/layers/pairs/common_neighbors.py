@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_probability
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse import NeighborSets, pair_product
+from graphkit.sparse import CSR, NeighborSets, pair_product
 
 
 class CommonNeighborScore(PairScore):
@@ -89,9 +89,12 @@ class CommonNeighborScore(PairScore):
         x = h if self.xlin is None else h + self.xlin(h)
         return h, F.linear(x, self.pooled_in.weight).to(h.dtype)
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Int[Tensor, "2 P"]) -> tuple[Tensor, ...]:
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
         """h_i * h_j and the pooled sum of W x'_u over common neighbors, each [P, C]."""
         h, z = nodes
+        sets = NeighborSets.of(adj)
         if self.training and self.common_neighbor_dropout > 0:
             sets = NeighborSets(sets.adj.dropout(self.common_neighbor_dropout, rescale=False), sets.method)
         return pair_product(h, pairs), sets.pool(pairs, z)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_at_least
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse import NeighborSets, pair_product
+from graphkit.sparse import CSR, NeighborSets, pair_product
 
 
 class HadamardScore(PairScore):
@@ -40,7 +40,9 @@ class HadamardScore(PairScore):
         """The embeddings themselves."""
         return (h,)
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Int[Tensor, "2 P"]) -> tuple[Tensor, ...]:
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
         """h_i * h_j [P, C]."""
         return (pair_product(nodes[0], pairs),)
 
