@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import DirGNNModel, GCNModel, PolyNSDModel, SheafModel
 from graphkit.data.dataset import Dataset
 from tests.tasks.test_node import make_task, planted
@@ -51,7 +50,3 @@ def test_no_note_without_direction_or_where_it_is_kept() -> None:
     assert make_task(with_edges(both, False), SheafModel()).notes == ()
     for model in (DirGNNModel(), GCNModel()):
         assert make_task(with_edges(DIRECTED, True), model).notes == ()
-
-
-def test_which_models_are_for_undirected_graphs() -> None:
-    assert {name for name, entry in MODELS["node"].items() if entry.undirected} == {"sheaf", "polynsd"}
