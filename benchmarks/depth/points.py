@@ -16,6 +16,7 @@ from graphkit.errors import RequestError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from graphkit.models.node.base import NodeModel
     from graphkit.training.restore import Restored
 
 LAYERS = (2, 4, 8, 16, 32, 64)
@@ -112,7 +113,7 @@ def measure(row: Row, runs: Path) -> dict[str, Any]:
     return {**metrics, **together, **{key: stored[key] for key in kept}, "command": command(row)}
 
 
-def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
+def _energies(trainer: Restored[NodeModel], edge_index: Tensor) -> dict[str, float | None]:
     """Dirichlet energy of what the head is given, and its energy under the sheaf that the last layer learns from it."""
     from graphkit.layers import SheafDiffusion
     from graphkit.metrics.smoothness import dirichlet_energy, rayleigh_quotient

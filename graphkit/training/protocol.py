@@ -88,8 +88,8 @@ class Evaluation:
 
     Attributes:
         metrics: Of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`.
-        valid_loss: Gives the loss on validation, from the scores that the metrics are of; it is asked only where epochs have to
-            be told apart. None where there is no such loss, or validation was not looked at.
+        valid_loss: Gives the loss on validation, from the scores that the metrics are of. It is called only if the epoch is at
+            least as good as the best so far. None where there is no such loss, or validation was left out.
     """
 
     metrics: Metrics

@@ -35,7 +35,7 @@ def test_equals_a_plain_torch_loop(tmp_path):
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            metrics = task.evaluate(model)
+            metrics = task.evaluate(model).metrics
         valid.append(metrics["valid"]["fit"])
         test.append(metrics["test"]["fit"])
     best = max(range(5), key=lambda epoch: (valid[epoch], -epoch))
@@ -140,7 +140,7 @@ def test_no_epochs_evaluates_the_initial_weights(tmp_path):
     task = Regression(0)
     model = task.build_model().eval()
     with torch.no_grad():
-        expected = task.evaluate(model)
+        expected = task.evaluate(model).metrics
     assert result.best_epochs == (0,)
     assert result.metrics["valid"]["fit"]["mean"] == expected["valid"]["fit"]
 

@@ -55,7 +55,7 @@ class NodeModel(nn.Module, ABC):
         Returns:
             [N, embedding_channels], in training after dropout, as the head is given it.
         """
-        return self.as_tensor(self.hidden(x, as_csr(adj, x.shape[0])))
+        return self._dense(self.hidden(x, as_csr(adj, x.shape[0])))
 
     def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
         """Class scores of every node.
@@ -73,7 +73,7 @@ class NodeModel(nn.Module, ABC):
         logits: Tensor = self.head(h, csr) if self.head_takes_graph else self.head(h)
         return logits
 
-    def as_tensor(self, h: Tensor | CSR) -> Tensor:
+    def _dense(self, h: Tensor | CSR) -> Tensor:
         """A representation as a tensor in the model's precision; only an operator is copied."""
         return h.to_dense(next(self.parameters()).dtype) if isinstance(h, CSR) else h
 

@@ -96,4 +96,4 @@ class MLP(GraphNetwork):
 
     def embed(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """The last hidden representation of every node, see `NodeModel.embed`; `adj` is ignored."""
-        return self.as_tensor(self.network.embed(x))
+        return self._dense(self.network.embed(x))

@@ -84,14 +84,10 @@ class NeighborSets:
             return sets.method, sets._width, sets._rows
 
         method, width, rows = remember(lay_out, "neighbor sets", structure)
-        if rows is None or keep is None:
-            return cls._laid_out(graph, method, width, rows)
-
-        def leave_out() -> Tensor:
-            absent = (~keep).nonzero().flatten()
-            return _cleared(rows, method, structure.row[absent], structure.col[absent])
-
-        return cls._laid_out(graph, method, width, remember(leave_out, "neighbor sets", structure, keep))
+        if rows is not None and keep is not None:
+            whole = rows
+            rows = remember(lambda: _cleared(whole, method, graph), "neighbor sets", structure, keep)
+        return cls._laid_out(graph, method, width, rows)
 
     @classmethod
     def _laid_out(cls, adj: CSR, method: Method, width: int, rows: Tensor | None) -> NeighborSets:
@@ -122,13 +118,9 @@ class NeighborSets:
     @untraced
     def without(self, entries: Tensor, mirror: bool = False) -> NeighborSets:
         """The sets with some entries of the operator absent, as `CSR.without`; packed rows are copied, not rebuilt."""
-        rows = self._rows
-        if rows is not None:
-            row, col = self.adj.row[entries], self.adj.col[entries]
-            if mirror:
-                row, col = torch.cat([row, col]), torch.cat([col, row])
-            rows = _cleared(rows, self.method, row, col)
-        return self._laid_out(self.adj.without(entries, mirror=mirror), self.method, self._width, rows)
+        adj = self.adj.without(entries, mirror=mirror)
+        rows = None if self._rows is None else _cleared(self._rows, self.method, adj)
+        return self._laid_out(adj, self.method, self._width, rows)
 
     @untraced
     def count(self, pairs: Tensor, which: Which = "common") -> Tensor:
@@ -354,13 +346,14 @@ def cheapest_method(adj: CSR) -> Method:
     return "dense" if n * n <= _PACKED_LIMIT and words <= _WORDS_PER_STEP * steps else "search"
 
 
-def _cleared(rows: Tensor, method: Method, row: Tensor, col: Tensor) -> Tensor:
-    """A copy of packed or 0/1 rows without these entries."""
+def _cleared(rows: Tensor, method: Method, adj: CSR) -> Tensor:
+    """A copy of packed or 0/1 rows without the operator's absent entries."""
     rows = rows.clone()
     if method == "bitset":
-        kernels.clear(_array(row), _array(col), _bits(rows))
-    else:
-        rows[row, col] = False
+        absent = np.flatnonzero(~_mask(adj))  # in half the time of torch's nonzero
+        kernels.clear(_array(adj.row)[absent], _array(adj.col)[absent], _bits(rows))
+    elif adj.keep is not None:
+        rows[adj.row, adj.col] = adj.keep
     return rows
 
 
