@@ -97,6 +97,7 @@ class Experiment:
         self.device = resolve_device(settings.device, settings.precision)
         loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
         self.dataset = functools.lru_cache(maxsize=1)(loading)
+        self._ready: tuple[int, AnyTask] | None = None
 
     def _load(self, seed: int) -> Dataset:
         from graphkit.data import load
@@ -137,9 +138,24 @@ class Experiment:
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
         return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
 
+    def prepare(self, seed: int) -> AnyTask:
+        """The task of a seed, as the run will get it: the next call for that seed hands over the same one.
+
+        It is made in the random state in which `train_run` makes tasks.
+        """
+        from graphkit.training.runtime import seed_everything
+
+        seed_everything(seed)
+        task = self(seed)
+        self._ready = seed, task
+        return task
+
     def __call__(self, seed: int) -> AnyTask:
         """The task of a seed, on the run's device."""
         from graphkit.tasks.build import build_task
 
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] == seed:
+            return ready[1]
         settings = self.settings
         return build_task(settings.task.name, self.dataset(seed), settings.task, settings.model, settings.train, self.device)
