@@ -14,13 +14,17 @@ from graphkit.sparse import CSR, Adjacency
 class GCNConv(nn.Module):
     """Graph convolution: a normalized sum over neighbors and one linear map.
 
-    X' = A_hat X W^T + b with A_hat = D^-1/2 (A + I) D^-1/2 (`gcn`), D^-1 A (`mean`) or A (`sum`).
+    X' = A_hat X W^T + b with A_hat = D^-1/2 (A + I) D^-1/2 (`gcn`), D^-1 A (`mean`), A (`sum`) or D^-1/2 A O^-1/2 (`directed`),
+    where D holds the weights that arrive and O those that leave.
+
+    Two node sets come as a pair (x_src, x_dst). The features of the targets are not read, their number is. `gcn` needs one
+    node set.
 
     Args:
         in_channels: Input width.
         out_channels: Output width.
         bias: Add b, initially zero.
-        norm: `gcn`, `mean` or `sum`; with the last two a node hears its neighbors alone, not itself.
+        norm: `gcn`, `mean`, `sum` or `directed`; all but `gcn` add no self-loop: a node aggregates its neighbors only.
         add_self_loops: Whether `gcn` adds I (a node that has a self-loop keeps its own); None: with `gcn` only.
 
     Raises:
@@ -64,22 +68,29 @@ class GCNConv(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "N {self.in_channels}"] | CSR,
+        x: Float[Tensor, "N {self.in_channels}"]
+        | CSR
+        | tuple[Float[Tensor, "S {self.in_channels}"] | CSR, Float[Tensor, "N D"] | CSR | None],
         edge_index: Adjacency,
         edge_weight: Float[Tensor, " E"] | None = None,
+        size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "N {self.out_channels}"]:
         """Convolve.
 
         Args:
-            x: Features, dense or sparse.
+            x: Features, dense or sparse, or a pair of those of S sources and N targets (or None).
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
             edge_weight: Weights of an `edge_index`.
+            size: (S, N), for an `edge_index` and a pair without targets.
 
         Returns:
-            The new features.
+            The new features of the targets.
+
+        Raises:
+            ValueError: A pair with `gcn`, or sizes that contradict each other or are missing.
         """
-        a_hat = operator(x, edge_index, edge_weight, norm=self.norm, self_loops=self.add_self_loops)
-        out = propagate_and_map(a_hat, x, self.lin.weight)
+        a_hat = operator(x, edge_index, edge_weight, norm=self.norm, self_loops=self.add_self_loops, size=size)
+        out = propagate_and_map(a_hat, x[0] if isinstance(x, tuple) else x, self.lin.weight)
         return out if self.bias is None else out + self.bias
 
     def __repr__(self) -> str:
