@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_probability
+from graphkit.layers.conv.lazy_widths import LazyWidths
 from graphkit.layers.conv.operators import graph_shape
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import (
@@ -25,7 +26,7 @@ from graphkit.sparse import (
 )
 
 
-class GATConv(nn.Module):
+class GATConv(LazyWidths):
     r"""Graph attention: a weighted mean over neighbors, with weights that are learned from both ends of an edge.
 
     x'_i = sum over edges j -> i of c_ji W x_j + b, with the attention of each head
@@ -44,7 +45,7 @@ class GATConv(nn.Module):
     for the sources and W_dst for the targets. A pair gets no self-loops.
 
     Args:
-        in_channels: Input width, or (width of the sources, width of the targets).
+        in_channels: Input width, or (width of the sources, width of the targets); -1 takes one from the first input.
         out_channels: Output width of a head.
         heads: Independent attentions H, at least 1.
         concat: Put the heads side by side; else their mean is taken.
@@ -67,6 +68,8 @@ class GATConv(nn.Module):
         >>> GATConv((16, 5), 8, heads=4)((x_src, x_dst), edge_index)  # [S, 16], [N, 5] -> [N, 32]
     """
 
+    ENDS = {"lin": 0, "lin_src": 0, "lin_dst": 1}
+
     def __init__(
         self,
         in_channels: int | tuple[int, int],
@@ -80,13 +83,11 @@ class GATConv(nn.Module):
         edge_dim: int | None = None,
         bias: bool = True,
     ) -> None:
-        super().__init__()
-        self._widths = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
-        check_at_least(1, in_channels=min(self._widths), out_channels=out_channels, heads=heads)
+        super().__init__(in_channels)
+        check_at_least(1, out_channels=out_channels, heads=heads)
         if edge_dim is not None:
             check_at_least(1, edge_dim=edge_dim)
         check_probability(dropout=dropout)
-        self.in_channels = in_channels
         self.out_channels = out_channels
         self.heads = heads
         self.concat = concat
@@ -95,10 +96,10 @@ class GATConv(nn.Module):
         self.add_self_loops = add_self_loops
         self.edge_dim = edge_dim
         if isinstance(in_channels, int):
-            self.lin = nn.Linear(in_channels, heads * out_channels, bias=False)
+            self.lin = self._map(0, heads * out_channels)
         else:
-            self.lin_src = nn.Linear(in_channels[0], heads * out_channels, bias=False)
-            self.lin_dst = nn.Linear(in_channels[1], heads * out_channels, bias=False)
+            self.lin_src = self._map(0, heads * out_channels)
+            self.lin_dst = self._map(1, heads * out_channels)
         self.att_src = nn.Parameter(torch.empty(1, heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(1, heads, out_channels))
         self.lin_edge = None if edge_dim is None else nn.Linear(edge_dim, heads * out_channels, bias=False)
@@ -108,6 +109,8 @@ class GATConv(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw Glorot uniform weights and set the bias to zero."""
+        if self._waits:
+            return
         for lin in dict.fromkeys(self._linears):
             nn.init.xavier_uniform_(lin.weight)
         bound = (6.0 / (self.heads + self.out_channels)) ** 0.5

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphkit.layers.checks import check_at_least
+from graphkit.layers.conv.lazy_widths import LazyWidths
 from graphkit.layers.conv.operators import operator, propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import CSR, Adjacency
 
 
-class SAGEConv(nn.Module):
+class SAGEConv(LazyWidths):
     """GraphSAGE with mean aggregation: one linear map for the node, one for the mean of its neighbors.
 
     x'_i = W_r x_i + W_l mean over edges j -> i of x_j + b
@@ -22,7 +23,7 @@ class SAGEConv(nn.Module):
     of the second, and where that is None the term of x_i is left out.
 
     Args:
-        in_channels: Input width, or (width of the sources, width of the targets).
+        in_channels: Input width, or (width of the sources, width of the targets); -1 takes one from the first input.
         out_channels: Output width.
         bias: Add b.
 
@@ -37,17 +38,19 @@ class SAGEConv(nn.Module):
         >>> SAGEConv((16, 8), 32)((x_src, x_dst), edge_index)  # [S, 16], [N, 8] -> [N, 32]
     """
 
+    ENDS = {"lin_l": 0, "lin_r": 1}
+
     def __init__(self, in_channels: int | tuple[int, int], out_channels: int, *, bias: bool = True) -> None:
-        super().__init__()
-        self._widths = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
-        check_at_least(1, in_channels=min(self._widths), out_channels=out_channels)
-        self.in_channels = in_channels
+        super().__init__(in_channels)
+        check_at_least(1, out_channels=out_channels)
         self.out_channels = out_channels
-        self.lin_l = nn.Linear(self._widths[0], out_channels, bias=bias)
-        self.lin_r = nn.Linear(self._widths[1], out_channels, bias=False)
+        self.lin_l = self._map(0, out_channels, bias=bias)
+        self.lin_r = self._map(1, out_channels)
 
     def reset_parameters(self) -> None:
         """Draw new weights and biases, uniform within 1 / sqrt(in_channels)."""
+        if self._waits:
+            return
         self.lin_l.reset_parameters()
         self.lin_r.reset_parameters()
 
