@@ -161,6 +161,7 @@ def _outcome(
     carries_values = isinstance(adjacency, CSR) or (isinstance(adjacency, Tensor) and adjacency.layout == torch.sparse_csr)
     weights = () if graph.edge_weight is None or carries_values else (graph.edge_weight,)
     output = layer((x_src, x_dst), graph.edge_index if adjacency is None else adjacency, *weights)
+    _check(output.requires_grad, "the output has no gradient: it was detached, or depends on neither features nor parameters")
     _check(output.size(0) == graph.size[1], f"the output has {output.size(0)} rows for {graph.size[1]} targets")
     ordered = output if rows is None else output[rows]
     flat = ordered.flatten(1)
