@@ -19,8 +19,8 @@ from graphkit.data.catalog import DATASETS, DatasetEntry, Protocol
 from graphkit.data.dataset import Dataset
 from graphkit.data.sources import DataRequest
 from graphkit.errors import DataError
-from graphkit.tasks.build import construct
-from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.tasks.make_model import MakeModel
+from graphkit.training.protocol import Backward, Evaluation, Stage, one_stage
 from graphkit.training.table import Columns, as_text
 
 SPLITS = {"train": slice(0, 60), "valid": slice(60, 80), "test": slice(80, 100)}
@@ -103,35 +103,31 @@ class Siding:
 
     num_batches = 3
 
-    def __init__(self, dataset: Points, settings: ToyTask, model: Any, train: Train, device: torch.device) -> None:
+    def __init__(
+        self, dataset: Points, settings: ToyTask, make_model: MakeModel[Line], train: Train, device: torch.device
+    ) -> None:
         self.metric, self.metrics, self.protocol, self.notes = dataset.metric, dataset.metrics, dataset.protocol, dataset.notes
-        self._dataset, self._settings, self._model, self._train = dataset, settings, model, train
+        self._dataset, self._settings, self._train = dataset, settings, train
+        self.build_model = make_model
 
-    def build_model(self) -> nn.Module:
-        model: nn.Module = construct("tests.toy:Line", self._model)
-        return model
-
-    def stages(self, model: nn.Module) -> list[Stage]:
+    def stages(self, model: Line) -> list[Stage]:
         return one_stage([{"params": list(model.parameters()), "lr": self._train.lr}])
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         yield from torch.randperm(60, generator=generator).chunk(self.num_batches)
 
-    def step(self, model: nn.Module, batch: Tensor, backward: Backward) -> Tensor:
+    def step(self, model: Line, batch: Tensor, backward: Backward) -> Tensor:
         smoothing = self._settings.smoothing
         sides = self._dataset.sides[batch] * (1 - 2 * smoothing) + smoothing
         loss = F.binary_cross_entropy_with_logits(model(self._dataset.points[batch]), sides)
         backward(loss)
         return loss.detach()
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+    def evaluate(self, model: Line, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
         right = (model(self._dataset.points) > 0) == (self._dataset.sides > 0)
-        return {split: {"right": 100.0 * float(right[SPLITS[split]].float().mean())} for split in splits}
+        return Evaluation({split: {"right": 100.0 * float(right[SPLITS[split]].float().mean())} for split in splits})
 
-    def valid_loss(self, model: nn.Module) -> None:
-        return None
-
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def predictions(self, model: Line) -> dict[str, np.ndarray]:
         return {"heights": model(self._dataset.points).numpy()}
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
