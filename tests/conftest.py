@@ -9,7 +9,7 @@ import pytest
 import torch
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
-jaxtyping.install_import_hook("graphkit.layers.conv", "beartype.beartype")
+jaxtyping.install_import_hook(["graphkit.layers.conv", "graphkit.prototypes"], "beartype.beartype")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
