@@ -7,7 +7,8 @@ Classification-by-Components is in `components`.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+@runtime_checkable
 class Head(Protocol):
     """What explanations ask of a head."""
 
@@ -44,12 +46,12 @@ def contributions(
     return similarity.double() * weight.double(), bias.double()
 
 
-class _WeightedHead(nn.Module):
+class _WeightedHead(nn.Module, ABC):
     """A head whose weights are the same for all samples and whose bias is zero."""
 
+    @abstractmethod
     def matrix(self) -> Float[Tensor, "C M"]:
         """The weights w_cj."""
-        raise NotImplementedError
 
     def forward(self, similarity: Float[Tensor, "B M"]) -> Float[Tensor, "B C"]:
         """Sum over prototypes: logit_c = sum_j s_j w_cj."""
