@@ -13,7 +13,7 @@ from graphkit.prototypes.bank import PrototypeBank
 from graphkit.prototypes.heads import Head, contributions
 from graphkit.prototypes.parts import PartBatch
 
-_TOLERANCE = 1e-5
+_ROUNDINGS = 16
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _of_class(head: Head, logits: Tensor, label: Tensor, compared: _Compared) ->
     logit = float(parts.sum() + bias)
     size = float(parts.abs().sum() + bias.abs())
     told = float(logits[0, label])
-    if not abs(logit - told) <= _TOLERANCE * max(size, 1.0):
+    if not abs(logit - told) <= _ROUNDINGS * torch.finfo(logits.dtype).eps * max(size, 1.0):
         raise RunError(f"contributions add up to {logit:g}, not to the logit {told:g}: give the head of these prototypes")
     order = parts[0].abs().sort(descending=True, stable=True).indices
     shown, rest = order[: compared.top], order[order.numel() if compared.top is None else compared.top :]
