@@ -91,10 +91,10 @@ def nearest_parts(
     )
     groups = _groups(identity if allowed.labels is not None else torch.ones_like(identity[:, :1]))
     for z, ref, position in _chunks(batches, chunk):
-        if not bool(z.isfinite().all()):
-            raise RunError("embeddings of training parts are not finite: lower train.lr or check the features")
         usable = _usable(z, ref, position, allowed, is_angular)
         z, ref, position = z[usable], ref[usable], position[usable]
+        if not bool(z.isfinite().all()):
+            raise RunError("embeddings of training parts are not finite: lower train.lr or check the features")
         classes = None if allowed.labels is None else multi_hot(allowed.labels[ref[:, 0]], identity.size(1))
         points = _comparable(z, is_angular)
         for row, members in groups:

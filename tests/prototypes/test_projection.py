@@ -212,7 +212,8 @@ def test_a_class_without_training_parts_is_refused_and_nothing_is_changed() -> N
 
 def test_what_is_not_finite_is_refused() -> None:
     bank, z = PrototypeBank(IDENTITY, DIM), INPUTS.clone()
-    z[17, 1] = torch.nan
+    first = TRAIN[IDS].nonzero()[0]
+    z[PTR[first], 1] = torch.nan
     with pytest.raises(RunError, match="embeddings of training parts are not finite: lower train.lr or check the features"):
         project(bank, nn.Identity(), lambda: batches(z), labels=LABELS, train=TRAIN)
     with pytest.raises(ValueError, match="k and chunk must be at least 1, got 1 and 0"):
