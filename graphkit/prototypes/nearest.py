@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from graphkit.errors import RunError
 from graphkit.prototypes.labels import multi_hot
@@ -48,6 +47,14 @@ class Allowed(NamedTuple):
     taken: Tensor | None = None
 
 
+class _Rows(NamedTuple):
+    """Parts one below the other: embeddings [c, D], ids [c, 2] of sample and part, places [c] in the order of all parts."""
+
+    z: Tensor
+    ref: Tensor
+    position: Tensor
+
+
 @torch.no_grad()
 def nearest_parts(
     batches: Iterable[PartBatch],
@@ -82,83 +89,85 @@ def nearest_parts(
     """
     if k < 1 or chunk < 1:
         raise ValueError(f"k and chunk must be at least 1, got {k} and {chunk}")
-    targets = _comparable(weight, is_angular)
+    targets = _points(weight, is_angular)
     found = Nearest(
         targets.new_full((len(weight), k), torch.inf),
         weight.new_zeros(len(weight), k, weight.size(1)),
         torch.full((len(weight), k, 2), -1, device=weight.device),
         torch.full((len(weight), k), -1, device=weight.device),
     )
-    groups = _groups(identity if allowed.labels is not None else torch.ones_like(identity[:, :1]))
-    for z, ref, position in _chunks(batches, chunk):
-        usable = _usable(z, ref, position, allowed, is_angular)
-        z, ref, position = z[usable], ref[usable], position[usable]
-        if not bool(z.isfinite().all()):
-            raise RunError("embeddings of training parts are not finite: lower train.lr or check the features")
-        classes = None if allowed.labels is None else multi_hot(allowed.labels[ref[:, 0]], identity.size(1))
-        points = _comparable(z, is_angular)
-        for row, members in groups:
-            own = slice(None) if classes is None else (classes & row).any(dim=1)
-            near = _nearest_of_chunk(points[own], targets[members], k)
-            _merge(found, members, near, z[own], ref[own], position[own])
+    classes, groups = _groups(identity if allowed.labels is not None else torch.ones_like(identity[:, :1]))
+    for part in _chunks(batches, allowed, chunk):
+        points = _points(part.z, is_angular)
+        for members, own in zip(groups, _wanted(part.ref, classes, allowed.labels), strict=True):
+            rows = own.nonzero().flatten()
+            distance, near = _nearest_of_chunk(points.index_select(0, rows), targets[members], k)
+            _merge(found, members, distance, _Rows(*(one[rows[near]] for one in part)))
     return found
 
 
-def _groups(identity: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Prototypes that stand for the same classes: the row of classes, and which they are."""
+def _groups(identity: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Prototypes that stand for the same classes: the classes [G, C] of each group, and which prototypes it has."""
     rows, group = identity.unique(dim=0, return_inverse=True)
-    return [(row, (group == number).nonzero().flatten()) for number, row in enumerate(rows)]
+    return rows, [(group == number).nonzero().flatten() for number in range(rows.size(0))]
 
 
-def _chunks(batches: Iterable[PartBatch], chunk: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Embeddings, ids and positions of at most `chunk` parts at a time."""
+def _wanted(ref: Tensor, classes: Tensor, labels: Tensor | None) -> Tensor:
+    """Which parts [G, c] have a class of a group."""
+    if labels is None:
+        return torch.ones(classes.size(0), ref.size(0), dtype=torch.bool, device=ref.device)
+    own = multi_hot(labels[ref[:, 0]], classes.size(1))
+    return classes.float() @ own.float().t() > 0
+
+
+def _chunks(batches: Iterable[PartBatch], allowed: Allowed, chunk: int) -> Iterator[_Rows]:
+    """The parts that are allowed, from at most `chunk` parts at a time."""
     first = 0
     for batch in batches:
-        z, ref = batch.rows
-        for start in range(0, z.size(0), chunk):
-            part = z[start : start + chunk]
-            yield part, ref[start : start + chunk], first + start + torch.arange(part.size(0), device=z.device)
-        first += z.size(0)
+        z, ref = batch.z.flatten(0, 1), batch.ref.flatten(0, 1)
+        exists = batch.mask.flatten().nonzero().flatten()
+        positions = first + torch.arange(exists.numel(), device=exists.device)
+        for rows, position in zip(exists.split(chunk), positions.split(chunk), strict=True):
+            usable = allowed.train[ref[rows, 0]]
+            if allowed.taken is not None:
+                usable = usable & ~torch.isin(position, allowed.taken)
+            rows = rows[usable]
+            yield _Rows(z.index_select(0, rows), ref.index_select(0, rows), position[usable])
+        first += exists.numel()
 
 
-def _usable(z: Tensor, ref: Tensor, position: Tensor, allowed: Allowed, is_angular: bool) -> Tensor:
-    usable = allowed.train[ref[:, 0]]
-    if allowed.taken is not None:
-        usable = usable & ~torch.isin(position, allowed.taken)
-    return usable & z.any(dim=1) if is_angular else usable
+def _points(z: Tensor, is_angular: bool) -> Tensor:
+    """In float64; for directions the unit vectors, and infinitely far away a vector that has no direction."""
+    points = z.double()
+    if not bool(points.sum().isfinite()):
+        raise RunError("embeddings of training parts or prototypes are not finite: lower train.lr or check the features")
+    if not is_angular:
+        return points
+    norm = torch.linalg.vector_norm(points, dim=1, keepdim=True)
+    return torch.where(norm > 0, points / norm, torch.inf)
 
 
-def _comparable(z: Tensor, is_angular: bool) -> Tensor:
-    return functional.normalize(z.double(), dim=1) if is_angular else z.double()
-
-
-class _NearOfChunk(NamedTuple):
-    distance: Tensor
-    row: Tensor
-
-
-def _nearest_of_chunk(points: Tensor, targets: Tensor, k: int) -> _NearOfChunk:
-    """The least distances [m, k'] of each target and the rows of the points, k' = min(k, points)."""
+def _nearest_of_chunk(points: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The least distances [m, k'] of each target and the rows [m, k'] of the points, k' = min(k, points)."""
     distance = torch.cdist(targets, points, compute_mode="donot_use_mm_for_euclid_dist")
-    values, rows = [], []
+    values, rows = [distance[:, :0]], [torch.empty(len(targets), 0, dtype=torch.long, device=targets.device)]
     for _ in range(min(k, points.size(0))):
         least, row = distance.min(dim=1, keepdim=True)  # the first of equal ones, which topk does not promise
         values.append(least)
         rows.append(row)
-        if len(rows) < k:
+        if len(rows) <= k:
             distance = distance.scatter(1, row, torch.inf)
-    if not rows:
-        nothing = targets.new_empty(targets.size(0), 0)
-        return _NearOfChunk(nothing, nothing.long())
-    return _NearOfChunk(torch.cat(values, dim=1), torch.cat(rows, dim=1))
+    return torch.cat(values, dim=1), torch.cat(rows, dim=1)
 
 
-def _merge(found: Nearest, members: Tensor, near: _NearOfChunk, z: Tensor, ref: Tensor, position: Tensor) -> None:
-    """Keep the k least of what was found before and what the chunk gave; the earlier of equal ones."""
-    k = found.distance.size(1)
-    distance = torch.cat([found.distance[members], near.distance], dim=1)
-    order = distance.sort(dim=1, stable=True).indices[:, :k]
-    rows = torch.arange(len(members), device=members.device).unsqueeze(1)
-    found.distance[members] = distance[rows, order]
-    for kept, new in ((found.z, z), (found.ref, ref), (found.position, position)):
-        kept[members] = torch.cat([kept[members], new[near.row]], dim=1)[rows, order].to(kept.dtype)
+def _merge(found: Nearest, members: Tensor, distance: Tensor, new: _Rows) -> None:
+    """Keep the k least of what was found before and what a chunk gave; the earlier of equal ones.
+
+    Where fewer than k were found, the infinite distances of before come first, so that their empty rows stay.
+    """
+    both = torch.cat([found.distance[members], distance], dim=1)
+    order = both.sort(dim=1, stable=True).indices[:, : found.distance.size(1)]
+    rows = torch.arange(members.numel(), device=members.device).unsqueeze(1)
+    found.distance[members] = both[rows, order]
+    for kept, more in zip((found.z, found.ref, found.position), new, strict=True):
+        kept[members] = torch.cat([kept[members], more], dim=1)[rows, order].to(kept.dtype)
