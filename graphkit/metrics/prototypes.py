@@ -38,7 +38,7 @@ def distinct_prototypes(source: Tensor) -> int:
     Args:
         source: Ids of sample and part [M, 2], the buffer `source` of a bank.
     """
-    return source.unique(dim=0).size(0)
+    return len(source.unique(dim=0))
 
 
 def purity(nearest: Tensor, identity: Tensor) -> float:

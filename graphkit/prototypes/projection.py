@@ -67,8 +67,9 @@ def project(
     Raises:
         RequestError: A prototype has no part to become: no training sample of its classes, or fewer parts than prototypes want.
     """
+    device = bank.weight.device
     with evaluating(encoder):
-        near = _sources(bank, parts, labels, train, is_unique, chunk)
+        near = _sources(bank, parts, Allowed(train.to(device), labels.to(device)), is_unique, chunk)
         z, source = near.z[:, 0], near.ref[:, 0]
         before = bank.compare(z).diagonal()
         moved = (z.double() - bank.weight.double()).norm(dim=1)
@@ -76,9 +77,8 @@ def project(
     return Projection(moved, before.clone(), int(source.unique(dim=0).size(0)))
 
 
-def _sources(bank: PrototypeBank, parts: Parts, labels: Tensor, train: Tensor, is_unique: bool, chunk: int) -> Nearest:
-    count = bank.num_prototypes
-    pending = torch.arange(count, device=bank.weight.device)  # prototypes without a part yet
+def _sources(bank: PrototypeBank, parts: Parts, allowed: Allowed, is_unique: bool, chunk: int) -> Nearest:
+    pending = torch.arange(bank.num_prototypes, device=bank.weight.device)  # prototypes without a part yet
     taken = pending.new_empty(0)
     done: list[tuple[Tensor, Nearest]] = []
     while pending.numel():
@@ -86,7 +86,7 @@ def _sources(bank: PrototypeBank, parts: Parts, labels: Tensor, train: Tensor, i
             parts(),
             bank.weight[pending],
             bank.identity[pending],
-            allowed=Allowed(train, labels, taken if is_unique else None),
+            allowed=allowed._replace(taken=taken if is_unique else None),
             is_angular=bank.similarity in ANGULAR,
             chunk=chunk,
         )

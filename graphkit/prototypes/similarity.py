@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -90,6 +89,3 @@ SIMILARITIES: dict[str, Similarity] = {
 
 ANGULAR = frozenset({"cosine", "relu-cosine", "projection"})
 """Those that see only the direction of a prototype: its source is the part of nearest direction."""
-
-LARGEST = {"cosine": 1.0, "relu-cosine": 1.0, "negative-l2": 0.0, "log-l2": math.log(1 / LOG_EPSILON), "rbf": 1.0}
-"""The similarity of a part to itself; `projection` has no largest value."""

@@ -214,7 +214,9 @@ def test_what_is_not_finite_is_refused() -> None:
     bank, z = PrototypeBank(IDENTITY, DIM), INPUTS.clone()
     first = TRAIN[IDS].nonzero()[0]
     z[PTR[first], 1] = torch.nan
-    with pytest.raises(RunError, match="embeddings of training parts or prototypes are not finite: lower train.lr or check the features"):
+    with pytest.raises(
+        RunError, match="embeddings of training parts or prototypes are not finite: lower train.lr or check the features"
+    ):
         project(bank, nn.Identity(), lambda: batches(z), labels=LABELS, train=TRAIN)
     with pytest.raises(ValueError, match="k and chunk must be at least 1, got 1 and 0"):
         project(bank, nn.Identity(), lambda: batches(INPUTS), labels=LABELS, train=TRAIN, chunk=0)

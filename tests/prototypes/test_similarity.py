@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphkit.prototypes.similarity import ANGULAR, LARGEST, SIMILARITIES, log_of_distance, rbf, squared_distance
+from graphkit.prototypes.similarity import ANGULAR, SIMILARITIES, log_of_distance, rbf, squared_distance
 from tests.prototypes.compare import angle_cosine, assert_same, length, normal, squared, stacked
 
+LARGEST = {"cosine": 1.0, "relu-cosine": 1.0, "negative-l2": 0.0, "log-l2": math.log(1e4), "rbf": 1.0}
 Pair = Callable[[Tensor, Tensor], Tensor]
 ORACLES: dict[str, Pair] = {
     "cosine": angle_cosine,
