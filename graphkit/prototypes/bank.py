@@ -110,12 +110,11 @@ class PrototypeBank(nn.Module):
 
         A pass in training mode through which the encoder or the prototypes may learn clears `projected`.
         """
-        if self.training and torch.is_grad_enabled() and (parts.z.requires_grad or self.weight.requires_grad):
-            self.projected.fill_(False)
+        self._clear_if_learning(parts)
         return self._pooled(self.compare(parts.z), parts.mask)
 
     def sampled(self, parts: PartBatch, count: int, generator: torch.Generator) -> Float[Tensor, "S B M"]:
-        """Similarities to sampled prototypes, where these are Gaussians.
+        """Similarities to sampled prototypes, where these are Gaussians; clears `projected` as `forward` does.
 
         Args:
             parts: Samples.
@@ -127,6 +126,7 @@ class PrototypeBank(nn.Module):
         """
         if self.log_variance is None:
             raise ValueError("prototypes are points, so there is nothing to sample: build the bank with is_gaussian=True")
+        self._clear_if_learning(parts)
         drawn = gaussian.draw(self.weight, self.log_variance, count, generator).flatten(0, 1)
         pooled = self._pooled(SIMILARITIES[self.similarity](parts.z, drawn), parts.mask).similarity
         return pooled.view(-1, count, self.num_prototypes).transpose(0, 1)
@@ -163,6 +163,10 @@ class PrototypeBank(nn.Module):
             raise ValueError("the encoder must not contain the bank: give the module that turns samples into parts")
         # A leading dot keeps the name apart from all names of an encoder.
         return fingerprint({**encoder.state_dict(), ".prototypes": self.weight})
+
+    def _clear_if_learning(self, parts: PartBatch) -> None:
+        if self.training and torch.is_grad_enabled() and (parts.z.requires_grad or self.weight.requires_grad):
+            self.projected.fill_(False)
 
     def _pooled(self, similarity: Tensor, mask: Tensor) -> Pooled:
         if self.pool == "top-k":

@@ -75,7 +75,6 @@ def activation_diversity(
 
     Source: ScaleProtoSeg, within one scale.
     """
-    # One part leaves one distribution, of which nothing can be told.
     filled = similarity.masked_fill(~mask.unsqueeze(2), -math.inf)
     log_p = filled.log_softmax(dim=1).masked_fill(~mask.unsqueeze(2), 0.0)
     p = filled.softmax(dim=1)

@@ -67,6 +67,14 @@ def test_only_training_clears_the_flag() -> None:
     assert not bank.projected and not bank.is_projected(encoder)
 
 
+def test_training_on_samples_of_prototypes_clears_the_flag_too() -> None:
+    encoder, bank, x = made(similarity="negative-l2", is_gaussian=True)
+    projected(encoder, bank, x)
+    assert bank.is_projected(encoder)
+    bank.sampled(PartBatch.of_nodes(encoder.eval()(x)), 2, torch.Generator())
+    assert not bank.projected
+
+
 @pytest.mark.parametrize("what", ["prototypes", "weights of the encoder", "statistics of the encoder"])
 def test_any_later_change_is_noticed(what: str) -> None:
     encoder, bank, x = made()
