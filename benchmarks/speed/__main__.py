@@ -52,6 +52,7 @@ BENCHMARKS = {
     "equivariant-maps": Benchmark(
         "benchmarks.speed.subgraphs", "the 15 equivariant maps, and SPEN's layer", "equivariant_maps"
     ),
+    "projection": Benchmark("benchmarks.speed.prototype_projection", "projection of prototypes onto a million training parts"),
     "recommend-scale": Benchmark("benchmarks.speed.recommend_scale", "epochs of LightGCN on 1e5, 1e6, ... interactions"),
 }
 
