@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from graphkit.errors import RequestError
 
@@ -57,6 +58,20 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         raise RequestError(f"{what} needs {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free: {advice}")
 
 
+class _Unfilled(TorchFunctionMode):
+    """Within, new parameters are not initialized: to fill a tensor without memory, torch imports its compiler, for seconds."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"]  # as `torch.nn.init` hands its call over
+        if kwargs.get("out") is not None:  # `nn.init.eye_`
+            return kwargs["out"]
+        return func(*args, **kwargs)
+
+
 def require_memory_for(build: Callable[[], Any]) -> None:
     """Refuse a model whose parameters would not fit.
 
@@ -68,7 +83,7 @@ def require_memory_for(build: Callable[[], Any]) -> None:
     Raises:
         RequestError: If that is more than is available.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         model = build()
     if not isinstance(model, nn.Module):
         return
