@@ -79,10 +79,11 @@ def newer_note(folder: Path, config: dict[str, Any]) -> str | None:
     newer = {key: value for key, value in _deciding(config).items() if key not in ours}
     if not newer:
         return None
-    said = ", ".join(f"{'.'.join(key).removesuffix('.')}={json.dumps(value).strip(chr(34))}" for key, value in newer.items())
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in newer.items()}
+    said = ", ".join(f"{'.'.join(filter(None, key))}={text}" for key, text in texts.items())
     return (
-        f"{folder} was begun by a version of graphkit without settings that now decide: what is left to train has their defaults, "
-        f"{said}; where seeds must be alike, start the run again"
+        f"{folder} was begun by a version of graphkit without settings that now decide: what is left to train has their "
+        f"defaults, {said}; where seeds must be alike, start the run again"
     )
 
 
