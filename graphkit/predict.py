@@ -165,7 +165,7 @@ def _read_users(path: Path, served: Served) -> list[int]:
     """The users of a text file, a name a line."""
     try:
         if path.exists() and not path.is_file():  # a pipe, or a device without end
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is no ordinary file")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"

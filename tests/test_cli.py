@@ -46,6 +46,16 @@ def test_a_closed_stdout_is_no_error(tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", NOTES)
 
 
+def test_a_reader_that_has_gone_is_no_error(tmp_path: Path):
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-c", ANSWERING]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path, env=environment)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, NOTES)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_stdout_is_an_error_that_says_where_the_answer_is(tmp_path: Path):
     done = shell('python -c "$ANSWERING" >/dev/full', tmp_path)

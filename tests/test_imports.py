@@ -31,7 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recommend_run_and_its_predictions(folder: Path):
     run = """if True:
         from graphkit.run import main
-        assert main(["task=recommend", "dataset=planted-interactions", "model=mostpop", "device=cpu", "out=runs"]) == 0
+        settings = ["dataset=planted-interactions", "model=lightgcn", "train.epochs=1", "device=cpu", "progress=false"]
+        assert main(["task=recommend", *settings, "out=runs"]) == 0
     """
     predict = """if True:
         from pathlib import Path
@@ -41,6 +42,21 @@ def test_a_recommend_run_and_its_predictions(folder: Path):
     """
     assert "torch_geometric" not in imported(folder, run)
     assert imported(folder, predict) == set()
+
+
+def test_counting_the_parameters_of_any_model(folder: Path):
+    code = """if True:
+        import functools, inspect
+        from graphkit.conf.catalog import MODELS
+        from graphkit.tasks.build import arguments, resolve
+        from graphkit.tasks.memory import require_memory_for
+        sizes = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40}
+        for model in [row for models in MODELS.values() for row in models.values()]:
+            made = resolve(model.target)
+            given = {name: sizes[name] for name in inspect.signature(made).parameters.keys() & sizes.keys()}
+            require_memory_for(functools.partial(made, **given, **arguments(model.settings())))
+    """
+    assert imported(folder, code) <= {"scipy.sparse"}  # the input of implicit's solver
 
 
 @pytest.mark.parametrize("task", ["link", "node"])

@@ -23,6 +23,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         (checkout / name).write_bytes((ROOT / name).read_bytes())
     (checkout / "graphkit" / "__init__.py").write_text('__version__ = "0.1.0"\n')
+    (checkout / "graphkit" / "run.py").write_text("import graphkit\nprint(graphkit.__file__, graphkit.__version__)\n")
     build = "import sys, setuptools.build_meta as b; print(b.build_editable(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", build, str(folder)], cwd=checkout, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
@@ -34,7 +35,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_package_is_found_from_any_folder(installed: tuple[Path, Path], place: str, tmp_path: Path):
     checkout, site = installed
     folder = {"the checkout": checkout, "elsewhere": tmp_path}.get(place, checkout.parent)
-    code = f"import site; site.addsitedir({str(site)!r}); import graphkit; print(graphkit.__file__, graphkit.__version__)"
+    # what `python -m graphkit.run` does, once the site folder is known
+    code = f"import runpy, site; site.addsitedir({str(site)!r}); runpy.run_module('graphkit.run', run_name='__main__')"
     script = checkout.parent / "script.py"
     script.write_text(code)
     command = [str(script)] if place == "a script in the parent" else ["-c", code]

@@ -259,7 +259,7 @@ def test_lists_of_some_users(named: Path, tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "some.txt").write_text("\n")
     assert "it is empty" in refusal(capsys, *asked)
     os.mkfifo(tmp_path / "pipe")
-    assert "cannot read it (it is no regular file)" in refusal(capsys, asked[0], f"users={tmp_path / 'pipe'}", asked[2])
+    assert "cannot read it (it is no ordinary file)" in refusal(capsys, asked[0], f"users={tmp_path / 'pipe'}", asked[2])
     assert "cannot read it (No such file" in refusal(capsys, asked[0], "users=none.txt", asked[2])
     assert "there is no folder" in refusal(capsys, *asked[:2], f"out={tmp_path / 'no' / 'top.csv'}")
 

@@ -10,10 +10,25 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from graphkit.tasks.memory import require_memory_for
 
 M = TypeVar("M", bound=nn.Module)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Within, new parameters are not initialized: to fill a tensor without memory, torch imports its compiler, for seconds."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"]  # as `torch.nn.init` hands its call over
+        if kwargs.get("out") is not None:  # `nn.init.eye_`
+            return kwargs["out"]
+        return func(*args, **kwargs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +68,7 @@ class MakeModel(Generic[M]):
         Raises:
             ValueError: If its settings do not go together.
         """
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             return self._build(dims)()
 
     def _build(self, dims: Mapping[str, int]) -> Callable[[], M]:

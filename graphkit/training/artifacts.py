@@ -13,7 +13,7 @@ import yaml
 from graphkit.errors import CheckpointError, RequestError, RunError
 from graphkit.training.checks import check_result
 from graphkit.training.digests import DIGESTS, MARK, Digests, file_sha256, sha256
-from graphkit.training.files import read_whole, write_atomic
+from graphkit.training.files import no_ordinary_file, read_whole, write_atomic
 from graphkit.training.result import RunResult
 
 SEED_FILES = ("best.safetensors", "predictions.npz")
@@ -147,7 +147,7 @@ def _require_files(folder: Path) -> None:
             raise CheckpointError(f"{place} is no folder: remove it and resume to train that seed from the start")
     for path in (folder / name for name in (*_FILES, *(f"{place.name}/{name}" for place in seeds for name in OF_SEED))):
         if path.exists() and not path.is_file():
-            raise CheckpointError(f"{path} is no ordinary file: remove it, and put the run's own file in its place")
+            raise no_ordinary_file(path)
 
 
 def is_own_file(folder: Path, path: Path) -> bool:

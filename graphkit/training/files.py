@@ -36,7 +36,7 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
         try:
             kind = os.fstat(descriptor)
             if not stat.S_ISREG(kind.st_mode):
-                raise CheckpointError(f"{path} is no ordinary file: remove it, and put the run's own file in its place")
+                raise no_ordinary_file(path)
             if limit is not None and kind.st_size > limit:
                 raise CheckpointError(
                     f"{path} has {kind.st_size:,} bytes, a run writes at most {limit:,}: put its own file back"
@@ -51,8 +51,13 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
         raise CheckpointError(f"cannot read {path} ({error.strerror}): put the run's own file in its place") from error
 
 
+def no_ordinary_file(path: Path) -> CheckpointError:
+    """The error for a pipe, a device or a folder where a run has a file."""
+    return CheckpointError(f"{path} is no ordinary file: remove it, and put the run's own file in its place")
+
+
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: a temporary name beside it, flush, fsync, rename.
+    """Replace a file as a whole, see `replaced`.
 
     Args:
         path: The file; its folder exists.
@@ -61,24 +66,16 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: With `filename` set; the earlier file is untouched and the temporary one removed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with replaced(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):  # usually already renamed; a leftover is removed by `remove_leftovers`
-            temporary.unlink()
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Replace a file that is too large to hold in memory: gives a temporary name beside it, which takes its place at the end.
+    """Replace a file as a whole: gives a temporary name beside it, which takes its place at the end, after fsync.
 
     If the block raises, the earlier file is untouched and the temporary one removed.
     """
@@ -90,7 +87,8 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # usually already renamed; a leftover is removed by `remove_leftovers`
+            temporary.unlink()
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -35,7 +35,8 @@ class History:
         header = ",".join((*_FIXED, *columns)) + "\n"
         lines = read_whole(path).decode(errors="replace").splitlines(keepends=True) if path.exists() else [header]
         if lines[:1] != [header]:
-            raise CheckpointError(f"{path} is truncated or was changed: start the run again")
+            reason = "has other columns than this version of graphkit writes, or was changed"
+            raise CheckpointError(f"{path} {reason}: start the run again")
         self._lines = [line for line in lines[1:] if line.endswith("\n") and line.count(",") == header.count(",")]
         write_atomic(path, "".join((header, *self._lines)).encode())
         self._header = header

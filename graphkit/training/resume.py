@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,25 @@ def _require_same(folder: Path, stored: dict[str, Any], config: dict[str, Any]) 
     epochs, before = config["train"]["epochs"], stored["train"]["epochs"]
     if epochs < before:
         raise CheckpointError(f"train.epochs={epochs}: {folder} has {before}, and resume= can only add to them: give more")
+
+
+def newer_note(folder: Path, config: dict[str, Any]) -> str | None:
+    """A sentence on settings that came after a run was begun, whose defaults may not be what it did; None if it has all.
+
+    Args:
+        folder: The run folder, which has something left to do.
+        config: What it is resumed with.
+    """
+    ours = _deciding(read_config(folder))
+    newer = {key: value for key, value in _deciding(config).items() if key not in ours}
+    if not newer:
+        return None
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in newer.items()}
+    said = ", ".join(f"{'.'.join(filter(None, key))}={text}" for key, text in texts.items())
+    return (
+        f"{folder} was begun by a version of graphkit without settings that now decide: what is left to train has their "
+        f"defaults, {said}; where seeds must be alike, start the run again"
+    )
 
 
 def _deciding(config: dict[str, Any]) -> dict[tuple[str, str], Any]:

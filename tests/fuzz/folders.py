@@ -22,6 +22,7 @@ import yaml
 from graphkit import predict as predict_door
 from graphkit import run as run_door
 from graphkit.errors import Interrupted
+from graphkit.training.artifacts import SEED_FILES
 from tests.fuzz.harness import NASTY, Hang, Wrong, place_of, require, through_door, untimed
 
 SETTINGS = {
@@ -30,6 +31,7 @@ SETTINGS = {
     "recommend": ["dataset=custom", "model=lightgcn", "model.hidden_channels=4", "train.epochs=3", "train.batch_size=16"],
 }
 QUESTIONS = (["user=u3", "top=3"], ["items=i1,i4", "top=3"], ["user=u0,u1", "seen=show", "top=2"])
+READ_BACK = ("result.json", *(f"seed-0/{name}" for name in SEED_FILES))
 UNTOLD = ("seconds", "epoch_seconds", "steps_per_second", "peak_memory_mb", "environment")
 """What two runs of the same settings may differ in."""
 
@@ -109,7 +111,8 @@ def case(rng: random.Random) -> str:
 
 
 def _judge_resume(sample: Sample, folder: Path, what: str) -> str:
-    kept = (folder / "result.json").is_file()  # else it is written again, by the software and machine of now
+    # what is missing is made again, and result.json with it, by the software and machine of now
+    kept = all((folder / name).is_file() for name in READ_BACK)
     status, told, said = through_door(run_door.main, [f"resume={folder}", "format=json", "progress=false"])
     if status:
         return _refusal(status, said, folder, what)

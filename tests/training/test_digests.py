@@ -204,6 +204,21 @@ def test_an_old_run_gets_digests_when_it_goes_on(folder, finished):
     assert resumed(folder, never)
 
 
+def test_settings_that_are_newer_than_a_run_are_told(folder):
+    notes = []
+    make_old(folder)
+    path = folder / "config.yaml"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith(("  lr:", "precision:"))))
+    (folder / "result.json").unlink()
+    for seed in (0, 1):
+        shutil.rmtree(folder / f"seed-{seed}")
+    train_run(config(folder.parent, seeds=2), Regression, folder=folder, tell=notes.append)
+    (note,) = notes
+    assert note.startswith(f"{folder} was begun by a version of graphkit without settings that now decide")
+    assert "train.lr=" in note and "precision=32-true;" in note and "train.epochs" not in note
+
+
 # ----------------------------------------------------------------------------------------- right checksums, wrong content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def test_only_the_parameters_of_the_stage_move(tmp_path: Path) -> None:
     assert not torch.equal(epochs[2][body], epochs[3][body])  # joint
     assert not torch.equal(epochs[4][body], epochs[5][body])  # jump
     assert torch.equal(epochs[5][body], epochs[7][body]) and not torch.equal(epochs[6][last], epochs[7][last])  # head
+
+
+def test_only_the_parameters_of_the_stage_get_gradients(tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    class Watched(Staged):
+        def batches(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
+            seen.append({name for name, parameter in self.model.named_parameters() if parameter.requires_grad})
+            return super().batches(generator)
+
+        def build_model(self) -> torch.nn.Module:
+            self.model = super().build_model()
+            return self.model
+
+    train_run(settings(tmp_path), Watched)
+    last = {"4.weight", "4.bias"}
+    whole = last | {"0.weight", "0.bias", "3.weight", "3.bias"}
+    assert seen == [last] * 2 + [whole] * 3 + [last] * 2
 
 
 def test_patience_ends_a_stage_and_not_the_run(tmp_path: Path) -> None:
