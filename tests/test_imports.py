@@ -46,15 +46,13 @@ def test_a_recommend_run_and_its_predictions(folder: Path):
 
 def test_counting_the_parameters_of_any_model(folder: Path):
     code = """if True:
-        import functools, inspect
         from graphkit.conf.catalog import MODELS
-        from graphkit.tasks.build import arguments, resolve
+        from graphkit.tasks.build import model_maker
         from graphkit.tasks.memory import require_memory_for
         sizes = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40}
-        for model in [row for models in MODELS.values() for row in models.values()]:
-            made = resolve(model.target)
-            given = {name: sizes[name] for name in inspect.signature(made).parameters.keys() & sizes.keys()}
-            require_memory_for(functools.partial(made, **given, **arguments(model.settings())))
+        for task, models in MODELS.items():
+            for model in models.values():
+                require_memory_for(model_maker(task, model.settings()).outline(**sizes))
     """
     assert imported(folder, code) <= {"scipy.sparse"}  # the input of implicit's solver
 
