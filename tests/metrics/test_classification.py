@@ -28,7 +28,9 @@ def test_average_precision_is_equal_to_a_plain_loop(graphs: int, seed: int) -> N
     logits = torch.randint(-2, 3, (graphs, 2), generator=source).float()
     labels = torch.randint(0, 2, (graphs,), generator=source)
     labels[:2] = torch.tensor([0, 1])
-    assert average_precision(logits, labels) == pytest.approx(_plain_ap((logits[:, 1] - logits[:, 0]).tolist(), labels.tolist()))
+    assert average_precision(logits, labels) == pytest.approx(
+        _plain_ap((logits[:, 1] - logits[:, 0]).tolist(), labels.tolist())
+    )
 
 
 def _plain_ap(scores: list[float], labels: list[float]) -> float:

@@ -123,7 +123,7 @@ def _table(path: Path, dtype: type) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it comes to something that is no number
             # np.loadtxt checks each row, and takes ten times as long
-            table = np.fromstring(text.replace(b",", b" ").decode("ascii"), dtype=dtype, sep=" ").reshape(-1, width)
+            table: np.ndarray = np.fromstring(text.replace(b",", b" ").decode("ascii"), dtype=dtype, sep=" ").reshape(-1, width)
         if len(table) != 1 + text.count(b"\n"):
             raise ValueError("numbers separated by commas were expected")
     except (OSError, ValueError, DeprecationWarning) as error:

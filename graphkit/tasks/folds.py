@@ -1,0 +1,97 @@
+"""The two published conventions of ten-fold results on graphs, from the histories of all folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from statistics import fmean
+
+from graphkit.conf.schema import GraphTask
+from graphkit.metrics.registry import parse
+from graphkit.training.history import Row
+from graphkit.training.result import Metrics, OverSeeds, Pooled
+
+LAST_EPOCHS = 10
+_FIXED = ("seed", "epoch", "loss", "seconds", "eval_seconds")
+
+
+def over_seeds(settings: GraphTask) -> OverSeeds | None:
+    """How the folds of a run make its result; None where each fold has its own selected epoch.
+
+    Args:
+        settings: The task's settings.
+    """
+    if settings.protocol == "gin":
+        return best_common_epoch
+    return partial(last_epochs, count=LAST_EPOCHS) if settings.protocol == "last10" else None
+
+
+def best_common_epoch(metric: str, rows: Mapping[int, Sequence[Row]]) -> Pooled:
+    r"""One epoch for all folds: that with the best mean over folds, of equal ones the first.
+
+    .. math:: e^* = \arg\max_e \frac{1}{K} \sum_k v_k(e)
+
+    Args:
+        metric: The metric that selects.
+        rows: The epochs of each seed, as metrics.csv has them.
+
+    Source:
+        "How Powerful are Graph Neural Networks?", ICLR 2019: the cross-validation accuracy averaged over the ten folds, at the
+        epoch where it is best; the validation fold is the test fold.
+    """
+    evaluated = {seed: {_epoch(row): row for row in _evaluated(own, metric)} for seed, own in rows.items()}
+    common = sorted(set.intersection(*map(set, evaluated.values())))
+    sign = -1.0 if parse(metric, "graph").kind.lower_is_better else 1.0
+    column = f"valid/{metric}"
+    means = [sign * fmean(_value(own[epoch], column) for own in evaluated.values()) for epoch in common]
+    best = common[means.index(max(means))]
+    return Pooled(
+        metrics=[_metrics([own[best]]) for own in evaluated.values()],
+        epochs=(best,) * len(rows),
+        note=f"SELECTED ON TEST: the figures are those of epoch {best}, where mean test {metric} over the folds is best "
+        "(task.protocol=gin), and no estimate for new graphs. Weights and predictions are those of each fold's own best epoch.",
+    )
+
+
+def last_epochs(metric: str, rows: Mapping[int, Sequence[Row]], count: int) -> Pooled:
+    """The mean over the last evaluated epochs of each fold; nothing is selected.
+
+    Args:
+        metric: The metric of the run.
+        rows: The epochs of each seed, as metrics.csv has them.
+        count: How many epochs.
+
+    Source:
+        The code of "Subgraph Permutation Equivariant Networks", TMLR 2023: the mean test accuracy of the last ten epochs.
+    """
+    last = {seed: _evaluated(own, metric)[-count:] for seed, own in rows.items()}
+    fewest = min(map(len, last.values()))
+    return Pooled(
+        metrics=[_metrics(own) for own in last.values()],
+        epochs=tuple(_epoch(own[-1]) for own in last.values()),
+        note=f"The figures are means over the last {fewest} evaluated epochs of each fold, without a validation set "
+        "(task.protocol=last10). Weights and predictions are those of the last epoch.",
+    )
+
+
+def _evaluated(rows: Sequence[Row], metric: str) -> list[Row]:
+    return [row for row in rows if row[f"valid/{metric}"] is not None]
+
+
+def _epoch(row: Row) -> int:
+    return int(_value(row, "epoch"))
+
+
+def _value(row: Row, column: str) -> float:
+    value = row[column]
+    assert value is not None  # an evaluated epoch has all metrics
+    return value
+
+
+def _metrics(rows: Sequence[Row]) -> Metrics:
+    """The mean of each metric over epochs."""
+    metrics: Metrics = {}
+    for column in rows[0].keys() - set(_FIXED):
+        split, _, name = column.partition("/")
+        metrics.setdefault(split, {})[name] = fmean(_value(row, column) for row in rows)
+    return {split: {name: metrics[split][name] for name in sorted(metrics[split])} for split in ("valid", "test")}
