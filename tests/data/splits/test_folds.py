@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,20 @@ def test_folds_of_numbers_and_of_rare_classes() -> None:
         assert sorted(torch.cat(folds).tolist()) == list(range(23)) and {len(fold) for fold in folds} == {4, 5}
     with pytest.raises(DataError, match="4 graphs are too few for 10 folds: give more graphs"):
         stratified_folds(torch.tensor([0, 1, 0, 1]))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_folds_are_those_of_scikit_learn() -> None:
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    source = np.random.default_rng(0)
+    for count, classes in ((60, 2), (103, 3), (188, 2), (41, 4)):
+        y = source.integers(classes, size=count)
+        wanted = [test.tolist() for _, test in StratifiedKFold(10, shuffle=True, random_state=0).split(y, y)]
+        assert [fold.tolist() for fold in stratified_folds(torch.from_numpy(y))] == wanted
+        wanted = [sorted(test.tolist()) for _, test in KFold(10, shuffle=True, random_state=3).split(y)]
+        assert [fold.tolist() for fold in stratified_folds(torch.from_numpy(y).float().view(-1, 1), seed=3)] == wanted
 
 
 @pytest.mark.parametrize("number", range(4))
