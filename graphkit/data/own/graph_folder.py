@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
@@ -94,10 +95,12 @@ def _read_graphml(file: InputFile) -> _Graph:
 
     try:
         with file.open("rb") as content:
-            graph = networkx.read_graphml(content, force_multigraph=True)
+            data = content.read()
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}): name a file that can") from error
-    except (ElementTree.ParseError, networkx.NetworkXError, ValueError, KeyError) as error:
+    try:
+        graph = networkx.read_graphml(io.BytesIO(data), force_multigraph=True)
+    except (ElementTree.ParseError, networkx.NetworkXError, OSError, ValueError, KeyError) as error:
         raise DataError(f"{file} is no GraphML ({shown(str(error))}): save the graph again") from error
     order = number(map(str, graph.nodes))
     if not order:

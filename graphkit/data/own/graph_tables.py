@@ -15,6 +15,7 @@ from graphkit.data.readers.rows import Row, check_width, malformed, name, node_i
 from graphkit.errors import DataError, shown
 
 _GRAPH_WORDS = re.compile("(graph|molecule|mol|name|id)(s|[ _-]?(id|name|index))?", re.IGNORECASE)
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -130,7 +131,7 @@ def _graph_id(path: InputFile, row: Row) -> str:
 
 
 def _number(path: InputFile, line: int, column: int, text: str) -> float:
-    if not is_number(text) or abs(float(text)) > np.finfo(np.float32).max:
+    if not is_number(text) or abs(float(text)) > _LARGEST:
         found = f"'{shown(text)}'" if text else "an empty field"
         raise malformed(path, line, column, f"expected a finite number within float32's range, found {found}")
     return float(text)

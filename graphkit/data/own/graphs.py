@@ -84,7 +84,7 @@ def read_own_graphs(
     except DataError as error:
         raise DataError(f"{found.edges_from}: {error}") from error
     x = None if found.x is None else torch.from_numpy(found.x)
-    notes = (*_dropped(given, edge_index, int(ptr[-1]), directed), *told)
+    notes = (*_dropped(given, int(ptr[-1]), directed), *told)
     return OwnGraphs(Graphs(ptr, edge_index, y, x, edge_attr), tuple(found.names), classes, tuple(found.target_names), notes)
 
 
@@ -142,14 +142,12 @@ def _wrong(found: Collected, line: int, column: int, message: str) -> DataError:
     return malformed(Path(found.targets_from), line, found.first_target_column + column, message)
 
 
-def _dropped(given: Tensor, kept: Tensor, num_nodes: int, directed: bool) -> tuple[str, ...]:
-    """What became of the given edges [2, E], of which `kept` [2, E'] are in the graphs."""
-    loops = int((given[0] == given[1]).sum())
-    keys = given if directed else torch.stack([given.min(dim=0).values, given.max(dim=0).values])
-    loose = keys[:, keys[0] != keys[1]]
-    # An undirected edge may stand in both directions, which is no repetition that needs telling.
-    twice = torch.unique(given[:, given[0] != given[1]][0] * num_nodes + given[:, given[0] != given[1]][1]).numel()
-    repeated = loose.size(1) - twice
+def _dropped(given: Tensor, num_nodes: int, directed: bool) -> tuple[str, ...]:
+    """What became of the given edges [2, E]."""
+    loose = given[:, given[0] != given[1]]
+    loops = given.size(1) - loose.size(1)
+    # That an undirected edge stands in both directions is no repetition that needs telling.
+    repeated = loose.size(1) - torch.unique(loose[0] * num_nodes + loose[1]).numel()
     dropped = [
         f"{count:,} {what}" for count, what in ((0 if directed else loops, "self-loops"), (repeated, "repeated edges")) if count
     ]
