@@ -11,14 +11,38 @@ from graphkit.conf.entries import ModelEntry, TaskEntry
 from graphkit.conf.models import link, node, recommend
 
 TASKS: dict[str, TaskEntry] = {
-    "link": TaskEntry(schema.LinkTask, "graphkit.tasks.link:LinkPrediction", "ncn", "digits", "link prediction"),
-    "node": TaskEntry(schema.NodeTask, "graphkit.tasks.node:NodeClassification", "gcn", "digits", "node classification"),
+    "link": TaskEntry(
+        schema.LinkTask,
+        "graphkit.tasks.link:LinkPrediction",
+        "graphkit.data.tasks.link:build",
+        "ncn",
+        "digits",
+        "link prediction",
+        needs=("data.edges",),
+        reads=("data.features", "data.labels"),
+        refuses={"data.directed": "predicts edges without direction"},
+    ),
+    "node": TaskEntry(
+        schema.NodeTask,
+        "graphkit.tasks.node:NodeClassification",
+        "graphkit.data.tasks.node:build",
+        "gcn",
+        "digits",
+        "node classification",
+        needs=("data.edges", "data.labels"),
+        reads=("data.features", "data.directed"),
+    ),
     "recommend": TaskEntry(
         schema.RecommendTask,
         "graphkit.tasks.recommend:Recommendation",
+        "graphkit.data.tasks.recommend:build",
         "lightgcn",
         "planted-interactions",
         "recommendation of items to users",
+        needs=("data.interactions",),
+        reads=("data.user_column", "data.item_column", "data.rating_column", "data.min_rating", "data.time_column"),
+        refuses={"data.scale": "has no features to scale"},
+        serve="graphkit.serving.served:serve",
     ),
 }
 

@@ -63,14 +63,6 @@ KINDS = (
     Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, scale=1.0, lower_is_better=True),
 )
 
-FALLBACKS = {
-    "link": ("mrr",),
-    "recommend": ("recall@10", "recall@5", "ndcg@20"),
-    "node": ("accuracy",),
-    "graph": ("accuracy", "mae"),
-}
-"""By task: what may select the epoch where the data set's own metric cannot decide, the first that can."""
-
 
 @dataclass(frozen=True)
 class Metric:

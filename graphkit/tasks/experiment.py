@@ -15,12 +15,9 @@ from graphkit.data.record import RECORD, DataRecord, names_files
 from graphkit.errors import CheckpointError, RequestError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
     from graphkit.training.protocol import Task
-    from graphkit.training.table import Columns
 
 
 def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
@@ -112,21 +109,9 @@ class Experiment:
         dataset = load(
             self.settings.dataset,
             task=self.settings.task.name,
-            root=data.root,
             seed=seed,
-            edges=data.edges,
-            features=data.features,
-            labels=data.labels,
-            directed=data.directed,
-            scale=data.scale,
-            split=data.split,
-            interactions=data.interactions,
-            user_column=data.user_column,
-            item_column=data.item_column,
-            rating_column=data.rating_column,
-            min_rating=data.min_rating,
-            time_column=data.time_column,
             own_files=self._own_files,
+            **vars(data),
         )
         if self._known is not None:
             self._known.require_same(self._record(dataset))
@@ -151,12 +136,6 @@ class Experiment:
 
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
         return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
-
-    def table(self, seed: int, predictions: dict[str, np.ndarray]) -> Columns:
-        """The columns of a seed's predictions.csv."""
-        from graphkit.tasks.tables import prediction_table
-
-        return prediction_table(self.dataset(seed), predictions)
 
     def __call__(self, seed: int) -> Task:
         """The task of a seed, on the run's device."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from graphkit.errors import CheckpointError, Interrupted, RunError
@@ -44,7 +43,7 @@ from graphkit.training.runtime import (
     seed_everything,
     torch_errors,
 )
-from graphkit.training.table import Columns, write_table
+from graphkit.training.table import write_table
 from graphkit.training.tensorboard import EventWriter, require_tensorboard
 
 MIN_CHECKPOINT_SECONDS = 5.0
@@ -54,8 +53,6 @@ _BEFORE_LAST = "before-last.ckpt"
 """The state before a last epoch that `train.eval_every` would not have evaluated: from there a longer run goes on."""
 
 State = dict[str, Any]
-Table = Callable[[int, dict[str, np.ndarray]], Columns]
-"""From a seed and its predictions to the columns of predictions.csv."""
 
 
 def train_run(
@@ -67,7 +64,6 @@ def train_run(
     folder: Path | None = None,
     notes: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
-    table: Table | None = None,
     tell: Callable[[str], None] = lambda note: None,
 ) -> RunResult:
     """Train and evaluate every seed of a run, and leave its folder.
@@ -82,7 +78,6 @@ def train_run(
             `config` gives it more epochs; what a finished seed lacks is made again from its checkpoint.
         notes: Further plain sentences for the report.
         files: Files by name that a new folder keeps: what the run was given.
-        table: Makes predictions.csv; None: there is none.
         tell: Hears what shows while the run goes on.
 
     Returns:
@@ -108,7 +103,7 @@ def train_run(
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), table, tell)
+                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), tell)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -126,11 +121,9 @@ class _Run:
         paper: dict[str, Any] | None,
         protocol: str,
         notes: tuple[str, ...],
-        table: Table | None,
         tell: Callable[[str], None],
     ) -> None:
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
-        self._table = table
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._digests = open_digests(folder)
         check_given(self._digests)
@@ -343,8 +336,8 @@ class _Run:
         with trainer.evaluating():
             predictions = task.predictions(trainer.model)
         write_arrays(path.with_name("predictions.npz"), predictions)
-        if self._table is not None:
-            write_table(path.with_name("predictions.csv"), self._table(seed, predictions))
+        if columns := task.table(predictions):
+            write_table(path.with_name("predictions.csv"), columns)
         if not self._out_of_turn(trainer.progress.epoch):
             path.with_name(_BEFORE_LAST).unlink(missing_ok=True)  # of a shorter run
         outcome = {

@@ -36,9 +36,11 @@ ENTRIES = (
                 "items do not count.",
                 "recall@20",
                 RANKING,
+                reader="graphkit.data.own.files:read_interactions",
             ),
         },
         "own files",
+        reader="graphkit.data.own.files:read_graph",
         takes_split=True,
     ),
 )

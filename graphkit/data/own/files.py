@@ -8,13 +8,48 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from graphkit.data.interactions import Interactions
 from graphkit.data.own.graph import OwnGraph, read_own
-from graphkit.data.own.interactions import Columns, Table, read_table
+from graphkit.data.own.interactions import Columns, Table, read_table, split_table
 from graphkit.data.readers.inputs import InputFile, Source
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.errors import CheckpointError, DataError
 
+if TYPE_CHECKING:
+    from graphkit.conf.schema import Data
+
 PathLike = str | os.PathLike[str]
+
+
+def read_graph(request: DataRequest) -> GraphSource:
+    """The user's own graph.
+
+    Args:
+        request: What was asked for, `data.edges` among it.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    own = request.own_files.graph(request.options)
+    return GraphSource(own.data, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes)
+
+
+def read_interactions(request: DataRequest) -> Interactions:
+    """The user's own interactions, split by the seed.
+
+    Args:
+        request: What was asked for, `data.interactions` among it.
+
+    Raises:
+        DataError: If the file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    table, columns = request.own_files.interactions(request.options)
+    read, remarks, notes = split_table(table, columns, request.shares, request.generator)
+    return dataclasses.replace(read, remarks=remarks, notes=notes)
 
 
 class OwnFiles:
@@ -33,35 +68,49 @@ class OwnFiles:
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
         self._tables: dict[tuple[object, ...], Table] = {}
 
-    def graph(self, edges: PathLike, features: PathLike | None, labels: PathLike | None, directed: bool) -> OwnGraph:
-        """What `graphkit.data.own.graph.read_own` gives; the caller may put other edges into its `data`.
+    def graph(self, options: Data) -> OwnGraph:
+        """What `graphkit.data.own.graph.read_own` gives; the caller may put other tensors into its `data`.
+
+        Args:
+            options: Where `edges` and, if given, `features` and `labels` lie, and whether edges are `directed`.
 
         Raises:
             DataError: If a file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        asked = (edges, features, labels, directed)
+        given = {"edges": options.edges, "features": options.features, "labels": options.labels}
+        asked = (*given.values(), options.directed)
         if asked not in self._graphs:
-            given = {"edges": edges, "features": features, "labels": labels}
             files = {key: self._open(key, path) for key, path in given.items() if path}
-            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), directed)
+            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), options.directed)
             self._note(files)
         own = self._graphs[asked]
         return dataclasses.replace(own, data=copy.copy(own.data))
 
-    def interactions(self, path: PathLike, columns: Columns) -> Table:
-        """What `graphkit.data.own.interactions.read_table` gives.
+    def interactions(self, options: Data) -> tuple[Table, Columns]:
+        """What `graphkit.data.own.interactions.read_table` gives, and the columns that it was read by.
+
+        Args:
+            options: Where `interactions` lie, and what their columns are called.
 
         Raises:
             DataError: If the file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        asked = (path, columns)
+        usual = Columns()
+        columns = Columns(
+            options.user_column or usual.user,
+            options.item_column or usual.item,
+            options.rating_column or usual.rating,
+            options.min_rating,
+            options.time_column,
+        )
+        asked = (options.interactions, columns)
         if asked not in self._tables:
-            file = self._open("interactions", path)
+            file = self._open("interactions", str(options.interactions))
             self._tables[asked] = read_table(file, columns)
             self._note({"interactions": file})
-        return self._tables[asked]
+        return self._tables[asked], columns
 
     def _open(self, key: str, path: PathLike) -> InputFile:
         """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""

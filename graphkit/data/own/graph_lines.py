@@ -38,17 +38,17 @@ def read_lines(path: InputFile) -> Collected:
         if names.setdefault(graph, line) != line:
             raise _wrong(path, line, f"graph '{shown(graph)}' stands in line {names[graph]} already; keep one of them")
     order = list(number(names))
-    rows = [rows[place] for place in np.argsort(in_order(list(names), dict(zip(order, range(len(order)), strict=True))))]
+    rows = [rows[place] for place in np.argsort(in_order(list(names), {graph: place for place, graph in enumerate(order)}))]
     edges = [_edges(path, line, row) for line, row in rows]
     x = _matrices(path, rows, "features", [None] * len(rows))
     edge_attr = _matrices(path, rows, "edge_features", [len(part) for part in edges])
     sizes = [_size(path, line, row, part) for (line, row), part in zip(rows, edges, strict=True)]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     targets = [_targets(path, line, row) for line, row in rows]
-    for (line, _), row in zip(rows, targets, strict=True):
-        if len(row) != len(targets[0]):
+    for (line, _), given in zip(rows, targets, strict=True):
+        if len(given) != len(targets[0]):
             raise _wrong(
-                path, line, f"{len(row)} targets, and {len(targets[0])} in line {rows[0][0]}: give as many in each line"
+                path, line, f"{len(given)} targets, and {len(targets[0])} in line {rows[0][0]}: give as many in each line"
             )
     return Collected(
         names=order,

@@ -13,10 +13,39 @@ from graphkit.data.dataset import Graph, required
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.pickles import read_pickle
 from graphkit.data.readers.rows import damaged
-from graphkit.data.splits.edges import both_directions, undirected_pairs
+from graphkit.data.sources import DataRequest, GraphSource
+from graphkit.data.splits.edges import both_directions, split_edges_as_ncn, undirected_pairs
 from graphkit.errors import DataError
 
 _VALID = 500
+
+
+def read(request: DataRequest) -> GraphSource:
+    """A citation graph with its public split of the nodes; edges are held out as NCN does.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    graph, split = read_planetoid(request.first_file().parent, request.entry.name)
+    return GraphSource(graph, nodes=split, split_edges=split_edges_as_ncn)
+
+
+def read_geom_split(request: DataRequest) -> GraphSource:
+    """The same graph with the split of a seed: the ten splits come first among the data set's files.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    files = [request.root / file.path for file in request.entry.files]
+    folder = next(path.parent for path in files if path.name.startswith("ind."))
+    graph, split = read_geom_gcn(folder, request.entry.name.removesuffix("-geom"), files[request.published_split])
+    return GraphSource(graph, nodes=split)
 
 
 def read_planetoid(folder: Path, name: str) -> tuple[Graph, dict[str, Tensor]]:

@@ -75,15 +75,9 @@ def test_the_same_graphs_in_each_form(form: str, tmp_path: Path) -> None:
 
 
 def test_nodes_are_those_that_edges_name_where_there_are_no_features(tmp_path: Path) -> None:
-    own = tables(tmp_path, edges="1,10,9\n1,9,8\n0,a,b\n0,b,b\n0,b,a\n0,a,b\n", graphs="0,x\n1,y\n", nodes=None)
-    assert own.graphs.ptr.tolist() == [0, 2, 5] and own.graphs.edge_index.T.tolist() == [
-        [0, 1],
-        [1, 0],
-        [2, 3],
-        [3, 2],
-        [3, 4],
-        [4, 3],
-    ]
+    own = tables(tmp_path, edges="1,10,9\n1,9,8\n0,4,3\n0,3,3\n0,3,4\n0,4,3\n", graphs="0,x\n1,y\n", nodes=None)
+    assert own.graphs.ptr.tolist() == [0, 2, 5]
+    assert own.graphs.edge_index.T.tolist() == [[0, 1], [1, 0], [2, 3], [3, 2], [3, 4], [4, 3]]
     assert own.graphs.x is None and own.graphs.edge_attr is None
     assert own.notes == ("Dropped from the edges: 1 self-loops, 1 repeated edges.",)
 
