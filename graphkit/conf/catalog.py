@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import link, node, recommend
+from graphkit.conf.models import graph, link, node, recommend
 
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
@@ -31,6 +31,18 @@ TASKS: dict[str, TaskEntry] = {
         "node classification",
         needs=("data.edges", "data.labels"),
         reads=("data.features", "data.directed"),
+    ),
+    "graph": TaskEntry(
+        schema.GraphTask,
+        "graphkit.tasks.graph:GraphPrediction",
+        "graphkit.data.tasks.graph:build",
+        "gin",
+        "planted-graphs",
+        "classification and regression of graphs",
+        needs=("data.graphs",),
+        reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
+        over_seeds="graphkit.tasks.folds:over_seeds",
+        report="graphkit.tasks.graph_pictures:sections",
     ),
     "recommend": TaskEntry(
         schema.RecommendTask,

@@ -26,7 +26,7 @@ DIRECTED = _node(_DIRECTED_GRAPH)
 ENTRIES = (
     DatasetEntry(
         "custom",
-        "own CSV files: data.edges, data.features, data.labels, data.interactions",
+        "own files: data.edges, data.features, data.labels, data.graphs, data.interactions",
         {
             "node": _node(_GRAPH),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),

@@ -18,7 +18,7 @@ from graphkit.data.own.graph_lines import LINES, read_lines
 from graphkit.data.own.graph_tables import read_tables
 from graphkit.data.readers.inputs import InputFile, InputFolder
 from graphkit.data.readers.rows import malformed
-from graphkit.errors import DataError, shown
+from graphkit.errors import DataError, RequestError, shown
 
 KINDS = ("auto", "classes", "labels", "numbers")
 
@@ -29,16 +29,20 @@ class OwnGraphs:
 
     Attributes:
         graphs: The graphs, in numerical order of their ids where all are integers, else in alphabetical order.
+        kind: What is predicted: `classes`, `labels` or `numbers`.
         names: Their ids.
         classes: The names of the classes in index order; empty where labels or numbers are predicted.
         targets: The names of the labels or numbers, where the files have some.
-        notes: Sentences on what was dropped or kept, and on how the labels were read.
+        dropped: Sentences on which edges were dropped or kept.
+        notes: Sentences on what may be meant otherwise.
     """
 
     graphs: Graphs
+    kind: str
     names: tuple[str, ...]
     classes: tuple[str, ...]
     targets: tuple[str, ...]
+    dropped: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -67,15 +71,18 @@ def read_own_graphs(
             self-loops are dropped, and nodes without an edge stay.
 
     Raises:
+        RequestError: If a file does not go with the form of `graphs`.
         DataError: If a file is missing or malformed, with file and line, or they do not fit each other.
     """
+    _check_form(graphs, {"edges": edges, "features": features, "labels": labels})
     if isinstance(graphs, InputFolder):
         found = read_folder(graphs, labels)
     elif graphs.path.suffix in LINES:
         found = read_lines(graphs)
     else:
         found = read_tables(graphs, edges, features)
-    y, classes, told = _targets(found, targets)
+    kind = _kind(found.targets) if targets == "auto" else targets
+    y, classes = _targets(found, kind)
     ptr = pointers(torch.from_numpy(found.sizes))
     given = torch.from_numpy(np.ascontiguousarray(found.edges.T))
     edge_attr = None if found.edge_attr is None else torch.from_numpy(found.edge_attr)
@@ -84,15 +91,31 @@ def read_own_graphs(
     except DataError as error:
         raise DataError(f"{found.edges_from}: {error}") from error
     x = None if found.x is None else torch.from_numpy(found.x)
-    notes = (*_dropped(given, int(ptr[-1]), directed), *told)
-    return OwnGraphs(Graphs(ptr, edge_index, y, x, edge_attr), tuple(found.names), classes, tuple(found.target_names), notes)
+    return OwnGraphs(
+        graphs=Graphs(ptr, edge_index, y, x, edge_attr),
+        kind=kind,
+        names=tuple(found.names),
+        classes=classes,
+        targets=tuple(found.target_names) if kind != "classes" else (),
+        dropped=_dropped(given, int(ptr[-1]), directed),
+        notes=_could_be_numbers(classes, len(found.names)) if targets == "auto" else (),
+    )
 
 
-def _targets(found: Collected, kind: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
-    """Targets as a tensor, the names of classes, and a sentence where the kind was guessed and could be another."""
+def _check_form(graphs: InputFile | InputFolder, others: dict[str, InputFile | None]) -> None:
+    folder = isinstance(graphs, InputFolder)
+    lines = not folder and graphs.path.suffix in LINES
+    taken = ("labels",) if folder else () if lines else ("edges", "features")
+    form = "a folder" if folder else "a file of JSON lines" if lines else "a CSV file"
+    for key, file in others.items():
+        if file is not None and key not in taken:
+            raise RequestError(f"data.{key}: data.graphs={graphs} is {form}, which goes without it, leave it out")
+
+
+def _targets(found: Collected, kind: str) -> tuple[Tensor, tuple[str, ...]]:
+    """Targets as a tensor, and the names of classes."""
     rows = found.targets
-    guessed = _kind(rows) if kind == "auto" else kind
-    if guessed == "classes":
+    if kind == "classes":
         if len(rows[0]) != 1:
             place = f"{len(rows[0])} columns of targets"
             raise DataError(f"{found.targets_from} has {place}, and classes need one: give data.targets=labels or numbers")
@@ -100,17 +123,16 @@ def _targets(found: Collected, kind: str) -> tuple[Tensor, tuple[str, ...], tupl
             if not label:
                 raise _wrong(found, line, 0, "expected a label, found an empty field; leave out graphs without a label")
         numbered = number(label for (label,) in rows)
-        y = torch.tensor([numbered[label] for (label,) in rows])
-        return y, tuple(numbered), _could_be_numbers(kind, numbered, len(rows))
+        return torch.tensor([numbered[label] for (label,) in rows]), tuple(numbered)
     values = [
-        [_value(found, line, column, field, guessed) for column, field in enumerate(row)]
+        [_value(found, line, column, field, kind) for column, field in enumerate(row)]
         for line, row in zip(found.target_lines, rows, strict=True)
     ]
     y = torch.tensor(values, dtype=torch.float32)
     if bool(y.isnan().all(dim=0).any()):
         column = int(y.isnan().all(dim=0).nonzero()[0])
         raise DataError(f"{found.targets_from}: target {column + 1} is known of no graph: leave it out")
-    return y, (), ()
+    return y, ()
 
 
 def _kind(rows: Sequence[Sequence[str]]) -> str:
@@ -120,9 +142,9 @@ def _kind(rows: Sequence[Sequence[str]]) -> str:
     return "labels" if all(field in ("0", "1") for field in fields) else "numbers"
 
 
-def _could_be_numbers(kind: str, classes: dict[str, int], count: int) -> tuple[str, ...]:
+def _could_be_numbers(classes: tuple[str, ...], count: int) -> tuple[str, ...]:
     """A sentence where integers are many and may be meant as numbers."""
-    if kind != "auto" or len(classes) <= max(2, count // 10) or not all(map(is_integer, classes)):
+    if len(classes) <= max(2, count // 10) or not all(map(is_integer, classes)):
         return ()
     return (f"the {len(classes):,} distinct labels are read as classes; data.targets=numbers predicts them as numbers",)
 

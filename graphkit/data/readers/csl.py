@@ -12,6 +12,24 @@ from torch import Tensor
 from graphkit.data.graphs import Graphs, merge_edges, pointers
 from graphkit.data.readers.pickles import SparseState, read_pickle
 from graphkit.data.readers.rows import damaged
+from graphkit.data.sources import DataRequest, GraphsSource
+
+_SPLITS = 5
+
+
+def read(request: DataRequest) -> GraphsSource:
+    """The graphs and the split of a seed.
+
+    Args:
+        request: What was asked for; its files are graphs, labels, and the splits' training, validation and test graphs.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    graphs, labels, *parts = (request.root / file.path for file in request.entry.files)
+    splits = dict(zip(("train", "valid", "test"), parts, strict=True))
+    found, split = read_csl(graphs, labels, splits, request.seed % _SPLITS)
+    return GraphsSource(found, splits=split, num_splits=_SPLITS)
 
 
 def read_csl(graphs: Path, labels: Path, splits: dict[str, Path], number: int) -> tuple[Graphs, dict[str, Tensor]]:

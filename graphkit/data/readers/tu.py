@@ -12,6 +12,23 @@ from torch import Tensor
 
 from graphkit.data.graphs import Graphs, merge_edges, one_hot, pointers
 from graphkit.data.readers.rows import damaged
+from graphkit.data.sources import DataRequest, GraphsSource
+
+
+def read(request: DataRequest) -> GraphsSource:
+    """A collection and its published folds, where it has some.
+
+    Args:
+        request: What was asked for; of its files those called `test_idx-*` are folds.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    folder = request.first_file().parent
+    graphs, classes = read_tu(folder, folder.parent.name)
+    files = [file.path for file in request.entry.files if "test_idx" in file.path]
+    folds = tuple(read_folds(request.root, files, graphs.num_graphs))
+    return GraphsSource(graphs, "classes" if classes else "numbers", folds, class_names=classes)
 
 
 def read_tu(folder: Path, name: str, *, attributes: bool = False) -> tuple[Graphs, tuple[str, ...]]:

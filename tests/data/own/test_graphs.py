@@ -9,7 +9,7 @@ import torch
 
 from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
 from graphkit.data.readers.inputs import InputFile, InputFolder
-from graphkit.errors import DataError
+from graphkit.errors import DataError, RequestError
 
 GRAPHS = "graph,label\n10,toxic\n9,harmless\n"
 EDGES = "graph,source,target,bond\n10,a,c,2\n10,c,b,1\n9,y,x,1\n10,b,c,1\n"
@@ -79,13 +79,13 @@ def test_nodes_are_those_that_edges_name_where_there_are_no_features(tmp_path: P
     assert own.graphs.ptr.tolist() == [0, 2, 5]
     assert own.graphs.edge_index.T.tolist() == [[0, 1], [1, 0], [2, 3], [3, 2], [3, 4], [4, 3]]
     assert own.graphs.x is None and own.graphs.edge_attr is None
-    assert own.notes == ("Dropped from the edges: 1 self-loops, 1 repeated edges.",)
+    assert own.dropped == ("Dropped from the edges: 1 self-loops, 1 repeated edges.",)
 
 
 def test_directed(tmp_path: Path) -> None:
     own = tables(tmp_path, edges="0,a,b\n0,b,b\n1,x,y\n", graphs="0,x\n1,y\n", nodes=None, directed=True)
     assert own.graphs.edge_index.T.tolist() == [[0, 1], [1, 1], [2, 3]]
-    assert own.notes == ("Kept in the graphs: 1 self-loops.",)
+    assert own.dropped == ("Kept in the graphs: 1 self-loops.",)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +257,17 @@ def test_mistakes_in_folders(change, labels: str | None, message: str, tmp_path:
     change(graphml(tmp_path))
     with pytest.raises(DataError, match=message):
         folder(tmp_path, labels)
+
+
+def test_files_that_do_not_go_with_the_form(tmp_path: Path) -> None:
+    (tmp_path / "g.jsonl").write_text('{"label": 1, "edges": [], "num_nodes": 1}')
+    other = InputFile(tmp_path / "other.csv")
+    with pytest.raises(RequestError, match=r"data\.edges: data\.graphs=.*g\.jsonl is a file of JSON lines, which goes without it"):
+        read_own_graphs(InputFile(tmp_path / "g.jsonl"), edges=other)
+    with pytest.raises(RequestError, match=r"data\.features: .* is a folder"):
+        read_own_graphs(InputFolder(tmp_path), features=other)
+    with pytest.raises(RequestError, match=r"data\.labels: .* is a CSV file"):
+        read_own_graphs(InputFile(tmp_path / "g.csv"), labels=other)
 
 
 def test_missing_files(tmp_path: Path) -> None:
