@@ -25,13 +25,14 @@ class Segments:
 
     Attributes:
         start: As given.
+        stop: As given.
         ptr: Their boundaries side by side [B + 1].
         shift: What is added to an old position to get the new one [B].
         size: How many positions there are in all.
     """
 
     def __init__(self, start: Tensor, stop: Tensor) -> None:
-        self.start = start
+        self.start, self.stop = start, stop
         self.ptr = pointers(stop - start)
         self.shift = self.ptr[:-1] - start
         self.size = int(self.ptr[-1])
@@ -39,11 +40,11 @@ class Segments:
     @classmethod
     def of(cls, ptr: Tensor, chosen: Tensor) -> Segments:
         """The segments `chosen` [B] of an axis with these boundaries [G + 1]."""
-        return cls(ptr[chosen], ptr[chosen + 1])
+        return cls(ptr.index_select(0, chosen), ptr.index_select(0, chosen + 1))
 
     def inside(self, ptr: Tensor) -> Segments:
         """The same segments one level deeper, where position i of this axis holds ptr[i] to ptr[i + 1]: rows to entries."""
-        return Segments(ptr[self.start], ptr[self.start + self.ptr.diff()])
+        return Segments(ptr.index_select(0, self.start), ptr.index_select(0, self.stop))
 
     def copy(self, ids: Tensor, shift: Tensor | None = None) -> Tensor:
         """The segments of ids along this axis [n], int64, side by side [size], plus `shift` of their segment [B]."""
@@ -114,7 +115,7 @@ def take_blocks(whole: CSR, rows: Segments, cols: Segments) -> CSR:
     structure = _Taken(whole.structure, rows, cols)
     value = None if whole.value is None else structure.entries.rows(whole.value)
     keep = None if whole.keep is None else whole.keep[structure.entries.positions]
-    return CSR(structure, value, keep, (whole.symmetric or None) if rows is cols else False)
+    return CSR(structure, value, keep, (rows is cols and whole.symmetric) or None)
 
 
 def check_blocks(csr: CSR, ptr: Tensor) -> None:
@@ -148,7 +149,8 @@ def check_chosen(chosen: Tensor, count: int) -> None:
 def _copied(counter: Any, ids: Any, start: Any, ptr: Any, shift: Any, out: Any) -> None:
     b = take(counter)
     while b < start.shape[0]:
-        offset = start[b] - ptr[b]
-        for i in range(ptr[b], ptr[b + 1]):
-            out[i] = ids[i + offset] + shift[b]
+        size, by = ptr[b + 1] - ptr[b], shift[b]
+        source, target = ids[start[b] : start[b] + size], out[ptr[b] : ptr[b + 1]]  # so that the loop below is vectorized
+        for i in range(size):
+            target[i] = source[i] + by
         b = take(counter)

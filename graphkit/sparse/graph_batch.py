@@ -116,3 +116,26 @@ class GraphBatch:
     def __repr__(self) -> str:
         features = 0 if self.x is None else self.x.size(1)
         return f"GraphBatch(graphs={self.num_graphs}, nodes={self.num_nodes}, edges={self.adj.nnz}, features={features})"
+
+
+@dataclass(frozen=True, eq=False)
+class BatchOperator:
+    """A further operator on the nodes of a batch of graphs, such as a normalized one, as an index of the batch.
+
+    Attributes:
+        csr: The block-diagonal operator [N, N].
+        ptr: Boundaries of the graphs' nodes [G + 1].
+    """
+
+    csr: CSR
+    ptr: Tensor
+
+    def take(self, graphs: Tensor) -> BatchOperator:
+        """The operator of a batch of these graphs [B]; ValueError where an id is out of range."""
+        check_chosen(graphs, self.ptr.numel() - 1)
+        nodes = Segments.of(self.ptr, graphs)
+        return BatchOperator(take_blocks(self.csr, nodes, nodes), nodes.ptr)
+
+    def to(self, device: torch.device | str) -> BatchOperator:
+        """The same operator on another device."""
+        return BatchOperator(self.csr.to(device), self.ptr.to(device))

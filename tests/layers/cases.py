@@ -67,6 +67,14 @@ class OfTheGraphAlone(RowByRow):
         return self.layer(edge_index, edge_weight)
 
 
+class WithEdgeFeatures(RowByRow):
+    """A layer that takes features of edges, which follow the nodes at their ends."""
+
+    def forward(self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None) -> Tensor:
+        adj = as_csr(edge_index, x.size(0), edge_weight)
+        return self.layer(x, adj, None, (x[adj.row] * x[adj.col].sin())[:, :2])
+
+
 class SumOfPairScores(RowByRow):
     """A scorer of pairs as a layer on nodes: the scores of (i, i) and of the edges that leave i, added up."""
 
@@ -83,6 +91,12 @@ def _row_by_row(layer: type[nn.Module], **arguments: Any) -> Case:
 
 def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
+
+
+def _gin(**arguments: Any) -> Case:
+    inputs = ("x", "edge_index", "edge_weight", "edge_attr")
+    adapt: Callable[[nn.Module], nn.Module] = WithEdgeFeatures if "edge_channels" in arguments else lambda layer: layer
+    return Case(layers.GINConv, lambda: layers.GINConv(4, **{"out_channels": 6, **arguments}), adapt, inputs)
 
 
 def _light_gcn(**arguments: Any) -> Case:
@@ -126,6 +140,10 @@ CASES: dict[str, Case] = {
     "GATConv": Case(layers.GATConv, lambda: layers.GATConv(4, 3, dropout=0.5)),
     "GATConv-heads": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2)),
     "GATConv-mean": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2, concat=False, add_self_loops=False)),
+    "GINConv": _gin(),
+    "GINConv-narrower": _gin(out_channels=3, norm=False, eps=0.3),
+    "GINConv-learned": _gin(out_channels=3, train_eps=True),
+    "GINConv-edges": _gin(edge_channels=2, eps=0.3),
     "DirectionalConv-gcn": _directional(conv="gcn", alpha=0.3),
     "DirectionalConv-sage": _directional(conv="sage", alpha=0.3),
     "DirectionalConv-gat": _directional(conv="gat", alpha=0.3),

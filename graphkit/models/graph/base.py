@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from graphkit.sparse import GraphBatch, GraphIndex
+
+_I = TypeVar("_I")
 
 
 class GraphModel(nn.Module, ABC):
@@ -42,6 +45,11 @@ class GraphModel(nn.Module, ABC):
         """Number of channels of `embed`."""
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters: what features and operators are converted to."""
+        return next(self.parameters()).dtype
+
+    @property
     def sampled(self) -> bool:
         """Whether `prepare` draws a sample, another one for every vote and seed."""
         return False
@@ -58,6 +66,16 @@ class GraphModel(nn.Module, ABC):
             RequestError: What is to be prepared would take too much memory.
         """
         return None
+
+    def index_of(self, batch: GraphBatch, kind: type[_I]) -> _I:
+        """What `prepare` made of the batch; ValueError where the batch lacks it."""
+        if not isinstance(batch.index, kind):
+            raise ValueError(f"{type(self).__name__} needs batch.with_index(model.prepare(batch)), or a part of such a batch.")
+        return batch.index
+
+    def describe(self, batch: GraphBatch) -> str:
+        """One sentence on what was prepared; empty where there is nothing to say."""
+        return ""
 
     @abstractmethod
     def embed(self, batch: GraphBatch) -> Tensor:

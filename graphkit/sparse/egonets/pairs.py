@@ -61,7 +61,7 @@ class BagPairs:
             raise RequestError(
                 f"the pairs of nodes in {bags.num_bags:,} bags would take {16e-9 * count:.3g} GB ({count:.3g} pairs, the "
                 f"largest bag has {int(sizes.max())} nodes), more than max_bytes={max_bytes:,}: keep a part of the bags of "
-                "each graph with sample=BagSample(0.1), take smaller bags, or raise max_bytes."
+                "each graph with sample=BagSample(0.1) (in a run: model.sample=0.1), take smaller bags, or raise max_bytes."
             )
         self._lay(bags)
 
@@ -106,7 +106,7 @@ class BagPairs:
 
     @cached_property
     @lasting
-    def _pair_ptr(self) -> Tensor:
+    def pair_ptr(self) -> Tensor:
         """Boundaries of the graphs' pairs [G + 1]."""
         return torch.searchsorted(self.pairs[0].contiguous(), self.bags.node_ptr)
 
@@ -171,7 +171,7 @@ class _TakenPairs(BagPairs):
         self._nodes = Segments.of(bags.node_ptr, graphs)
         self._entries = self._nodes.inside(bags.adj.rowptr)
         self._places = Segments.of(bags.bag_ptr, graphs).inside(whole._ptr)
-        self._pairs = Segments.of(whole._pair_ptr, graphs)
+        self._pairs = Segments.of(whole.pair_ptr, graphs)
 
     @cached_property
     @lasting
