@@ -58,4 +58,9 @@ TASKS: dict[str, TaskEntry] = {
     ),
 }
 
-MODELS: dict[str, dict[str, ModelEntry]] = {"link": link.MODELS, "node": node.MODELS, "recommend": recommend.MODELS}
+MODELS: dict[str, dict[str, ModelEntry]] = {
+    "link": link.MODELS,
+    "node": node.MODELS,
+    "graph": graph.MODELS,
+    "recommend": recommend.MODELS,
+}

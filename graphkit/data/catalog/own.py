@@ -30,6 +30,13 @@ ENTRIES = (
         {
             "node": _node(_GRAPH),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
+            "graph": Protocol(
+                "Own graphs. Ten folds, class by class, always the same ones: seed s tests fold s mod 10 and selects the epoch on "
+                "the fold after it (task.protocol=nested); the other eight are training, so that seeds=10 tests each fold once.",
+                "accuracy",
+                ACCURACY,
+                reader="graphkit.data.own.files:read_graphs",
+            ),
             "recommend": Protocol(
                 "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
                 "user has not been seen with are ranked, at test also without the validation items; users without held-out "
