@@ -55,7 +55,8 @@ class GraphTask:
 
     name: str = "graph"
     metric: str = setting(
-        "auto", "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy, roc-auc or mae"
+        "auto",
+        "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy, roc-auc or mae",
     )
     protocol: str = setting(
         "nested",

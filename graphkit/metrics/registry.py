@@ -118,6 +118,16 @@ def parse(name: str, task: str) -> Metric:
     raise RequestError(f"unknown metric '{shown(name, 40)}' for task={task}; choose {_choices(task)}")
 
 
+def decimals(name: str) -> int:
+    """Decimals that a metric's values are printed with: two of percentages, four of what has another unit.
+
+    Args:
+        name: A full name, e.g. `hits@20`.
+    """
+    kind = next((kind for kind in KINDS if kind.name == name.partition("@")[0]), None)
+    return 2 if kind is None or kind.scale == 100.0 else 4
+
+
 def in_words(names: Sequence[str], last: str) -> str:
     """`a, b and c`, with the word before the last one."""
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else names[0]

@@ -1,18 +1,84 @@
-"""The two published conventions of ten-fold results on graphs, from the histories of all folds."""
+"""Protocols of graph tasks: what is trained and judged on, and how the folds of published conventions make a result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from graphkit.conf.schema import GraphTask
+from torch import Tensor
+
+from graphkit.conf.schema import Data, GraphTask, Train
+from graphkit.data.graph_set import GraphSet
+from graphkit.data.splits.folds import all_but, stratified_folds
+from graphkit.errors import RequestError
 from graphkit.metrics.registry import parse
-from graphkit.training.history import Row
 from graphkit.training.result import Metrics, OverSeeds, Pooled
+
+Row = Mapping[str, float | None]
+"""A line of metrics.csv by column."""
 
 LAST_EPOCHS = 10
 _FIXED = ("seed", "epoch", "loss", "seconds", "eval_seconds")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The splits of a protocol.
+
+    Attributes:
+        splits: Graph ids of `train`, `valid` and `test`.
+        statement: What is trained, selected and judged on, in plain sentences.
+        last: Whether the last epoch stands, whatever its validation value.
+    """
+
+    splits: dict[str, Tensor]
+    statement: str
+    last: bool = False
+
+
+def choose_splits(dataset: GraphSet, settings: GraphTask, train: Train) -> Chosen:
+    """The splits of `task.protocol`.
+
+    Args:
+        dataset: The graphs, split as their own protocol says.
+        settings: The task's settings.
+        train: The loop's settings.
+
+    Raises:
+        RequestError: If the protocol does not go with the data or with the loop's settings.
+    """
+    protocol = settings.protocol
+    shares = "/".join(f"{100 * share:g}" for share in dataset.shares)
+    if protocol != "split" and any(abs(a - b) > 1e-6 for a, b in zip(dataset.shares, Data().split, strict=True)):
+        raise RequestError(f"data.split={shares}: task.protocol={protocol} takes folds; for shares give task.protocol=split")
+    if protocol == "nested":
+        return Chosen(dataset.splits, dataset.protocol)
+    if protocol == "split":
+        if dataset.by_shares is None:
+            raise RequestError(f"task.protocol=split: data set {dataset.name!r} has splits of its own, leave it out")
+        sentence = f"Graphs are split at random in shares of {shares} (task.protocol=split), with a new draw for every seed"
+        return Chosen(dataset.by_shares, f"{sentence}, {_INSTEAD} {dataset.protocol}")
+    if dataset.num_folds < 2:
+        raise RequestError(f"task.protocol={protocol}: data set {dataset.name!r} has a fixed split and no folds, leave it out")
+    if train.patience:
+        raise RequestError(f"task.protocol={protocol}: it needs all epochs of every fold, leave out train.patience")
+    if protocol == "gin":
+        test = stratified_folds(dataset.graphs.y, dataset.num_folds)[dataset.fold]
+    else:
+        test = dataset.splits["test"]
+    splits = {"train": all_but(test, dataset.graphs.num_graphs), "valid": test, "test": test}
+    return Chosen(splits, f"{_CONVENTIONS[protocol]} {_INSTEAD} {dataset.protocol}", last=protocol == "last10")
+
+
+_INSTEAD = "in place of the data set's own protocol:"
+_CONVENTIONS = {
+    "gin": "SELECTED ON TEST: graphs are dealt to folds class by class; all but one fold are training, that one is validation and "
+    "test, and one epoch is chosen for all folds, that of the best mean (task.protocol=gin, as the code of GIN, ESAN and SUN),",
+    "last10": "All but one fold are training, that one is test; there is no validation, and a fold's figure is the mean of its "
+    "last ten epochs (task.protocol=last10, as the code of SPEN),",
+}
 
 
 def over_seeds(settings: GraphTask) -> OverSeeds | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,25 @@ Metrics = dict[str, dict[str, float]]
 """`{split: {metric: value}}` of one seed."""
 Summary = dict[str, dict[str, dict[str, Any]]]
 """`{split: {metric: {"mean": float, "std": float | None, "per_seed": [float]}}}`."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What all seeds of a run give together, where it is not each seed's selected epoch.
+
+    Attributes:
+        metrics: Those of each seed.
+        epochs: The epoch of each seed that they stand for.
+        note: How they came about, in plain sentences.
+    """
+
+    metrics: Sequence[Metrics]
+    epochs: tuple[int, ...]
+    note: str
+
+
+OverSeeds = Callable[[str, Mapping[int, Sequence[Mapping[str, float | None]]]], Pooled]
+"""From the metric that selects and the lines of metrics.csv of each seed to what they give together."""
 
 
 def summarize(per_seed: Sequence[Metrics]) -> Summary:

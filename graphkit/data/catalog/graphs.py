@@ -23,7 +23,9 @@ _TWO_CLASSES = ("accuracy", "roc-auc")
 
 def _collection(name: str, folder: str, summary: str, source: str, features: str, metrics: tuple[str, ...]) -> DatasetEntry:
     parts = tuple(
-        DataFile(f"TUDataset/{folder}/raw/{folder}_{part}.txt", checksum, f"{_TU}/{folder}.zip", f"{folder}//{folder}_{part}.txt")
+        DataFile(
+            f"TUDataset/{folder}/raw/{folder}_{part}.txt", checksum, f"{_TU}/{folder}.zip", f"{folder}//{folder}_{part}.txt"
+        )
         for part, checksum in COLLECTIONS[folder].items()
     )
     short = folder.replace("-", "")
@@ -55,7 +57,9 @@ _RIESEN = "Riesen, Bunke, IAM Graph Database Repository, 2008; Kazius et al., J.
 
 ENTRIES = (
     _collection("mutag", "MUTAG", "188 molecules, 7 kinds of atoms, mutagenic or not", _DEBNATH, _BONDS, _TWO_CLASSES),
-    _collection("ptc-mr", "PTC_MR", "344 molecules, 18 kinds of atoms, cancer in male rats or not", _HELMA, _BONDS, _TWO_CLASSES),
+    _collection(
+        "ptc-mr", "PTC_MR", "344 molecules, 18 kinds of atoms, cancer in male rats or not", _HELMA, _BONDS, _TWO_CLASSES
+    ),
     _collection(
         "proteins",
         "PROTEINS",
@@ -72,13 +76,26 @@ ENTRIES = (
         f"{_LABELS} Their 18 attributes are none.",
         ACCURACY,
     ),
-    _collection("nci1", "NCI1", "4,110 molecules, 37 kinds of atoms, active against lung cancer or not", _WALE, _LABELS, _TWO_CLASSES),
     _collection(
-        "nci109", "NCI109", "4,127 molecules, 38 kinds of atoms, active against ovarian cancer or not", _WALE, _LABELS, _TWO_CLASSES
+        "nci1", "NCI1", "4,110 molecules, 37 kinds of atoms, active against lung cancer or not", _WALE, _LABELS, _TWO_CLASSES
     ),
-    _collection("mutagenicity", "Mutagenicity", "4,337 molecules, 14 kinds of atoms, mutagenic or not", _RIESEN, _BONDS, _TWO_CLASSES),
-    _collection("imdb-binary", "IMDB-BINARY", "1,000 casts of up to 136 actors, action or romance", _YANARDAG, _NONE, _TWO_CLASSES),
-    _collection("imdb-multi", "IMDB-MULTI", "1,500 casts of up to 89 actors, comedy, romance or sci-fi", _YANARDAG, _NONE, ACCURACY),
+    _collection(
+        "nci109",
+        "NCI109",
+        "4,127 molecules, 38 kinds of atoms, active against ovarian cancer or not",
+        _WALE,
+        _LABELS,
+        _TWO_CLASSES,
+    ),
+    _collection(
+        "mutagenicity", "Mutagenicity", "4,337 molecules, 14 kinds of atoms, mutagenic or not", _RIESEN, _BONDS, _TWO_CLASSES
+    ),
+    _collection(
+        "imdb-binary", "IMDB-BINARY", "1,000 casts of up to 136 actors, action or romance", _YANARDAG, _NONE, _TWO_CLASSES
+    ),
+    _collection(
+        "imdb-multi", "IMDB-MULTI", "1,500 casts of up to 89 actors, comedy, romance or sci-fi", _YANARDAG, _NONE, ACCURACY
+    ),
     DatasetEntry(
         "csl",
         "150 circular skip links of 41 nodes, 10 classes that no message passing without marks tells apart",
