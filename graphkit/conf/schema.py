@@ -115,8 +115,8 @@ class Data:
     )
     labels: str | None = own_file("own node labels, CSV: node id, label (with dataset=custom; required by task=node)")
     graphs: str | None = own_file(
-        "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml or "
-        "*.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
+        "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml "
+        "or *.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
     )
     targets: str = setting(
         "auto",

@@ -64,9 +64,9 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
             - `edges`: With `custom`: CSV file, one edge a row.
             - `features`: With `custom`: CSV file, node id and numbers a row.
             - `labels`: With `custom`: CSV file, node id and label a row; needed by `node`.
-            - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; JSON lines, a graph per line; or a folder.
+            - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; a file of JSON lines; or a folder.
             - `targets`: What own graphs' labels are: `classes`, `labels`, `numbers`, or `auto`.
-            - `directed`: With `custom` and `node` or `graph`: edges keep their direction, source to target; else they have none.
+            - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.

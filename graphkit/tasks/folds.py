@@ -74,8 +74,9 @@ def choose_splits(dataset: GraphSet, settings: GraphTask, train: Train) -> Chose
 
 _INSTEAD = "in place of the data set's own protocol:"
 _CONVENTIONS = {
-    "gin": "SELECTED ON TEST: graphs are dealt to folds class by class; all but one fold are training, that one is validation and "
-    "test, and one epoch is chosen for all folds, that of the best mean (task.protocol=gin, as the code of GIN, ESAN and SUN),",
+    "gin": "SELECTED ON TEST: graphs are dealt to folds class by class; all but one fold are training, that one is validation "
+    "and test, and one epoch is chosen for all folds, that of the best mean (task.protocol=gin, as the code of GIN, ESAN and "
+    "SUN),",
     "last10": "All but one fold are training, that one is test; there is no validation, and a fold's figure is the mean of its "
     "last ten epochs (task.protocol=last10, as the code of SPEN),",
 }

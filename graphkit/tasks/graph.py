@@ -236,6 +236,5 @@ def _missing_classes(dataset: GraphSet) -> tuple[str, ...]:
     names = [dataset.class_names[number] if dataset.class_names else str(number) for number in missing]
     if not names:
         return ()
-    return (
-        f"no training graph is of class {', '.join(names)}: graphs of {'these classes' if len(names) > 1 else 'it'} count as errors",
-    )
+    which = "these classes" if len(names) > 1 else "it"
+    return (f"no training graph is of class {', '.join(names)}: graphs of {which} count as errors",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY
+from graphkit.data.catalog.shared import ACCURACY, DRAWN_FOLDS, TEN_FOLDS
 from graphkit.data.catalog.tu_checksums import COLLECTIONS, FOLDS
 
 _TU = "https://github.com/bknyaz/graph_nn/raw/72eaa1c6bd70a90fde772ad4a21049ccd6bc97a2/data"
@@ -12,12 +12,7 @@ _CSL = "https://github.com/PurdueMINDS/RelationalPooling/raw/master/Synthetic_Da
 _CSL_SPLITS = "https://github.com/graphdeeplearning/benchmarking-gnns/raw/master/data/CSL"
 
 _READ_TU = "graphkit.data.readers.tu:read"
-_NESTED = (
-    "Ten folds, {}: seed s tests fold s mod 10 and selects the epoch on the fold after it (task.protocol=nested); the other "
-    "eight are training, so that seeds=10 tests each fold once."
-)
-_PUBLISHED = _NESTED.format("those of the files that DGCNN publishes, as IGN and PPGN use them")
-_DRAWN = _NESTED.format("class by class, always the same ones")
+_PUBLISHED = TEN_FOLDS.format("those of the files that DGCNN publishes, as IGN and PPGN use them")
 _TWO_CLASSES = ("accuracy", "roc-auc")
 
 
@@ -33,7 +28,7 @@ def _collection(name: str, folder: str, summary: str, source: str, features: str
         DataFile(f"TU_10fold_idx/{short}/test_idx-{number}.txt", checksum, f"{_DGCNN}/{short}/10fold_idx/test_idx-{number}.txt")
         for number, checksum in enumerate(FOLDS.get(folder, ()), start=1)
     )
-    statement = f"{_PUBLISHED if folds else _DRAWN} {features}"
+    statement = f"{_PUBLISHED if folds else DRAWN_FOLDS} {features}"
     return DatasetEntry(
         name,
         summary,
@@ -144,8 +139,8 @@ ENTRIES = (
         "generated: 300 graphs of equal degrees with four marked nodes, on a path or apart (embedded)",
         {
             "graph": Protocol(
-                f"{_DRAWN} Which nodes are marked is the only feature; without edges the classes are equal, and no model can "
-                "be better than chance, 50 %.",
+                f"{DRAWN_FOLDS} Which nodes are marked is the only feature; without edges the classes are equal, and no model "
+                "can be better than chance, 50 %.",
                 "accuracy",
                 _TWO_CLASSES,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, DRAWN_FOLDS, EDGE_SPLIT, LINKS, RANKING
 
 _GRAPH = (
     "read as an undirected graph in which repeated edges count once, self-loops are dropped, and nodes without an edge stay"
@@ -31,8 +31,7 @@ ENTRIES = (
             "node": _node(_GRAPH),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
             "graph": Protocol(
-                "Own graphs. Ten folds, class by class, always the same ones: seed s tests fold s mod 10 and selects the epoch on "
-                "the fold after it (task.protocol=nested); the other eight are training, so that seeds=10 tests each fold once.",
+                f"Own graphs. {DRAWN_FOLDS}",
                 "accuracy",
                 ACCURACY,
                 reader="graphkit.data.own.files:read_graphs",
