@@ -142,7 +142,7 @@ ENTRIES = (
                 f"{DRAWN_FOLDS} Which nodes are marked is the only feature; without edges the classes are equal, and no model "
                 "can be better than chance, 50 %.",
                 "accuracy",
-                _TWO_CLASSES,
+                ACCURACY,
             )
         },
         "graphkit",
