@@ -247,7 +247,7 @@ def _result_page(result: RunResult) -> str:
     lines: list[RenderableType] = [
         f"{result.model} on {result.dataset} (task={result.task}): {seeds}",
         table,
-        f"epoch selected by valid {result.metric}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
+        f"{result.selection or f'epoch selected by valid {result.metric}'}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
     ]
     if result.protocol:
         lines.append(f"protocol: {result.protocol}")

@@ -115,6 +115,7 @@ def best_common_epoch(metric: str, rows: Mapping[int, Sequence[Row]]) -> Pooled:
     return Pooled(
         metrics=[_metrics([own[best]]) for own in evaluated.values()],
         epochs=(best,) * len(rows),
+        selection=f"epoch {best} of all seeds, SELECTED ON TEST by mean {metric}",
         note=f"SELECTED ON TEST: the figures are those of epoch {best}, where mean test {metric} over the folds is best "
         "(task.protocol=gin), and no estimate for new graphs. Weights and predictions are those of each fold's own best epoch.",
     )
@@ -136,6 +137,7 @@ def last_epochs(metric: str, rows: Mapping[int, Sequence[Row]], count: int) -> P
     return Pooled(
         metrics=[_metrics(own) for own in last.values()],
         epochs=tuple(_epoch(own[-1]) for own in last.values()),
+        selection=f"mean of the last {fewest} evaluated epochs, none is selected",
         note=f"The figures are means over the last {fewest} evaluated epochs of each fold, without a validation set "
         "(task.protocol=last10). Weights and predictions are those of the last epoch.",
     )

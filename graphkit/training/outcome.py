@@ -43,10 +43,10 @@ def run_result(
     metric, seeds = states[0]["metric"], tuple(state["seed"] for state in states)
     metrics = [outcome["metrics"] for outcome in outcomes]
     best_epochs = tuple(outcome["best_epoch"] for outcome in outcomes)
-    told = []
+    told, selection = [], ""
     if over_seeds is not None:
         pooled = over_seeds(metric, {seed: _of_seed(rows, seed) for seed in seeds})
-        metrics, best_epochs = list(pooled.metrics), pooled.epochs
+        metrics, best_epochs, selection = list(pooled.metrics), pooled.epochs, pooled.selection
         told.append(pooled.note)
     elif note := undecided(metric, {seed: history.values(seed, f"valid/{metric}") for seed in seeds}):
         told.append(note)
@@ -69,6 +69,7 @@ def run_result(
         folder=folder,
         protocol=protocol,
         notes=(*notes, *told),
+        selection=selection,
     )
 
 

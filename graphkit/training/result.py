@@ -22,11 +22,13 @@ class Pooled:
     Attributes:
         metrics: Those of each seed.
         epochs: The epoch of each seed that they stand for.
+        selection: How they were chosen, in a few words.
         note: How they came about, in plain sentences.
     """
 
     metrics: Sequence[Metrics]
     epochs: tuple[int, ...]
+    selection: str
     note: str
 
 
@@ -93,6 +95,7 @@ class RunResult:
         folder: The run folder.
         protocol: One or two sentences: what was trained on, what was held out.
         notes: Further plain sentences about the run, e.g. the recipe used.
+        selection: How the epochs that the figures stand for were chosen; empty: each seed's by the validation metric.
     """
 
     task: str
@@ -111,6 +114,7 @@ class RunResult:
     folder: Path
     protocol: str = ""
     notes: tuple[str, ...] = ()
+    selection: str = ""
 
     def published(self, split: str, metric: str) -> dict[str, Any] | None:
         """The paper's `{"mean", "std"}` for one metric, None where the paper gives none."""
@@ -150,6 +154,7 @@ class RunResult:
             raise ValueError("not a JSON object")
         if folder is not None:
             raw["folder"] = folder
+        raw = {"selection": "", **raw}  # earlier results have none
         missing = [field.name for field in fields(cls) if field.name not in raw]
         if missing:
             raise ValueError(f"no {missing[0]!r}")
