@@ -14,11 +14,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import graphkit
 from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import split
+from graphkit.conf.catalog import TASKS
 from graphkit.conf.listing import render
 from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
 from graphkit.errors import RequestError, shown
@@ -67,17 +69,18 @@ def load(
 
     folder = expanded(run, "run")
     request = stored_request(folder, "run", {"data.root": root, "data.interactions": interactions})
-    if request.task != "recommend":
+    if not TASKS[request.task].serve:
+        served = ", ".join(f"task={name}" for name, entry in TASKS.items() if entry.serve)
         raise RequestError(
-            f"{folder} is a run of task={request.task}, and predict serves task=recommend so far: its scores are in "
+            f"{folder} is a run of task={request.task}, and predict serves {served} so far: its scores are in "
             f"{folder / 'seed-K' / 'predictions.npz'}"
         )
     chosen = finished_seed(folder, seed)
-    from graphkit.serving.served import serve
     from graphkit.training.runtime import torch_errors
 
     with torch_errors():
-        return serve(folder, request, chosen, device)
+        opened: Served = resolve_name(TASKS[request.task].serve)(folder, request, chosen, device)
+        return opened
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -79,8 +79,8 @@ def dry_run(
         **settings: All other settings.
 
     Returns:
-        What `--dry-run` prints: the resolved `settings`, parameter count, graph, splits, metric and output folder; for node
-        classification also what `graphkit.data.measures.facts.node_facts` tells of classes, direction and homophily.
+        What `--dry-run` prints: the resolved `settings`, parameter count, metric and output folder, and what the data set tells
+        of itself (`facts` of its class in `graphkit.data.dataset`), e.g. sizes of graph and splits.
 
     Raises:
         RequestError: If the request is wrong; the message has one line a mistake.
@@ -175,7 +175,8 @@ def _execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None
             folder=folder,
             notes=notes,
             files=experiment.files() if folder is None else None,
-            table=experiment.table,
+            over_seeds=experiment.over_seeds(),
+            sections=experiment.sections,
             tell=hear,
         )
 
@@ -202,12 +203,10 @@ def _dry_run(resolved: Resolved) -> str:
 
 def _facts(resolved: Resolved) -> dict[str, Any]:
     """What would be run, in plain values."""
-    from graphkit.data.measures.facts import node_facts
-
     settings = resolved.run
     experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
     with _process(experiment):
-        task, dataset = experiment(settings.seed), experiment.dataset(settings.seed)
+        task = experiment(settings.seed)
         parameters = sum(parameter.numel() for parameter in task.build_model().parameters())
     new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
     return {
@@ -217,10 +216,7 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
         "device": str(experiment.device),
         "metric": task.metric,
         "metrics": list(task.metrics),
-        "nodes": int(dataset.graph.num_nodes),
-        "message_passing_edges": int(dataset.graph.edge_index.size(1)),
-        "splits": {name: _size(part) for name, part in dataset.splits.items()},
-        **(node_facts(dataset) if settings.task.name == "node" else {}),
+        **task.facts(),
         "batches_per_epoch": task.num_batches,
         "protocol": task.protocol,
         "notes": list(task.notes),
@@ -228,21 +224,12 @@ def _facts(resolved: Resolved) -> dict[str, Any]:
     }
 
 
-def _size(part: Any) -> int | dict[str, int]:
-    """Nodes or interactions of a split, or its pairs by sign."""
-    from graphkit.data.dataset import Pairs
-
-    if not isinstance(part, Pairs):
-        return int(part.size(-1))
-    sizes = {"positive": int(part.positive.size(1))}
-    return sizes if part.negative is None else {**sizes, "negative": int(part.negative.size(1))}
-
-
 def _result_page(result: RunResult) -> str:
     """The result table, ours beside the paper's where the recipe knows it."""
     from rich import box
     from rich.table import Table
 
+    from graphkit.metrics.registry import decimals
     from graphkit.training.report import plus_minus
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -251,15 +238,16 @@ def _result_page(result: RunResult) -> str:
     for title in (*result.metrics, *(f"paper {part}" for part in published)):
         table.add_column(title, justify="right")
     for name in next(iter(result.metrics.values())):
-        ours = [plus_minus(result.metrics[part][name]) for part in result.metrics]
-        table.add_row(name, *ours, *(plus_minus(result.published(part, name)) for part in published))
+        digits = decimals(name)
+        ours = [plus_minus(result.metrics[part][name], digits) for part in result.metrics]
+        table.add_row(name, *ours, *(plus_minus(result.published(part, name), digits) for part in published))
     seeds = f"seed {result.seeds[0]}"
     if len(result.seeds) > 1:
         seeds = f"seeds {result.seeds[0]} to {result.seeds[-1]}, mean ± unbiased standard deviation"
     lines: list[RenderableType] = [
         f"{result.model} on {result.dataset} (task={result.task}): {seeds}",
         table,
-        f"epoch selected by valid {result.metric}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
+        f"{result.selection or f'epoch selected by valid {result.metric}'}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
     ]
     if result.protocol:
         lines.append(f"protocol: {result.protocol}")

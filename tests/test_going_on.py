@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,14 +195,8 @@ def test_more_epochs_beside_resume(capsys: pytest.CaptureFixture[str]):
 
 def test_a_data_set_that_is_another_one_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     folder = cut_short(run.run("node", "karate", train={"epochs": 2}).folder)
-    data, split = embedded.LOADERS["karate"]
-
-    def smaller():
-        graph = data()
-        graph.x = graph.x[:, :30]
-        return graph
-
-    monkeypatch.setitem(embedded.LOADERS, "karate", (smaller, split))
+    whole = embedded.karate()
+    monkeypatch.setattr(embedded, "karate", lambda: replace(whole, x=whole.x[:, :30]))
     assert "data set 'karate' has 30 features, the run was made on 34" in refusal(capsys, run, f"resume={folder}")
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.dataset import Graph, LinkData, Pairs
 from graphkit.data.splits.edges import both_directions
 from graphkit.data.splits.negatives import pair_keys, sample_non_edges, unpack_keys
 from graphkit.errors import DataError
@@ -32,7 +31,7 @@ def gowalla(options: Options) -> tuple[str, Tensor, int]:
     return "gowalla-sized", _bipartite(_GOWALLA_USERS, _GOWALLA_ITEMS, _GOWALLA_PAIRS), num_nodes
 
 
-def ddi(options: Options) -> Dataset:
+def ddi(options: Options) -> LinkData:
     """ogbl-ddi with its splits, or a synthetic data set of its sizes."""
     if options.quick:
         return _link_dataset("tiny", 300, 4_000, 500, (400, 400))
@@ -90,7 +89,7 @@ def _bipartite(num_users: int, num_items: int, num_pairs: int) -> Tensor:
     return both_directions(pairs, num_users + num_items)
 
 
-def _link_dataset(name: str, num_nodes: int, train: int, held_out: int, negatives: tuple[int, int]) -> Dataset:
+def _link_dataset(name: str, num_nodes: int, train: int, held_out: int, negatives: tuple[int, int]) -> LinkData:
     generator = torch.Generator().manual_seed(0)
     pairs = skewed_pairs(num_nodes, train + 2 * held_out, generator)
     keys = pair_keys(pairs, num_nodes).sort().values
@@ -99,5 +98,11 @@ def _link_dataset(name: str, num_nodes: int, train: int, held_out: int, negative
     splits = {"train": Pairs(parts[0])}
     for split, positive, negative in zip(("valid", "test"), parts[1:], none.split(negatives, dim=1), strict=True):
         splits[split] = Pairs(positive, negative)
-    data = Data(edge_index=both_directions(parts[0], num_nodes), num_nodes=num_nodes)
-    return Dataset(name, "link", data, splits, "hits@20", ("hits@20", "hits@50", "hits@100"), "synthetic, random split")
+    return LinkData(
+        name=name,
+        protocol="synthetic, random split",
+        metric="hits@20",
+        metrics=("hits@20", "hits@50", "hits@100"),
+        graph=Graph(edge_index=both_directions(parts[0], num_nodes), num_nodes=num_nodes),
+        splits=splits,
+    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
 from benchmarks.speed.graphs import GOWALLA
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import Graph, InteractionData
 
 _USERS, _ITEMS, _SPLITS = 29_858, 40_981, (727_869, 82_259, 217_242)
 _USER_SKEW, _ITEM_SKEW = 1.5, 2.0
 
 
-def gowalla(options: Options) -> Dataset:
+def gowalla(options: Options) -> InteractionData:
     """Gowalla in LightGCN's split, or a data set of its sizes."""
     if options.quick:
         return _dataset("tiny", 300, 400, (2_700, 300, 800))
@@ -27,7 +26,7 @@ def gowalla(options: Options) -> Dataset:
     return _dataset("gowalla-sized", _USERS, _ITEMS, _SPLITS)
 
 
-def of_size(count: int) -> Dataset:
+def of_size(count: int) -> InteractionData:
     """Synthetic interactions for training, and one to test, which a task asks for; 45 sqrt(P) users and as many items.
 
     That is about as many as Gowalla (8e5 interactions), MovieLens-20M and the Netflix prize (1e8) have. Ids are in random
@@ -37,7 +36,7 @@ def of_size(count: int) -> Dataset:
     return _dataset(f"{count:,} interactions", size, size, (count, 0, 1))
 
 
-def training_pairs(dataset: Dataset) -> Tensor:
+def training_pairs(dataset: InteractionData) -> Tensor:
     """What `task.protocol=lightgcn` trains on: (user, item) [2, P], those held out for validation among them."""
     return torch.cat([part for name in ("train", "valid") if isinstance(part := dataset.splits[name], Tensor)], dim=1)
 
@@ -66,13 +65,21 @@ def _ranks(size: int, skew: float, count: int, generator: torch.Generator) -> Te
     return torch.rand(count, generator=generator, dtype=torch.float64).pow_(skew).mul_(size).long()
 
 
-def _dataset(name: str, num_users: int, num_items: int, counts: tuple[int, int, int]) -> Dataset:
-    """The task builds its operator from the splits; `data` holds no second copy of them."""
+def _dataset(name: str, num_users: int, num_items: int, counts: tuple[int, int, int]) -> InteractionData:
+    """The task builds its operator from the splits; the graph holds no second copy of them."""
     generator = torch.Generator().manual_seed(0)
     pairs = power_law(num_users, num_items, sum(counts), generator)
     if counts[0] < pairs.size(1):
         pairs = pairs[:, torch.randperm(pairs.size(1), generator=generator)]
-    data = Data(num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
+    nothing = torch.empty(2, 0, dtype=torch.int64)
+    graph = Graph(edge_index=nothing, num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
     splits = dict(zip(("train", "valid", "test"), pairs.split(counts, dim=1), strict=True))
     metrics = "recall@20", "ndcg@20", "precision@20"
-    return Dataset(name, "recommend", data, splits, metrics[0], metrics, "synthetic, random split")
+    return InteractionData(
+        name=name,
+        protocol="synthetic, random split",
+        metric=metrics[0],
+        metrics=metrics,
+        graph=graph,
+        splits=splits,
+    )

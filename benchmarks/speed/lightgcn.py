@@ -16,7 +16,7 @@ from graphkit.conf.arguments import flatten
 from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import InteractionData
 from graphkit.models.recommend.lightgcn import LightGCN
 from graphkit.sparse import Triples
 from graphkit.tasks.recommend import Recommendation
@@ -40,7 +40,7 @@ class Training:
         **overrides: Settings, dots written as `__`.
     """
 
-    def __init__(self, dataset: Dataset, **overrides: Any) -> None:
+    def __init__(self, dataset: InteractionData, **overrides: Any) -> None:
         request = {"task": "recommend", "dataset": "gowalla", "model": "lightgcn", "task.protocol": "lightgcn"}
         request |= {name.replace("__", "."): value for name, value in overrides.items()}
         self.run = compose(check(flatten(request), DATASETS)).run

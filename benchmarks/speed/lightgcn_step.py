@@ -12,7 +12,7 @@ from benchmarks.speed.harness import Case, Contest, Options, Results, Side, Work
 from benchmarks.speed.lightgcn import Training, work_of_steps
 from benchmarks.speed.lightgcn_peer import Peer, PyGPeer, SparsePeer
 from benchmarks.speed.sampling import items_by_user, python_loop
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import InteractionData
 from graphkit.data.splits.edges import both_directions
 
 PYG, COO = "PyG LightGCN, edge_index", "torch.sparse COO, autograd"
@@ -34,7 +34,7 @@ def contests(options: Options) -> Iterator[Contest]:
     yield _epoch(dataset, Training(dataset, **quick), coo)
 
 
-def _step(dataset: Dataset, training: Training, peers: dict[str, Peer]) -> Contest:
+def _step(dataset: InteractionData, training: Training, peers: dict[str, Peer]) -> Contest:
     (batch,) = training.first_batches(1)
     for peer in peers.values():
         peer.load(training.model.embedding.detach())
@@ -53,7 +53,7 @@ def _step(dataset: Dataset, training: Training, peers: dict[str, Peer]) -> Conte
     return Contest(cases, seconds=20.0)
 
 
-def _epoch(dataset: Dataset, training: Training, peer: Peer) -> Contest:
+def _epoch(dataset: InteractionData, training: Training, peer: Peer) -> Contest:
     """Our epoch is that of the training loop, and whole; the peer's steps are all alike, so that some of them tell."""
     batches = training.first_batches(_PEER_STEPS)
     peer.load(training.model.embedding.detach())

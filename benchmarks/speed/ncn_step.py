@@ -16,7 +16,7 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.conf.schema import Run
 from graphkit.data.catalog import DATASETS
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import LinkData
 from graphkit.data.splits.negatives import pair_keys
 from graphkit.metrics.pairs import link_metric
 from graphkit.tasks.link import EVALUATED, LinkPrediction
@@ -57,7 +57,7 @@ def contests(options: Options) -> Iterator[Contest]:
 
 
 def _steps(
-    dataset: Dataset,
+    dataset: LinkData,
     task: LinkPrediction,
     run: Run,
     model: nn.Module,
@@ -119,7 +119,7 @@ def _step_side(name: str, model: nn.Module, adam: torch.optim.Adam, loss: Callab
     return Side(name, call, results)
 
 
-def _evaluation(dataset: Dataset, task: LinkPrediction, run: Run, model: nn.Module, peer: PeerNCN) -> Contest:
+def _evaluation(dataset: LinkData, task: LinkPrediction, run: Run, model: nn.Module, peer: PeerNCN) -> Contest:
     def ours() -> None:
         task.evaluate(model, EVALUATED)
 

@@ -11,7 +11,7 @@ from benchmarks.speed.harness import Case, Contest, Options, Results, Side, seco
 from benchmarks.speed.lightgcn import Training, work_of_steps
 from benchmarks.speed.machine import available_memory
 from benchmarks.speed.scale_check import Oracle
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import InteractionData
 from graphkit.sparse import Triples
 
 SIZES = (10**5, 10**6, 10**7, 10**8)
@@ -65,7 +65,7 @@ def _batch_and_steps(size: int, quick: bool = False) -> tuple[int, int]:
 class _Scale:
     """Interactions, and training on them from nothing."""
 
-    def __init__(self, dataset: Dataset, quick: bool) -> None:
+    def __init__(self, dataset: InteractionData, quick: bool) -> None:
         train = dataset.splits["train"]
         assert isinstance(train, Tensor)
         self._dataset, self._pairs, self._count = dataset, train, train.size(1)

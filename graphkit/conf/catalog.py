@@ -8,18 +8,59 @@ from __future__ import annotations
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import link, node, recommend
+from graphkit.conf.models import graph, link, node, recommend
 
 TASKS: dict[str, TaskEntry] = {
-    "link": TaskEntry(schema.LinkTask, "graphkit.tasks.link:LinkPrediction", "ncn", "digits", "link prediction"),
-    "node": TaskEntry(schema.NodeTask, "graphkit.tasks.node:NodeClassification", "gcn", "digits", "node classification"),
+    "link": TaskEntry(
+        schema.LinkTask,
+        "graphkit.tasks.link:LinkPrediction",
+        "graphkit.data.tasks.link:build",
+        "ncn",
+        "digits",
+        "link prediction",
+        needs=("data.edges",),
+        reads=("data.features", "data.labels"),
+        refuses={"data.directed": "predicts edges without direction"},
+    ),
+    "node": TaskEntry(
+        schema.NodeTask,
+        "graphkit.tasks.node:NodeClassification",
+        "graphkit.data.tasks.node:build",
+        "gcn",
+        "digits",
+        "node classification",
+        needs=("data.edges", "data.labels"),
+        reads=("data.features", "data.directed"),
+    ),
+    "graph": TaskEntry(
+        schema.GraphTask,
+        "graphkit.tasks.graph:GraphPrediction",
+        "graphkit.data.tasks.graph:build",
+        "gin",
+        "planted-graphs",
+        "classification and regression of graphs",
+        needs=("data.graphs",),
+        reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
+        over_seeds="graphkit.tasks.folds:over_seeds",
+        report="graphkit.tasks.graph_pictures:sections",
+    ),
     "recommend": TaskEntry(
         schema.RecommendTask,
         "graphkit.tasks.recommend:Recommendation",
+        "graphkit.data.tasks.recommend:build",
         "lightgcn",
         "planted-interactions",
         "recommendation of items to users",
+        needs=("data.interactions",),
+        reads=("data.user_column", "data.item_column", "data.rating_column", "data.min_rating", "data.time_column"),
+        refuses={"data.scale": "has no features to scale"},
+        serve="graphkit.serving.served:serve",
     ),
 }
 
-MODELS: dict[str, dict[str, ModelEntry]] = {"link": link.MODELS, "node": node.MODELS, "recommend": recommend.MODELS}
+MODELS: dict[str, dict[str, ModelEntry]] = {
+    "link": link.MODELS,
+    "node": node.MODELS,
+    "graph": graph.MODELS,
+    "recommend": recommend.MODELS,
+}

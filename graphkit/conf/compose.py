@@ -13,7 +13,7 @@ from graphkit.conf.arguments import flatten
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.recipe import Recipe, find_recipe
 from graphkit.conf.request import Request
-from graphkit.conf.settings import SECTIONS, show
+from graphkit.conf.settings import SECTIONS, run_settings, show
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
@@ -21,7 +21,6 @@ _NO_FIGURE_DEPENDS = ("train.eval_batch_size", "train.checkpoint_every", "task.m
 """Settings of a section that no figure depends on."""
 _HYDRA = threading.Lock()
 """Hydra's state is one for the whole process."""
-_PATHS = ("out", "resume", "data.root", "data.edges", "data.features", "data.labels", "data.interactions")
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,9 @@ def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
 
     config = copy.deepcopy(_defaults(request.task, request.model))
     config.merge_with({"dataset": request.dataset}, recipe.sections if recipe else {})
+    paths = {key for key, setting in run_settings().items() if setting.path}
     for key, value in request.values.items():
-        OmegaConf.update(config, key, str(expanded(value, key)) if key in _PATHS and value is not None else value)
+        OmegaConf.update(config, key, str(expanded(value, key)) if key in paths and value is not None else value)
     return cast(schema.Run, OmegaConf.to_object(config))
 
 
@@ -94,7 +94,7 @@ def _defaults(task: str, model: str) -> Any:
     from hydra.core.global_hydra import GlobalHydra
 
     with _HYDRA:
-        _fill_store()
+        _fill_store(task, model)
         callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
         GlobalHydra.instance().clear()
         try:
@@ -105,17 +105,13 @@ def _defaults(task: str, model: str) -> Any:
             GlobalHydra.instance().hydra = callers
 
 
-def _fill_store() -> None:
-    """Hand our groups to Hydra, under a prefix so that they meet no other application's."""
+def _fill_store(task: str, model: str) -> None:
+    """Hand what is chosen to Hydra, under a prefix so that it meets no other application's."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
-    if f"{_ROOT}.yaml" in store.repo:
-        return
-    for task, entry in TASKS.items():
-        store.store(group="graphkit/task", name=task, node=entry.settings)
-        for model, row in MODELS[task].items():
-            store.store(group=f"graphkit/model/{task}", name=model, node=row.settings)
+    store.store(group="graphkit/task", name=task, node=TASKS[task].settings)
+    store.store(group=f"graphkit/model/{task}", name=model, node=MODELS[task][model].settings)
     store.store(name=_ROOT, node=schema.Run)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,43 @@ class Paper:
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A task: its settings and the class that runs it."""
+    """A task: its settings, the code that runs it, and what it makes of own files.
+
+    Code is named `module:name` and imported only when it is needed.
+
+    Attributes:
+        settings: Dataclass of its settings `task.*`.
+        target: The class that fulfills `graphkit.training.protocol.Task`.
+        data: Builds its data: from a `graphkit.data.sources.DataRequest` to a class of `graphkit.data.dataset`.
+        default_model: The model of a run that names none.
+        default_dataset: The data set of a run that names none.
+        summary: What is predicted, in a few words.
+        needs: Settings of own files that `dataset=custom` must come with.
+        reads: Further settings of own files that it reads; it refuses all others.
+        refuses: Settings `data.*` that mean nothing for it, each with the reason, a predicate of the task.
+        over_seeds: Says how the epochs of all seeds make a run's result, given the task's settings, where it is not each seed's
+            selected epoch; empty: it always is.
+        report: Further sections of report.html, of a seed's data and predictions; empty: none.
+        serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
+    """
 
     settings: type
-    target: str  # "module:class", imported only when a run starts
+    target: str
+    data: str
     default_model: str
     default_dataset: str
     summary: str
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    over_seeds: str = ""
+    report: str = ""
+    serve: str = ""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The settings of own files that it takes."""
+        return (*self.needs, *self.reads)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,35 @@ from typing import Any
 
 
 def setting(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    path: bool = False,
+    own: bool = False,
 ) -> Any:
-    """Declare a setting with its meaning and its allowed range (inclusive) or choices."""
-    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    """Declare a setting.
+
+    Args:
+        default: Its default.
+        help: Its meaning.
+        low: Least value of a number, inclusive.
+        high: Greatest value, inclusive.
+        choices: The allowed values of a text.
+        path: Whether it is the path of a file or folder, in which `~` is the home folder.
+        own: Whether it says what the user's own files are, or how they are read.
+    """
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "path": path, "own": own}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def own_file(help: str) -> Any:
+    """Declare the path of one of the user's own files, which is not given by default."""
+    return setting(None, help, path=True, own=True)
 
 
 def probability(default: float, help: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from graphkit.conf import schema
 from graphkit.conf.arguments import Assignment, read
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.settings import (
@@ -16,7 +17,7 @@ from graphkit.conf.settings import (
     all_settings,
     model_settings,
     nearest_key,
-    run_settings,
+    settings_table,
     show,
     task_settings,
 )
@@ -25,20 +26,18 @@ from graphkit.metrics.registry import parse
 from graphkit.nearest import did_you_mean, nearest
 
 CUSTOM = "custom"
-_OWN_GRAPH = ("data.edges", "data.features", "data.labels")
-OWN_FILES = (*_OWN_GRAPH, "data.interactions")
+OPTIONS = settings_table(schema.Data, "data.")
+"""The settings of the section `data`, by dotted key."""
+OWN_FILES = tuple(key for key, option in OPTIONS.items() if option.own and option.path)
 """Settings that name the user's own files."""
 WITH_RESUME = ("resume", "format", "progress", "tensorboard", "data.root", *OWN_FILES, "train.epochs")
 """What may be said beside `resume=`: where the same data lies now, how to show, and more epochs."""
 
-_OWN_INTERACTIONS = (
-    "data.interactions",
-    "data.user_column",
-    "data.item_column",
-    "data.rating_column",
-    "data.min_rating",
-    "data.time_column",
-)
+_ELSEWHERE = {
+    "data.directed": f"it is for own files, dataset={CUSTOM}; a named data set that keeps direction says so in its name, such "
+    "as squirrel-directed"
+}
+"""What else to say of a setting of own files that is given beside a named data set."""
 
 
 class DatasetRow(Protocol):
@@ -215,39 +214,28 @@ def _metric_mistakes(name: str | None, task: str) -> list[str]:
 
 
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:
-    mistakes = []
-    own, other = (_OWN_INTERACTIONS, _OWN_GRAPH) if task == "recommend" else (_OWN_GRAPH, _OWN_INTERACTIONS)
-    given = [key for key in (*own, *other) if values.get(key) is not None]
-    if name != CUSTOM:
-        mistakes += [f"{key}: own files need dataset={CUSTOM}, not dataset={name}" for key in given]
-    elif task:
-        needed = (own[0], "data.labels") if task == "node" else own[:1]
-        mistakes += [f"dataset={CUSTOM}: give {key}=FILE" for key in needed if key not in given]
-        mistakes += [f"{key}: task={task} does not read it, leave it out" for key in given if key in other]
-    if task == "recommend" and values.get("data.scale", "auto") != "auto":
-        mistakes.append(f"data.scale={values['data.scale']}: task=recommend has no features to scale, leave it out")
-    if values.get("data.directed"):
-        mistakes += _direction_mistakes(name, task)
-    split = values.get("data.split")
-    if split is None or split == run_settings()["data.split"].default:
+    entry = TASKS[task] if task else None
+    taken, refused = (entry.own, entry.refuses) if entry else ((), {})
+    given = [key for key, option in OPTIONS.items() if values.get(key) not in (None, option.default)]
+    mistakes = (
+        [f"dataset={name}: give {key}=FILE" for key in entry.needs if key not in given] if entry and name == CUSTOM else []
+    )
+    for key in sorted(given, key=lambda key: key not in taken):
+        option = OPTIONS[key]
+        said = key if option.optional else f"{key}={show(values[key])}"
+        if option.own and name != CUSTOM:
+            mistakes.append(f"{said}: {_ELSEWHERE.get(key, f'own files need dataset={CUSTOM}, not dataset={name}')}")
+        elif entry and (key in refused or (option.own and key not in taken)):
+            mistakes.append(f"{said}: task={task} {refused.get(key, 'does not read it')}, leave it out")
+    if "data.split" not in given:
         return mistakes
+    split = values["data.split"]
     shares = f"data.split={show(split)}"
     if not datasets[name].takes_split:
         mistakes.append(f"{shares}: dataset={name} has a fixed split")
     if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
         mistakes.append(f"{shares}: expected three shares above 0 that sum to 1")
     return mistakes
-
-
-def _direction_mistakes(name: str, task: str | None) -> list[str]:
-    if name != CUSTOM:
-        return [
-            f"data.directed=true: it is for own files, dataset={CUSTOM}; a named data set that keeps direction says so in its "
-            "name, such as squirrel-directed"
-        ]
-    if task == "link":
-        return ["data.directed=true: task=link predicts edges without direction, leave it out"]
-    return [f"data.directed=true: task={task} does not read it, leave it out"] if task == "recommend" else []
 
 
 def _resume_mistakes(keys: Iterable[str]) -> list[str]:

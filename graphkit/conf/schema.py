@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.fields import count, setting, weight
+from graphkit.conf.fields import count, own_file, setting, weight
 
 # --------------------------------------------------------------------------------------------------------------- tasks
 
@@ -50,6 +50,28 @@ class NodeTask:
 
 
 @dataclass
+class GraphTask:
+    """Graphs: predict a class, labels or numbers for every graph of a collection."""
+
+    name: str = "graph"
+    metric: str = setting(
+        "auto",
+        "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy, roc-auc or mae",
+    )
+    protocol: str = setting(
+        "nested",
+        "nested: a fold tests, the next one selects the epoch, seed s takes fold s; split: at random by data.split; gin and "
+        "last10: published conventions of ten folds without validation, the best common epoch (SELECTED ON TEST) and the mean "
+        "of the last ten epochs",
+        choices=("nested", "split", "gin", "last10"),
+    )
+    edge_features: bool = setting(True, "hand features of edges to models that read them")
+    standardize: bool = setting(
+        False, "numbers to predict: standardized by mean and deviation of the training graphs; metrics keep their unit"
+    )
+
+
+@dataclass
 class RecommendTask:
     """Recommendation: rank all items for every user, those taken next first.
 
@@ -82,14 +104,30 @@ class RecommendTask:
 
 @dataclass
 class Data:
-    """Where data lies, and own files."""
+    """Where data lies, and own files. A task's row in the catalog says which of them it needs, reads and refuses."""
 
-    root: str | None = setting(None, "data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit")
-    edges: str | None = setting(None, "own edge list, CSV: one edge a row, source and target (with dataset=custom)")
-    features: str | None = setting(None, "own node features, CSV: node id, then numbers (with dataset=custom)")
-    labels: str | None = setting(None, "own node labels, CSV: node id, label (with dataset=custom; required by task=node)")
+    root: str | None = setting(None, "data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit", path=True)
+    edges: str | None = own_file(
+        "own edge list, CSV: one edge a row, source and target (with dataset=custom); task=graph: graph id before them"
+    )
+    features: str | None = own_file(
+        "own node features, CSV: node id, then numbers (with dataset=custom); task=graph: graph id before them"
+    )
+    labels: str | None = own_file("own node labels, CSV: node id, label (with dataset=custom; required by task=node)")
+    graphs: str | None = own_file(
+        "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml "
+        "or *.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
+    )
+    targets: str = setting(
+        "auto",
+        "what is predicted of own graphs: classes, labels (0 or 1 for each of several) or numbers; auto: as they look",
+        choices=("auto", "classes", "labels", "numbers"),
+        own=True,
+    )
     directed: bool = setting(
-        False, "keep the direction of own edges, source to target, and self-loops (with dataset=custom and task=node)"
+        False,
+        "keep the direction of own edges, source to target, and self-loops (with dataset=custom and task=node or task=graph)",
+        own=True,
     )
     scale: str = setting(
         "auto",
@@ -97,17 +135,19 @@ class Data:
         "zeros and ones and bags of words, nothing of named data sets",
         choices=("auto", "standard", "none"),
     )
-    interactions: str | None = setting(
-        None, "own interactions, CSV with a header: one a row (with dataset=custom; required by task=recommend)"
+    interactions: str | None = own_file(
+        "own interactions, CSV with a header: one a row (with dataset=custom; required by task=recommend)"
     )
-    user_column: str | None = setting(None, "header of the users in data.interactions; default: user")
-    item_column: str | None = setting(None, "header of the items; default: item")
-    rating_column: str | None = setting(None, "header of the ratings, read with data.min_rating; default: rating")
+    user_column: str | None = setting(None, "header of the users in data.interactions; default: user", own=True)
+    item_column: str | None = setting(None, "header of the items; default: item", own=True)
+    rating_column: str | None = setting(None, "header of the ratings, read with data.min_rating; default: rating", own=True)
     min_rating: float | None = setting(
-        None, "leave out interactions that are rated lower; default: all count", low=-1e15, high=1e15
+        None, "leave out interactions that are rated lower; default: all count", low=-1e15, high=1e15, own=True
     )
     time_column: str | None = setting(
-        None, "header of the times, numbers or ISO dates: hold out each user's latest items; default: a random split"
+        None,
+        "header of the times, numbers or ISO dates: hold out each user's latest items; default: a random split",
+        own=True,
     )
     split: list[float] = setting(
         [0.7, 0.1, 0.2], "shares of training, validation and test for own files and planted graphs", low=0.0, high=1.0
@@ -148,9 +188,11 @@ class Run:
         True, "refuse operations whose result depends on timing (GPU); the CPU repeats with equal threads"
     )
     threads: int = setting(0, "CPU threads; 0: all cores; another number may change the last digits", low=0, high=4096)
-    out: str = setting("runs", "folder that receives the run's own folder")
+    out: str = setting("runs", "folder that receives the run's own folder", path=True)
     resume: str | None = setting(
-        None, "run folder to continue; beside it only more train.epochs, and data.* where the same files lie elsewhere now"
+        None,
+        "run folder to continue; beside it only more train.epochs, and data.* where the same files lie elsewhere now",
+        path=True,
     )
     progress: bool = setting(True, "progress bars on stderr (only on a terminal)")
     tensorboard: bool = setting(False, "write TensorBoard events beside metrics.csv")

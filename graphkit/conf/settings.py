@@ -33,6 +33,8 @@ class Setting:
         low: Least value of a number, inclusive; of numbers, that of each. Every number has both.
         high: Greatest value, inclusive.
         choices: The allowed values of a text setting; empty: any text.
+        path: Whether it is the path of a file or folder.
+        own: Whether it says what the user's own files are, or how they are read.
     """
 
     key: str
@@ -43,6 +45,8 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    path: bool = False
+    own: bool = False
 
     @property
     def leaf(self) -> str:

@@ -1,13 +1,18 @@
-"""What `graphkit.data.load` returns: a graph, named splits and a plain statement of the protocol."""
+"""What `graphkit.data.load` returns: the data of a task, named splits and a plain statement of the protocol.
+
+One class per kind of data. They share what every door asks of a data set; what a task needs is an attribute of its own class.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from graphkit.data import validate
 from graphkit.data.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Graph:
-    """The tensors of a graph; `Dataset.data` gives them as PyG's `Data`, which takes seconds to import.
+    """The tensors of a graph; `GraphData.data` gives them as PyG's `Data`, which takes seconds to import.
 
     Attributes:
         edge_index: The message passing graph [2, E] (source, target).
@@ -56,48 +61,216 @@ class Pairs:
     positive: Tensor
     negative: Tensor | None = None
 
+    def sizes(self) -> dict[str, int]:
+        """Numbers of positive and, where there are any, negative pairs."""
+        sizes = {"positive": int(self.positive.size(1))}
+        return sizes if self.negative is None else {**sizes, "negative": int(self.negative.size(1))}
 
-@dataclass(frozen=True)
-class Dataset:
-    """A graph with its splits.
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(ABC):
+    """What every data set says of itself, whatever it holds.
 
     Attributes:
         name: The name it was asked for by.
-        task: `link`, `node` or `recommend`.
-        graph: The graph: `edge_index` [2, E] (the message passing graph, sorted, no duplicates; undirected graphs hold both
-            directions and no self-loops, directed ones may hold self-loops), `num_nodes`, and where they exist `x` [N, F]
-            float32 and `y` [N] int64. Recommendation: users are the first `num_users` nodes, the `num_items` items follow.
-        splits: `train`, `valid`, `test`. Link: `Pairs`; each undirected pair once. Node: int64 node ids. Recommendation:
-            int64 [2, P] (user, item), items numbered from 0.
+        protocol: One or two plain sentences: what is trained on, what is held out, how negatives were drawn.
         metric: The validation and test metric by which this data set is judged, e.g. `hits@20`.
         metrics: All metrics to report, `metric` among them.
-        protocol: One or two plain sentences: which edges are in the message passing graph, which are supervision, how
-            negatives were drawn.
         source: Citation or address of the data.
-        node_names: The user's own node ids in index order, for own files; else empty. Recommendation: the users' ids.
-        item_names: Recommendation: the items' ids in index order, where known.
-        class_names: Names of the classes in index order, where known.
-        directed: Whether `edge_index` holds directed edges, (source, target); else it is symmetric.
         notes: Plain sentences that a run tells before it begins: what was done to the data, what may be meant otherwise.
-        scaling: How `x` was scaled; None: not at all.
     """
 
     name: str
-    task: str
-    graph: Graph | Data
-    splits: dict[str, Pairs] | dict[str, Tensor]
+    protocol: str
     metric: str
     metrics: tuple[str, ...]
-    protocol: str
     source: str = ""
-    node_names: tuple[str, ...] = field(default=(), repr=False)
-    class_names: tuple[str, ...] = field(default=(), repr=False)
-    item_names: tuple[str, ...] = field(default=(), repr=False)
-    directed: bool = False
     notes: tuple[str, ...] = field(default=(), repr=False)
-    scaling: Scaling | None = field(default=None, repr=False)
+
+    @property
+    @abstractmethod
+    def fallbacks(self) -> tuple[str, ...]:
+        """Metrics that may select the epoch where `metric` cannot decide; the first that can does."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What `--dry-run` tells of the data, in plain values; among them `splits`, the size of each split."""
+
+    @abstractmethod
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Names in index order by what they name, e.g. `nodes`; empty where the data has none. A run folder keeps them."""
+
+    @abstractmethod
+    def sizes(self) -> dict[str, int]:
+        """Numbers that must be the same when a run goes on, by what is counted, e.g. `nodes`."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse what no model could use.
+
+        Raises:
+            DataError: If anything is empty, out of range, not finite, or does not fit the rest.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphData(Dataset):
+    """A data set of one graph.
+
+    Attributes:
+        graph: The graph: `edge_index` [2, E] (the message passing graph, sorted, no duplicates; undirected graphs hold both
+            directions and no self-loops, directed ones may hold self-loops), `num_nodes`, and where they exist `x` [N, F]
+            float32 and `y` [N] int64.
+    """
+
+    graph: Graph
 
     @cached_property
     def data(self) -> Data:
         """The graph as PyG's `Data`, made on first use."""
-        return self.graph.to_pyg() if isinstance(self.graph, Graph) else self.graph
+        return self.graph.to_pyg()
+
+    def facts(self) -> dict[str, Any]:
+        """Numbers of nodes and of directed edges in message passing."""
+        return {"nodes": self.graph.num_nodes, "message_passing_edges": int(self.graph.edge_index.size(1))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeData(GraphData):
+    """A graph for node classification.
+
+    Attributes:
+        splits: Node ids, int64, of `train`, `valid` and `test`.
+        node_names: The user's own node ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        directed: Whether `graph.edge_index` holds directed edges, (source, target); else it is symmetric.
+        scaling: How `graph.x` was scaled; None: not at all.
+    """
+
+    splits: dict[str, Tensor]
+    node_names: tuple[str, ...] = field(default=(), repr=False)
+    class_names: tuple[str, ...] = field(default=(), repr=False)
+    directed: bool = False
+    scaling: Scaling | None = field(default=None, repr=False)
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Accuracy always decides."""
+        return ("accuracy",)
+
+    def facts(self) -> dict[str, Any]:
+        """Nodes, edges and nodes of each split, and what `graphkit.data.measures.facts.node_facts` tells."""
+        from graphkit.data.measures.facts import node_facts  # it imports this module
+
+        return {**super().facts(), "splits": {name: part.numel() for name, part in self.splits.items()}, **node_facts(self)}
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Nodes and classes."""
+        return {"nodes": self.node_names, "classes": self.class_names}
+
+    def sizes(self) -> dict[str, int]:
+        """Nodes, features and classes."""
+        return {**_graph_sizes(self.graph), "classes": max(int(required(self.graph.y).max()) + 1, len(self.class_names))}
+
+    def check(self) -> None:
+        """As `Dataset.check`; all training labels of one class are of no use either."""
+        validate.check_graph(self.name, self.graph, self.node_names)
+        for name, part in self.splits.items():
+            validate.check_part(self.name, name, part, self.graph.num_nodes)
+        validate.check_labels(self.name, self.graph.y, self.splits["train"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkData(GraphData):
+    """A graph for link prediction; the training edges alone are in `graph.edge_index`.
+
+    Attributes:
+        splits: `Pairs` of `train`, `valid` and `test`; each undirected pair once.
+        node_names: The user's own node ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        scaling: How `graph.x` was scaled; None: not at all.
+    """
+
+    splits: dict[str, Pairs]
+    node_names: tuple[str, ...] = field(default=(), repr=False)
+    class_names: tuple[str, ...] = field(default=(), repr=False)
+    scaling: Scaling | None = field(default=None, repr=False)
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """The mean reciprocal rank decides with any number of negatives."""
+        return ("mrr",)
+
+    def facts(self) -> dict[str, Any]:
+        """Nodes, edges, and the pairs of each split by sign."""
+        return {**super().facts(), "splits": {name: part.sizes() for name, part in self.splits.items()}}
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Nodes and classes."""
+        return {"nodes": self.node_names, "classes": self.class_names}
+
+    def sizes(self) -> dict[str, int]:
+        """Nodes and features."""
+        return _graph_sizes(self.graph)
+
+    def check(self) -> None:
+        """As `Dataset.check`."""
+        validate.check_graph(self.name, self.graph, self.node_names)
+        for name, part in self.splits.items():
+            validate.check_part(self.name, name, part.positive, self.graph.num_nodes)
+            if part.negative is not None:
+                validate.check_part(self.name, name, part.negative, self.graph.num_nodes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionData(GraphData):
+    """Who took what, and the bipartite graph of the training part, whose first nodes are the users.
+
+    Attributes:
+        splits: `train`, `valid` and `test`, int64 [2, P] (user, item), items numbered from 0.
+        user_names: The ids of the users in index order, where known.
+        item_names: The same of the items.
+    """
+
+    splits: dict[str, Tensor]
+    user_names: tuple[str, ...] = field(default=(), repr=False)
+    item_names: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def num_users(self) -> int:
+        """Number of users."""
+        return self.graph.num_users
+
+    @property
+    def num_items(self) -> int:
+        """Number of items."""
+        return self.graph.num_items
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Shorter lists, then the order within a list."""
+        return ("recall@10", "recall@5", "ndcg@20")
+
+    def facts(self) -> dict[str, Any]:
+        """Nodes, edges, and the interactions of each split."""
+        return {**super().facts(), "splits": {name: int(part.size(1)) for name, part in self.splits.items()}}
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Users and items."""
+        return {"users": self.user_names, "items": self.item_names}
+
+    def sizes(self) -> dict[str, int]:
+        """Users and items."""
+        return {"users": self.num_users, "items": self.num_items}
+
+    def check(self) -> None:
+        """As `Dataset.check`."""
+        validate.check_graph(self.name, self.graph)
+        for name, part in self.splits.items():
+            validate.check_part(self.name, name, part[0], self.num_users, "user")
+            validate.check_part(self.name, name, part[1], self.num_items, "item")
+
+
+def _graph_sizes(graph: Graph) -> dict[str, int]:
+    sizes = {"nodes": graph.num_nodes}
+    return sizes if graph.x is None else {**sizes, "features": int(graph.x.size(1))}

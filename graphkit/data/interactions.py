@@ -21,6 +21,8 @@ class Interactions:
         num_items: Number of items.
         user_names: The publisher's ids of the users in index order, where known.
         item_names: The same of the items.
+        remarks: Sentences on what was left out while reading, and how the split was made.
+        notes: Sentences on what may be meant otherwise.
     """
 
     splits: dict[str, Tensor]
@@ -28,6 +30,8 @@ class Interactions:
     num_items: int
     user_names: tuple[str, ...] = ()
     item_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def bipartite(interactions: Interactions) -> Graph:
@@ -42,7 +46,7 @@ def bipartite(interactions: Interactions) -> Graph:
     return Graph(edge_index=edge_index, num_nodes=num_users + num_items, num_users=num_users, num_items=num_items)
 
 
-def notes(interactions: Interactions) -> list[str]:
+def unseen(interactions: Interactions) -> list[str]:
     """A sentence on users and items that no model can have learned about, where there are any."""
     train = interactions.splits["train"]
     sizes = ("users", interactions.num_users), ("items", interactions.num_items)

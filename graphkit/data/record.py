@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphkit.data.readers.inputs import Source
 from graphkit.errors import CheckpointError
@@ -26,7 +26,7 @@ class DataRecord:
         root: The data folder that the run named, absolute; None: the usual one of the machine.
         files: The own files by setting (`edges`, `features`, `labels`, `interactions`).
         published: Checksums of the files of a data set that has a name, by their path below the data folder.
-        sizes: Numbers of nodes and features, classes, users and items.
+        sizes: Numbers of nodes, users or whatever the data holds.
     """
 
     dataset: str
@@ -45,7 +45,7 @@ class DataRecord:
             root: The data folder, absolute, where one was named.
             files: What was read of the user's own.
         """
-        return cls(dataset.name, root, dict(files), {file.path: file.checksum for file in entry.files}, _sizes(dataset))
+        return cls(dataset.name, root, dict(files), {file.path: file.checksum for file in entry.files}, dataset.sizes())
 
     def to_json(self) -> bytes:
         """The content of data.json."""
@@ -89,27 +89,9 @@ class DataRecord:
 
 
 def names_files(dataset: Dataset) -> dict[str, bytes]:
-    """The names of nodes, classes, users and items where the data has some: files of a JSON list each, one name per line."""
-    return {f"names/{kind}.json": _list(names) for kind, names in _names(dataset).items() if names}
-
-
-def _names(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    if dataset.task == "recommend":
-        return {"users": dataset.node_names, "items": dataset.item_names}
-    return {"nodes": dataset.node_names, "classes": dataset.class_names}
+    """The names that the data has, of nodes, users or whatever it holds: files of a JSON list each, one name per line."""
+    return {f"names/{kind}.json": _list(names) for kind, names in dataset.names().items() if names}
 
 
 def _list(names: tuple[str, ...]) -> bytes:
     return (json.dumps(names, ensure_ascii=False, indent=0) + "\n").encode()
-
-
-def _sizes(dataset: Dataset) -> dict[str, int]:
-    data: Any = dataset.graph
-    if dataset.task == "recommend":
-        return {"users": int(data.num_users), "items": int(data.num_items)}
-    sizes = {"nodes": int(data.num_nodes)}
-    if data.x is not None:
-        sizes["features"] = int(data.x.shape[1])
-    if dataset.task == "node":
-        sizes["classes"] = max(int(data.y.max()) + 1, len(dataset.class_names))
-    return sizes

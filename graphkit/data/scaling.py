@@ -1,4 +1,4 @@
-"""Scaling of node features: statistics of some nodes, applied to all."""
+"""Scaling of node features: by the node's own sum, or by statistics of some nodes, applied to all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SCALES = ("auto", "standard", "none")
 _ZEROS = 0.9
 """A table of counts is a bag of words from this share of zeros on."""
 
@@ -29,6 +28,12 @@ class Scaling:
     def apply(self, x: Tensor) -> Tensor:
         """Scaled features [N, F] in the dtype of x."""
         return ((x.double() - self.mean) / self.std).to(x.dtype)
+
+
+def row_normalized(x: Tensor) -> Tensor:
+    """Features [N, F] scaled so that each node's sum to 1; a node without features keeps its zeros."""
+    total = x.sum(dim=1, keepdim=True)
+    return x / total.masked_fill(total == 0, 1.0)
 
 
 def fit_scaling(x: Tensor, nodes: Tensor | None = None, *, every: bool = False) -> Scaling:

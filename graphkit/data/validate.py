@@ -1,73 +1,121 @@
-"""Checks on whatever was loaded, before anything is built on it."""
+"""Checks on whatever was loaded, before anything is built on it: parts of what the classes of `graphkit.data.dataset` check."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Dataset, Pairs
 from graphkit.errors import DataError
 
+if TYPE_CHECKING:
+    from graphkit.data.dataset import Graph
+    from graphkit.data.graphs import Graphs
 
-def check_dataset(dataset: Dataset) -> None:
-    """Refuse what no model could use.
+
+def check_graph(dataset: str, graph: Graph, names: Sequence[str] = ()) -> None:
+    """Refuse a graph that no model could use.
 
     Args:
-        dataset: What was loaded, from whichever source.
+        dataset: Name of the data set, for the message.
+        graph: Its graph.
+        names: The user's own names of the nodes, for the message; empty where there are none.
 
     Raises:
-        DataError: If the graph is empty, a node id is out of range, a feature is not finite, the features or labels do not fit
-            the nodes, the training labels are of a single class, or a split is empty.
+        DataError: If the graph is empty, a node id is out of range, a feature is not finite, or features or labels do not fit
+            the nodes.
     """
-    data = dataset.graph
-    num_nodes = data.num_nodes
-    if not num_nodes or data.edge_index.size(1) == 0:
+    if not graph.num_nodes or graph.edge_index.size(1) == 0:
         raise _error(dataset, "its graph is empty: there must be at least one edge between two different nodes")
-    _check_ids(dataset, "the graph", data.edge_index)
-    if data.x is not None:
-        _check_features(dataset, data.x, num_nodes)
-    if data.y is not None and data.y.size(0) != num_nodes:
-        raise _error(dataset, f"it has {data.y.size(0)} labels for {num_nodes} nodes")
-    for name, part in dataset.splits.items():
-        tensors = [part.positive, part.negative] if isinstance(part, Pairs) else [part]
-        for tensor in tensors:
-            if tensor is not None:
-                _check_ids(dataset, f"the {name} split", tensor)
-            if tensor is not None and tensor.numel() == 0:
-                raise _error(dataset, f"the {name} split is empty")
-    if dataset.task == "node":
-        _check_labels(dataset)
+    _check_ids(dataset, "the graph", graph.edge_index, graph.num_nodes, "node")
+    if graph.x is not None:
+        _check_features(dataset, graph.x, graph.num_nodes, names)
+    if graph.y is not None and graph.y.size(0) != graph.num_nodes:
+        raise _error(dataset, f"it has {graph.y.size(0)} labels for {graph.num_nodes} nodes")
 
 
-def _check_ids(dataset: Dataset, where: str, ids: Tensor) -> None:
+def check_graphs(dataset: str, graphs: Graphs) -> None:
+    """Refuse a collection of graphs that no model could use.
+
+    Args:
+        dataset: Name of the data set, for the message.
+        graphs: Its graphs.
+
+    Raises:
+        DataError: If there is no graph, one has no node, an edge joins two graphs, a feature is not finite, or features or
+            targets do not fit.
+    """
+    if graphs.num_graphs < 1 or int(graphs.sizes.min()) < 1:
+        raise _error(dataset, "it has no graph, or one without a node: each graph needs a node")
+    _check_ids(dataset, "its list of edges", graphs.edge_index, graphs.num_nodes, "node")
+    graph = torch.searchsorted(graphs.ptr, graphs.edge_index, right=True)
+    if bool((graph[0] != graph[1]).any()):
+        raise _error(dataset, "an edge joins nodes of two graphs")
+    if graphs.x is not None:
+        _check_features(dataset, graphs.x, graphs.num_nodes, ())
+    if graphs.edge_attr is not None and (
+        graphs.edge_attr.size(0) != graphs.edge_index.size(1) or not bool(torch.isfinite(graphs.edge_attr).all())
+    ):
+        raise _error(dataset, "features of edges must be finite numbers, one row per edge")
+    if graphs.y.size(0) != graphs.num_graphs:
+        raise _error(dataset, f"it has {graphs.y.size(0)} labels for {graphs.num_graphs} graphs")
+
+
+def check_part(dataset: str, split: str, ids: Tensor, count: int, what: str = "node") -> None:
+    """Refuse a split that is empty or names what is not there.
+
+    Args:
+        dataset: Name of the data set, for the message.
+        split: Name of the split.
+        ids: What is in it, numbers from 0 on, of any shape.
+        count: How many there are.
+        what: What they number.
+
+    Raises:
+        DataError: If the split is empty or a number is out of range.
+    """
+    _check_ids(dataset, f"the {split} split", ids, count, what)
+    if ids.numel() == 0:
+        raise _error(dataset, f"the {split} split is empty")
+
+
+def check_labels(dataset: str, labels: Tensor | None, train: Tensor, what: str = "node") -> None:
+    """Refuse labels from which nothing can be learned.
+
+    Args:
+        dataset: Name of the data set, for the message.
+        labels: Class of each node or graph [N].
+        train: Ids of those for training.
+        what: What has the labels.
+
+    Raises:
+        DataError: If there are no labels, or those of the training nodes are of a single class.
+    """
+    if labels is None:
+        raise _error(dataset, "it has no labels, which task=node needs")
+    if torch.unique(labels[train]).numel() < 2:
+        raise _error(dataset, f"all training labels are of one class; label {what}s of at least two classes")
+
+
+def _check_ids(dataset: str, where: str, ids: Tensor, count: int, what: str) -> None:
     if ids.numel() == 0:
         return
     low, high = (int(bound) for bound in torch.aminmax(ids))
-    if low < 0 or high >= dataset.graph.num_nodes:
-        wrong = low if low < 0 else high
-        raise _error(dataset, f"{where} names node {wrong}, but node ids go from 0 to {dataset.graph.num_nodes - 1}")
+    if low < 0 or high >= count:
+        raise _error(dataset, f"{where} names {what} {low if low < 0 else high}, but {what} ids go from 0 to {count - 1}")
 
 
-def _check_features(dataset: Dataset, x: Tensor, num_nodes: int) -> None:
+def _check_features(dataset: str, x: Tensor, num_nodes: int, names: Sequence[str]) -> None:
     if x.dim() != 2 or x.size(0) != num_nodes:
         raise _error(dataset, f"features are of shape {tuple(x.shape)} for {num_nodes} nodes; one row a node is needed")
     finite = torch.isfinite(x)
     if not finite.all():
         row, column = (int(index) for index in (~finite).nonzero()[0])
-        name = dataset.node_names[row] if dataset.node_names else row
+        name = names[row] if names else row
         raise _error(dataset, f"feature {column} of node {name} is {float(x[row, column])}; features must be finite numbers")
 
 
-def _check_labels(dataset: Dataset) -> None:
-    if dataset.graph.y is None:
-        raise _error(dataset, "it has no labels, which task=node needs")
-    train = dataset.splits["train"]
-    if isinstance(train, Pairs):
-        raise _error(dataset, "task=node needs node splits, not pairs")
-    classes = torch.unique(dataset.graph.y[train])
-    if classes.numel() < 2:
-        raise _error(dataset, "all training labels are of one class; label nodes of at least two classes")
-
-
-def _error(dataset: Dataset, message: str) -> DataError:
-    return DataError(f"data set {dataset.name!r} cannot be used: {message}")
+def _error(dataset: str, message: str) -> DataError:
+    return DataError(f"data set {dataset!r} cannot be used: {message}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphkit.errors import RequestError
-from graphkit.metrics.registry import FALLBACKS, Metric, in_words, parse
+from graphkit.metrics.registry import Metric, in_words, parse
 
 _WORDS = {"valid": "validation"}
 
@@ -27,11 +27,13 @@ class Choice:
     notes: tuple[str, ...]
 
 
-def choose(task: str, asked: str, own: str, reported: Iterable[str], counts: Mapping[str, Any]) -> Choice:
+def choose(
+    task: str, asked: str, own: str, reported: Iterable[str], fallbacks: Sequence[str], counts: Mapping[str, Any]
+) -> Choice:
     """Leave out metrics that are constant by construction, and find the one that selects the epoch.
 
     A metric is left out if every model gets the same value on any of the splits: on validation it selects nothing, on test it
-    says nothing. `auto` takes the data set's own metric, or else the first of the task's `FALLBACKS`, that is not left out and
+    says nothing. `auto` takes the data set's own metric, or else the first of the fallbacks, that is not left out and
     not so weak on validation that random scores get more than half; if all are, the first that is not left out.
 
     Args:
@@ -39,14 +41,15 @@ def choose(task: str, asked: str, own: str, reported: Iterable[str], counts: Map
         asked: `auto`, or the metric that the user wants to select by.
         own: The data set's own metric.
         reported: The metrics that the data set reports.
+        fallbacks: Metrics that may take the place of its own, in this order.
         counts: For each evaluated split, `valid` first, the counts of `graphkit.metrics.candidates`.
 
     Raises:
         RequestError: If a name is unknown, the metric asked for cannot decide, or none can.
     """
     reported = tuple(reported)
-    able_to_select = (own, *FALLBACKS[task], *reported) if asked == "auto" else (asked,)
-    metrics = {name: parse(name, task) for name in (*able_to_select, own, *FALLBACKS[task], *reported)}
+    able_to_select = (own, *fallbacks, *reported) if asked == "auto" else (asked,)
+    metrics = {name: parse(name, task) for name in (*able_to_select, own, *fallbacks, *reported)}
     flaws = {name: _flaw(metric, counts) for name, metric in metrics.items()}
     able = [name for name in able_to_select if not flaws[name]]
     if not able:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import InteractionData
 from graphkit.errors import CheckpointError, RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags
 from graphkit.models.recommend.history import take_rows
@@ -75,10 +75,10 @@ class Served:
         index: The approximate index that lists are taken from; None: exact search.
     """
 
-    def __init__(self, trainer: Restored, dataset: Dataset, seed: int, data_files: Sequence[Path] = ()) -> None:
+    def __init__(self, trainer: Restored, dataset: InteractionData, seed: int, data_files: Sequence[Path] = ()) -> None:
         self._trainer, self.seed, self.data_files = trainer, seed, tuple(data_files)
         self._model = cast(Recommender, trainer.model)
-        self.users = Names("user", self._model.num_users, dataset.node_names)
+        self.users = Names("user", self._model.num_users, dataset.user_names)
         self.items = Names("item", self._model.num_items, dataset.item_names)
         self.index: ItemIndex | None = None
         with trainer.evaluating():
@@ -225,17 +225,17 @@ def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Se
     resolved = compose(dataclasses.replace(request, values=values))
     experiment = Experiment(resolved.run, folder)
     trainer = restore(folder, resolved.config, experiment, seed, experiment.device)
-    dataset = experiment.dataset(seed)
+    dataset = cast(InteractionData, experiment.dataset(seed))  # of the one task whose row names `serve`
     served = Served(trainer, dataset, seed, experiment.data_files)
     _require_same_data(weights_path(folder, seed).with_name("predictions.npz"), dataset, trainer.model)
     return served
 
 
-def _require_same_data(path: Path, dataset: Dataset, model: nn.Module) -> None:
+def _require_same_data(path: Path, dataset: InteractionData, model: nn.Module) -> None:
     """CheckpointError if the lists that the run left cannot come from this data: other users, or items that they have seen."""
     if not path.is_file():
         return
-    judged = {split: cast(Tensor, dataset.splits[split])[0].unique() for split in ("valid", "test")}
+    judged = {split: dataset.splits[split][0].unique() for split in ("valid", "test")}
     interactions = cast(Recommender, model).interactions.to("cpu")
     try:
         with path.open("rb") as file, np.load(file) as arrays:  # NumPy leaves a file open that is no archive

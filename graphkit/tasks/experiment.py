@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
+from graphkit.conf.catalog import TASKS
 from graphkit.conf.request import OWN_FILES, Request, check
 from graphkit.conf.settings import all_settings
 from graphkit.data.catalog import DATASETS
@@ -15,12 +16,11 @@ from graphkit.data.record import RECORD, DataRecord, names_files
 from graphkit.errors import CheckpointError, RequestError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
     from graphkit.training.protocol import Task
-    from graphkit.training.table import Columns
+    from graphkit.training.report import Section
+    from graphkit.training.result import OverSeeds
 
 
 def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
@@ -112,21 +112,9 @@ class Experiment:
         dataset = load(
             self.settings.dataset,
             task=self.settings.task.name,
-            root=data.root,
             seed=seed,
-            edges=data.edges,
-            features=data.features,
-            labels=data.labels,
-            directed=data.directed,
-            scale=data.scale,
-            split=data.split,
-            interactions=data.interactions,
-            user_column=data.user_column,
-            item_column=data.item_column,
-            rating_column=data.rating_column,
-            min_rating=data.min_rating,
-            time_column=data.time_column,
             own_files=self._own_files,
+            **vars(data),
         )
         if self._known is not None:
             self._known.require_same(self._record(dataset))
@@ -152,11 +140,31 @@ class Experiment:
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
         return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
 
-    def table(self, seed: int, predictions: dict[str, np.ndarray]) -> Columns:
-        """The columns of a seed's predictions.csv."""
-        from graphkit.tasks.tables import prediction_table
+    def over_seeds(self) -> OverSeeds | None:
+        """How the epochs of all seeds make the result; None where it is each seed's selected epoch."""
+        from graphkit.tasks.build import resolve
 
-        return prediction_table(self.dataset(seed), predictions)
+        target = TASKS[self.settings.task.name].over_seeds
+        made: OverSeeds | None = resolve(target)(self.settings.task) if target else None
+        return made
+
+    def sections(self, folder: Path) -> Sequence[Section]:
+        """What the task adds to the report: made of the first seed's data and predictions.
+
+        Args:
+            folder: The run folder.
+        """
+        import numpy as np
+
+        from graphkit.tasks.build import resolve
+
+        target = TASKS[self.settings.task.name].report
+        if not target:
+            return ()
+        seed = self.settings.seed
+        with np.load(folder / f"seed-{seed}" / "predictions.npz", allow_pickle=False) as stored:
+            made: Sequence[Section] = resolve(target)(self.dataset(seed), dict(stored))
+        return made
 
     def __call__(self, seed: int) -> Task:
         """The task of a seed, on the run's device."""

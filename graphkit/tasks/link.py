@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.dataset import LinkData, Pairs
 from graphkit.data.splits.negatives import NonEdges, pair_keys
 from graphkit.errors import RequestError
 from graphkit.layers.pairs.base import PairScore
@@ -22,7 +22,9 @@ from graphkit.metrics.choice import choose
 from graphkit.metrics.pairs import link_metric
 from graphkit.sparse import CSR, NeighborSets, sparse_features
 from graphkit.tasks.build import construct
+from graphkit.tasks.tables import link_table
 from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
 
@@ -53,19 +55,19 @@ class LinkPrediction:
         device: Where to compute.
 
     Raises:
-        RequestError: If the splits are not those of link prediction, a metric is unknown or cannot decide, or no negatives
-            exist.
+        RequestError: If a split is empty, a metric is unknown or cannot decide, or no negatives exist.
     """
 
-    def __init__(self, dataset: Dataset, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
+    def __init__(self, dataset: LinkData, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
+        self._dataset = dataset
         splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
         self._model, self._train, self._settings, self._device = model, train, settings, device
         self.protocol = dataset.protocol
         negatives = {name: _negatives(dataset, name) for name in EVALUATED}
         counts = {name: PairCounts(pairs.size(1)) for name, pairs in negatives.items()}
-        choice = choose("link", settings.metric, dataset.metric, dataset.metrics, counts)
+        choice = choose("link", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self.notes = choice.metric, tuple(choice.metrics), (*dataset.notes, *choice.notes)
-        num_nodes = int(dataset.graph.num_nodes)
+        num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
         self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
         self._sets = NeighborSets(self._adj)
@@ -161,6 +163,14 @@ class LinkPrediction:
                 arrays[f"{split}_{kind}_scores"] = self._scores(model, nodes, pairs).cpu().numpy()
         return arrays
 
+    def table(self, predictions: dict[str, np.ndarray]) -> Columns:
+        """The columns of predictions.csv, see `graphkit.tasks.tables.link_table`."""
+        return link_table(self._dataset, predictions)
+
+    def facts(self) -> dict[str, Any]:
+        """What the data set tells of itself."""
+        return self._dataset.facts()
+
     def _encode(self, model: nn.Module, adj: CSR) -> Tensor:
         parameter = next(model.parameters(), None)
         if self._x is not None and parameter is not None and parameter.dtype != self._x.dtype:
@@ -178,16 +188,14 @@ class LinkPrediction:
         return torch.cat(scores)
 
 
-def _pairs(dataset: Dataset, split: str) -> Pairs:
+def _pairs(dataset: LinkData, split: str) -> Pairs:
     pairs = dataset.splits[split]
-    if not isinstance(pairs, Pairs):
-        raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=link")
     if pairs.positive.size(1) == 0:
         raise RequestError(f"the {split} split of data set {dataset.name!r} has no edge; give more edges or another data.split")
     return pairs
 
 
-def _negatives(dataset: Dataset, split: str) -> Tensor:
+def _negatives(dataset: LinkData, split: str) -> Tensor:
     negative = _pairs(dataset, split).negative
     if negative is None or negative.size(1) == 0:
         raise RequestError(f"the {split} split of data set {dataset.name!r} has no negative pairs to rank against")

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import NodeData
 from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import ClassCounts
 from graphkit.metrics.choice import choose
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.build import construct, resolve
+from graphkit.tasks.tables import node_table
 from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
 SPLITS = ("train", *EVALUATED)
@@ -49,7 +51,8 @@ class NodeClassification:
             or the metric is unknown or undefined for the data.
     """
 
-    def __init__(self, dataset: Dataset, settings: NodeTask, model: Any, train: Train, device: torch.device) -> None:
+    def __init__(self, dataset: NodeData, settings: NodeTask, model: Any, train: Train, device: torch.device) -> None:
+        self._dataset = dataset
         self._name = dataset.name
         x, y = _features(dataset), _labels(dataset)
         self._model, self._train = model, train
@@ -58,7 +61,7 @@ class NodeClassification:
         self._num_classes = max(int(y.max()) + 1, len(dataset.class_names))
         self._check_labels(y)
         counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
-        choice = choose("node", settings.metric, dataset.metric, dataset.metrics, counts)
+        choice = choose("node", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
@@ -144,6 +147,14 @@ class NodeClassification:
             "predicted": logits.argmax(dim=1).numpy(),
         }
 
+    def table(self, predictions: dict[str, np.ndarray]) -> Columns:
+        """The columns of predictions.csv, see `graphkit.tasks.tables.node_table`."""
+        return node_table(self._dataset, predictions)
+
+    def facts(self) -> dict[str, Any]:
+        """What the data set tells of itself."""
+        return self._dataset.facts()
+
     def _logits(self, model: nn.Module) -> Tensor:
         """Class scores [N, C] of all nodes, at least in single precision."""
         dtype = next(model.parameters()).dtype
@@ -161,8 +172,8 @@ class NodeClassification:
             )
 
 
-def _features(dataset: Dataset) -> Tensor:
-    x: Tensor | None = dataset.graph.x
+def _features(dataset: NodeData) -> Tensor:
+    x = dataset.graph.x
     if x is None:
         raise RequestError(
             f"data set {dataset.name!r} has no node features, which task=node needs; "
@@ -171,8 +182,8 @@ def _features(dataset: Dataset) -> Tensor:
     return x
 
 
-def _labels(dataset: Dataset) -> Tensor:
-    y: Tensor | None = dataset.graph.y
+def _labels(dataset: NodeData) -> Tensor:
+    y = dataset.graph.y
     if y is None or not bool((y >= 0).any()):
         raise RequestError(
             f"data set {dataset.name!r} has no node labels, which task=node needs; "
@@ -181,10 +192,10 @@ def _labels(dataset: Dataset) -> Tensor:
     return y
 
 
-def _made_undirected(dataset: Dataset, model: str) -> str:
+def _made_undirected(dataset: NodeData, model: str) -> str:
     """What a model for undirected graphs makes of directed edges."""
     source, target = dataset.graph.edge_index
-    n = int(dataset.graph.num_nodes)
+    n = dataset.graph.num_nodes
     one_way = ~torch.isin(source * n + target, target * n + source)
     loops = int((source == target).sum())
     return (
@@ -195,11 +206,9 @@ def _made_undirected(dataset: Dataset, model: str) -> str:
     )
 
 
-def _labeled(dataset: Dataset, split: str, y: Tensor) -> Tensor:
+def _labeled(dataset: NodeData, split: str, y: Tensor) -> Tensor:
     """The split's node ids that have a label, in the split's order."""
     nodes = dataset.splits[split]
-    if not isinstance(nodes, Tensor):
-        raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=node")
     nodes = nodes[y[nodes] >= 0]
     if nodes.numel() == 0:
         raise RequestError(

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import RecommendTask, Train
-from graphkit.data.dataset import Dataset
-from graphkit.data.interactions import Interactions
-from graphkit.data.interactions import notes as unseen
+from graphkit.data.dataset import InteractionData
+from graphkit.data.interactions import Interactions, unseen
 from graphkit.errors import RequestError
 from graphkit.metrics.choice import choose
 from graphkit.metrics.ranking import count_items, ranking_metrics
@@ -23,7 +22,9 @@ from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.build import construct, resolve
 from graphkit.tasks.memory import require_memory
 from graphkit.tasks.ranking import rank_items
+from graphkit.tasks.tables import recommend_table
 from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.table import Columns
 
 _SELECTED_ON_TEST = (
     "Trained on all training interactions, those held out for validation among them; the epoch is SELECTED ON TEST, as "
@@ -56,16 +57,16 @@ class Recommendation:
         device: Where to compute.
 
     Raises:
-        RequestError: If the data set is not one of interactions, a metric is unknown or cannot decide, a user to train on has
-            interacted with every item, or a batch would not fit in memory.
+        RequestError: If a metric is unknown or cannot decide, a user to train on has interacted with every item, or a batch
+            would not fit in memory.
     """
 
-    def __init__(self, dataset: Dataset, settings: RecommendTask, model: Any, train: Train, device: torch.device) -> None:
-        if dataset.task != "recommend":
-            raise RequestError(f"data set {dataset.name!r} was loaded for task={dataset.task}; load it for task=recommend")
+    def __init__(
+        self, dataset: InteractionData, settings: RecommendTask, model: Any, train: Train, device: torch.device
+    ) -> None:
+        self._dataset = dataset
         self._model, self._train, self._device = model, train, device
-        self._shape = int(dataset.graph.num_users), int(dataset.graph.num_items)
-        pairs = {name: part for name, part in dataset.splits.items() if isinstance(part, Tensor)}
+        self._shape, pairs = (dataset.num_users, dataset.num_items), dataset.splits
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
             trained_on, judged, self.protocol = [*trained_on, pairs["valid"]], {}, _SELECTED_ON_TEST
@@ -75,7 +76,7 @@ class Recommendation:
         known = self._matrix([*trained_on, *judged.values()]).to(device)
         self._judged["test"] = self._judge(pairs["test"], known)
         counts = {name: count_items(part.relevant, part.seen) for name, part in self._judged.items()}
-        choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, counts)
+        choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics = choice.metric, tuple(choice.metrics)
         self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
         self.notes = (
@@ -150,6 +151,14 @@ class Recommendation:
             for name, array in (("users", part.users), ("items", items), ("scores", scores)):
                 arrays[f"{split}_{name}"] = array.cpu().numpy()
         return arrays
+
+    def table(self, predictions: dict[str, np.ndarray]) -> Columns:
+        """The columns of predictions.csv, see `graphkit.tasks.tables.recommend_table`."""
+        return recommend_table(self._dataset, predictions)
+
+    def facts(self) -> dict[str, Any]:
+        """What the data set tells of itself."""
+        return self._dataset.facts()
 
     def _rank(self, model: nn.Module, part: _Judged) -> tuple[Tensor, Tensor]:
         scores, block = _recommender(model).scores, self._train.eval_batch_size

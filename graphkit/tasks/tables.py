@@ -1,54 +1,46 @@
-"""predictions.csv: what predictions.npz holds, by name, a row for each node, pair or listed item."""
+"""predictions.csv: what predictions.npz holds, by the names that the data has, else by numbers from 0 on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from graphkit.data.dataset import InteractionData, LinkData, NodeData, required
+from graphkit.data.graph_set import GraphSet
 from graphkit.training.table import as_text
-
-if TYPE_CHECKING:
-    from graphkit.data.dataset import Dataset
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = dict[str, Array]
 
 
-def prediction_table(dataset: Dataset, arrays: Arrays) -> Arrays:
-    """The columns of predictions.csv.
-
-    - node classification, every node: node, split (empty: in none), label (empty: not known), predicted class, and
-      `probability of CLASS` for each class;
-    - link prediction, the held-out pairs: source, target, split, kind (positive or negative), score;
-    - recommendation, the lists of the users with held-out items: user, rank from 1, item, score, split.
-
-    Nodes, classes, users and items go by the names that the data has, else by their numbers from 0 on.
+def node_table(dataset: NodeData, arrays: Arrays) -> Arrays:
+    """A row per node: node, split (empty: in none), label (empty: not known), predicted, `probability of CLASS` of each.
 
     Args:
-        dataset: The data set with its names.
+        dataset: The data with its names and labels.
         arrays: What the task's `predictions` gave.
     """
-    return _TABLES[dataset.task](dataset, arrays)
-
-
-def _node_table(dataset: Dataset, arrays: Arrays) -> Arrays:
     probabilities, predicted = arrays["probabilities"], arrays["predicted"]
     count, width = probabilities.shape
     classes = _names(dataset.class_names, width)
     split, label = as_text([""]).repeat(count), as_text([""]).repeat(count)
     for name in ("train", "valid", "test"):
         split[arrays[f"{name}_nodes"]] = name
-    assert dataset.graph.y is not None  # task=node has looked
-    labels = dataset.graph.y.numpy()
+    labels = required(dataset.graph.y).numpy()
     label[labels >= 0] = classes[labels[labels >= 0]]
     shares = {f"probability of {name}": probabilities[:, number] for number, name in enumerate(classes.tolist())}
     return {"node": _named(dataset.node_names, np.arange(count)), "split": split, "label": label,
             "predicted": classes[predicted], **shares}  # fmt: skip
 
 
-def _link_table(dataset: Dataset, arrays: Arrays) -> Arrays:
+def link_table(dataset: LinkData, arrays: Arrays) -> Arrays:
+    """A row per held-out pair: source, target, split, kind (positive or negative), score.
+
+    Args:
+        dataset: The data with its names.
+        arrays: What the task's `predictions` gave.
+    """
     parts = [(split, kind) for split in ("valid", "test") for kind in ("positive", "negative")]
     sizes = [len(arrays[f"{split}_{kind}_scores"]) for split, kind in parts]
     pairs = np.concatenate([arrays[f"{split}_{kind}_pairs"] for split, kind in parts], axis=1)
@@ -61,7 +53,45 @@ def _link_table(dataset: Dataset, arrays: Arrays) -> Arrays:
     }
 
 
-def _recommend_table(dataset: Dataset, arrays: Arrays) -> Arrays:
+def graph_table(dataset: GraphSet, arrays: Arrays) -> Arrays:
+    """A row per graph: graph, split, and what was known and predicted.
+
+    Of classes label, predicted, and `probability of CLASS` of each; of labels `NAME`, 0, 1 or empty where not known, and
+    `probability of NAME`; of numbers `NAME` and `predicted NAME`.
+
+    Args:
+        dataset: The data with its names and targets.
+        arrays: What the task's `predictions` gave.
+    """
+    y, predicted = dataset.graphs.y.numpy(), arrays["predicted"]
+    split = as_text([""]).repeat(len(y))
+    for name in ("train", "valid", "test"):
+        split[arrays[f"{name}_graphs"]] = name
+    columns: Arrays = {"graph": _named(dataset.graph_names, np.arange(len(y))), "split": split}
+    if dataset.kind == "classes":
+        classes = _names(dataset.class_names, dataset.num_targets)
+        columns |= {"label": classes[y], "predicted": classes[predicted]}
+        probabilities = arrays["probabilities"]
+        return columns | {f"probability of {name}": probabilities[:, place] for place, name in enumerate(classes.tolist())}
+    named = dataset.target_names or (("target",) if dataset.num_targets == 1 else ())
+    for place, name in enumerate(_names(named, dataset.num_targets).tolist()):
+        known = y[:, place].astype(np.str_).astype(np.dtypes.StringDType())
+        known[np.isnan(y[:, place])] = ""
+        columns[name] = known
+        labels = dataset.kind == "labels"
+        columns[f"probability of {name}" if labels else f"predicted {name}"] = (
+            arrays["probabilities"] if labels else predicted
+        )[:, place]
+    return columns
+
+
+def recommend_table(dataset: InteractionData, arrays: Arrays) -> Arrays:
+    """A row per listed item of the users with held-out items: user, rank from 1, item, score, split.
+
+    Args:
+        dataset: The data with its names.
+        arrays: What the task's `predictions` gave.
+    """
     splits = [split for split in ("valid", "test") if f"{split}_items" in arrays]  # task.protocol=lightgcn has no validation
     places = [(arrays[f"{split}_items"] >= 0).nonzero() for split in splits]  # -1: no item is left
     users = [arrays[f"{split}_users"][row] for split, (row, _) in zip(splits, places, strict=True)]
@@ -70,7 +100,7 @@ def _recommend_table(dataset: Dataset, arrays: Arrays) -> Arrays:
         for what in ("items", "scores")
     )
     return {
-        "user": _named(dataset.node_names, np.concatenate(users)),
+        "user": _named(dataset.user_names, np.concatenate(users)),
         "rank": np.concatenate([rank for _, rank in places]) + 1,
         "item": _named(dataset.item_names, items),
         "score": scores,
@@ -85,10 +115,3 @@ def _names(names: tuple[str, ...], count: int) -> Array:
 
 def _named(names: tuple[str, ...], numbers: Array) -> Array:
     return as_text(names)[numbers] if names else numbers
-
-
-_TABLES: dict[str, Callable[[Dataset, Arrays], Arrays]] = {
-    "node": _node_table,
-    "link": _link_table,
-    "recommend": _recommend_table,
-}

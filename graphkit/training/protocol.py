@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphkit.training.table import Columns
+
 Backward = Callable[[Tensor], None]
 
 
@@ -105,3 +107,9 @@ class Task(Protocol):
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""
+
+    def table(self, predictions: dict[str, np.ndarray]) -> Columns:
+        """The columns of predictions.csv, of what `predictions` gave, by the names that the data has; empty: no such file."""
+
+    def facts(self) -> dict[str, Any]:
+        """What `--dry-run` tells of the data, in plain values, e.g. sizes of the splits."""

@@ -68,7 +68,7 @@ def sha256(body: bytes) -> str:
 
 
 def entry(*files: DataFile) -> DatasetEntry:
-    return DatasetEntry("toy", "two files", {"link": Protocol("", "mrr", ("mrr",))}, "", files=files)
+    return DatasetEntry("toy", "two files", {"link": Protocol("", "mrr", ("mrr",))}, "", files=files, reader="nobody:reads")
 
 
 def plain(server) -> DatasetEntry:

@@ -242,7 +242,8 @@ data.__path__ = [str(Path(graphkit.__file__).parent / "data")]
 from graphkit.data.catalog import DataFile, DatasetEntry
 from graphkit.data.download import ensure
 url, checksum, root = sys.argv[1:]
-ensure(DatasetEntry("toy", "", {}, "", files=(DataFile("toy/raw/one.txt", checksum, url + "/data/one.txt"),)), Path(root))
+files = (DataFile("toy/raw/one.txt", checksum, url + "/data/one.txt"),)
+ensure(DatasetEntry("toy", "", {}, "", files=files, reader="nobody:reads"), Path(root))
 """
 
 

@@ -4,7 +4,7 @@ import torch
 from graphkit.data import load
 from graphkit.data.catalog import DATASETS
 from graphkit.data.generated.interactions import COMMUNITIES, ITEMS_EACH, LIKE_PROBABILITY, planted_interactions
-from graphkit.data.interactions import notes
+from graphkit.data.interactions import unseen
 from graphkit.data.readers.interactions import read_published
 from graphkit.data.splits.interactions import hold_out
 from graphkit.errors import DataError, RequestError
@@ -62,7 +62,7 @@ def test_a_line_an_interaction(tmp_path):
     assert pairs(read.splits["train"]) == [(0, 0), (0, 1), (2, 1)] and pairs(read.splits["test"]) == [(0, 2), (1, 0)]
     assert (read.num_users, read.num_items) == (3, 3)
     assert read.user_names == read.item_names == ("1", "2", "3")
-    assert notes(read) == ["Without any training interaction: 1 of 3 users and 1 of 3 items."]
+    assert unseen(read) == ["Without any training interaction: 1 of 3 users and 1 of 3 items."]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_lastfm(data_root):
     assert (dataset.data.num_users, dataset.data.num_items) == (1892, 4489)
     assert dataset.splits["train"].size(1) + dataset.splits["valid"].size(1) == 42135
     assert dataset.splits["test"].size(1) == 10533
-    assert dataset.node_names[0] == "1" and dataset.item_names[-1] == "4489"
+    assert dataset.user_names[0] == "1" and dataset.item_names[-1] == "4489"
     assert "Without any training interaction: 14 of 1,892 users and " in dataset.protocol
     other = load("lastfm", task="recommend", root=data_root, seed=5)
     assert other.splits["test"].equal(dataset.splits["test"]) and not other.splits["valid"].equal(dataset.splits["valid"])
@@ -169,5 +169,5 @@ def test_gowalla(data_root):
     train, valid, test = dataset.splits.values()
     assert train.size(1) + valid.size(1) == 810128 and test.size(1) == 217242
     assert dataset.data.edge_index.size(1) == 2 * train.size(1)
-    assert dataset.node_names[:2] == ("343", "5258") and dataset.item_names[:2] == ("8975", "9190")
+    assert dataset.user_names[:2] == ("343", "5258") and dataset.item_names[:2] == ("8975", "9190")
     assert abs(valid.size(1) / 810128 - 0.1) < 0.01

@@ -104,7 +104,7 @@ def test_named_data_stays_as_published_unless_asked():
     ("name", "task", "scale", "says"),
     [
         ("karate", "node", "minmax", "data.scale=minmax: expected auto, standard, none"),
-        ("planted-interactions", "recommend", "standard", "auto with task=recommend, which has no features"),
+        ("planted-interactions", "recommend", "standard", "data.scale=standard: task=recommend has no features to scale"),
     ],
 )
 def test_what_cannot_be_scaled_is_refused(name: str, task: str, scale: str, says: str):

@@ -1,36 +1,50 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch_geometric.data import Data
+from torch import Tensor
 
-from graphkit.data.dataset import Dataset, Pairs
-from graphkit.data.validate import check_dataset
+from graphkit.data.dataset import Graph, InteractionData, LinkData, NodeData, Pairs
 from graphkit.errors import DataError
 
+JUDGED: dict[str, Any] = {"name": "toy", "protocol": "", "metric": "accuracy", "metrics": ("accuracy",)}
 
-def dataset(task: str = "node", **changes) -> Dataset:
-    data = Data(
-        x=torch.ones(5, 2),
-        edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]),
-        y=torch.tensor([0, 1, 0, 1, 0]),
-        num_nodes=5,
-    )
-    data.update(changes)
+
+def graph(**changes: Any) -> Graph:
+    parts = {
+        "x": torch.ones(5, 2),
+        "edge_index": torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]),
+        "y": torch.tensor([0, 1, 0, 1, 0]),
+        "num_nodes": 5,
+    }
+    return Graph(**(parts | changes))
+
+
+def node_data(**changes: Any) -> NodeData:
+    splits = {"train": torch.tensor([0, 1]), "valid": torch.tensor([2]), "test": torch.tensor([3])}
+    return NodeData(**JUDGED, graph=graph(**changes), splits=splits)
+
+
+def link_data() -> LinkData:
     pair = torch.tensor([[0], [1]])
-    splits = {
-        "link": {"train": Pairs(pair), "valid": Pairs(pair, pair), "test": Pairs(pair, pair)},
-        "node": {"train": torch.tensor([0, 1]), "valid": torch.tensor([2]), "test": torch.tensor([3])},
-    }[task]
-    return Dataset("toy", task, data, splits, "accuracy", ("accuracy",), "")
+    return LinkData(
+        **JUDGED, graph=graph(), splits={"train": Pairs(pair), "valid": Pairs(pair, pair), "test": Pairs(pair, pair)}
+    )
 
 
-@pytest.mark.parametrize("task", ["node", "link"])
-def test_a_sound_data_set_passes(task):
-    check_dataset(dataset(task))
+def interaction_data() -> InteractionData:
+    bipartite = Graph(edge_index=torch.tensor([[0, 2], [2, 0]]), num_nodes=5, num_users=2, num_items=3)
+    splits = {name: torch.tensor([[user], [item]]) for name, user, item in (("train", 0, 0), ("valid", 1, 2), ("test", 1, 1))}
+    return InteractionData(**JUDGED, graph=bipartite, splits=splits)
 
 
-def nan_features() -> torch.Tensor:
+@pytest.mark.parametrize("dataset", [node_data(), link_data(), interaction_data()])
+def test_a_sound_data_set_passes(dataset: NodeData | LinkData | InteractionData):
+    dataset.check()
+
+
+def nan_features() -> Tensor:
     x = torch.ones(5, 2)
     x[3, 1] = float("nan")
     return x
@@ -54,26 +68,29 @@ def nan_features() -> torch.Tensor:
 )
 def test_what_no_model_could_use_is_refused(changes, says):
     with pytest.raises(DataError, match=says):
-        check_dataset(dataset(**changes))
+        node_data(**changes).check()
 
 
 @pytest.mark.parametrize(
-    ("task", "part", "says"),
+    ("dataset", "part", "says"),
     [
-        ("node", torch.tensor([7]), "the valid split names node 7"),
-        ("node", torch.tensor([], dtype=torch.long), "the valid split is empty"),
-        ("link", Pairs(torch.tensor([[0], [9]])), "the valid split names node 9"),
-        ("link", Pairs(torch.tensor([[0], [1]]), torch.tensor([[-2], [1]])), "the valid split names node -2"),
-        ("link", Pairs(torch.empty(2, 0, dtype=torch.long)), "the valid split is empty"),
+        (node_data(), torch.tensor([7]), "the valid split names node 7"),
+        (node_data(), torch.tensor([], dtype=torch.long), "the valid split is empty"),
+        (link_data(), Pairs(torch.tensor([[0], [9]])), "the valid split names node 9"),
+        (link_data(), Pairs(torch.tensor([[0], [1]]), torch.tensor([[-2], [1]])), "the valid split names node -2"),
+        (link_data(), Pairs(torch.empty(2, 0, dtype=torch.long)), "the valid split is empty"),
+        (link_data(), Pairs(torch.tensor([[0], [1]]), torch.empty(2, 0, dtype=torch.long)), "the valid split is empty"),
+        (interaction_data(), torch.tensor([[2], [0]]), "the valid split names user 2, but user ids go from 0 to 1"),
+        (interaction_data(), torch.tensor([[0], [3]]), "the valid split names item 3, but item ids go from 0 to 2"),
+        (interaction_data(), torch.empty(2, 0, dtype=torch.long), "the valid split is empty"),
     ],
 )
-def test_splits_are_checked(task, part, says):
-    sound = dataset(task)
+def test_splits_are_checked(dataset: Any, part: Any, says: str):
     with pytest.raises(DataError, match=says):
-        check_dataset(replace(sound, splits={**sound.splits, "valid": part}))
+        replace(dataset, splits={**dataset.splits, "valid": part}).check()
 
 
 def test_a_users_own_name_is_told():
-    broken = replace(dataset(x=nan_features()), node_names=("a", "b", "c", "d", "e"))
+    broken = replace(node_data(x=nan_features()), node_names=("a", "b", "c", "d", "e"))
     with pytest.raises(DataError, match="feature 1 of node d is nan"):
-        check_dataset(broken)
+        broken.check()

@@ -15,6 +15,8 @@ from graphkit.tasks.ranking import rank_items
 from tests.metrics.rankings import matrix
 
 LINKS = ("hits@1", "hits@20", "hits@50", "mrr", "roc-auc")
+MRR = ("mrr",)
+FALLBACKS = {"link": MRR, "recommend": ("recall@10", "recall@5", "ndcg@20"), "node": ("accuracy",)}
 RANKINGS = ("recall@20", "ndcg@20", "precision@20", "hit@20", "recall@3", "ndcg@1", "precision@3", "hit@3", "hit@1")
 
 
@@ -57,14 +59,14 @@ def test_a_metric_that_decides_for_some_users_alone_is_no_constant() -> None:
 
 
 def test_constant_metrics_are_left_out_and_named() -> None:
-    choice = choose("link", "auto", "roc-auc", ("roc-auc", *LINKS), {"valid": PairCounts(12), "test": PairCounts(60)})
+    choice = choose("link", "auto", "roc-auc", ("roc-auc", *LINKS), MRR, {"valid": PairCounts(12), "test": PairCounts(60)})
     assert choice.metric == "roc-auc" and list(choice.metrics) == ["roc-auc", "hits@1", "mrr"]
     assert choice.notes == (
         "hits@20 and hits@50 are left out: validation has 12 negatives, and with fewer than K every model scores 100.",
     )
-    choice = choose("link", "mrr", "mrr", ("mrr", "hits@20"), {"valid": PairCounts(60), "test": PairCounts(12)})
+    choice = choose("link", "mrr", "mrr", ("mrr", "hits@20"), MRR, {"valid": PairCounts(60), "test": PairCounts(12)})
     assert choice.notes == ("hits@20 is left out: test has 12 negatives, and with fewer than K every model scores 100.",)
-    assert choose("link", "auto", "hits@20", LINKS, {"valid": PairCounts(50), "test": PairCounts(50)}).notes == ()
+    assert choose("link", "auto", "hits@20", LINKS, MRR, {"valid": PairCounts(50), "test": PairCounts(50)}).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_constant_metrics_are_left_out_and_named() -> None:
     ],
 )  # fmt: skip
 def test_auto_takes_the_data_sets_own_metric_or_the_first_that_decides(task, own, counts, metric, reason) -> None:
-    choice = choose(task, "auto", own, (own,), {"valid": counts, "test": counts})
+    choice = choose(task, "auto", own, (own,), FALLBACKS[task], {"valid": counts, "test": counts})
     assert choice.metric == metric and metric in choice.metrics
     assert (reason is None) == (choice.metric == own)
     if reason:
@@ -96,17 +98,17 @@ def test_auto_takes_the_data_sets_own_metric_or_the_first_that_decides(task, own
 def test_an_impossible_metric_is_refused_with_what_would_work() -> None:
     few = {"valid": PairCounts(12), "test": PairCounts(12)}
     with pytest.raises(RequestError) as caught:
-        choose("link", "hits@20", "roc-auc", ("roc-auc", "hits@20", "hits@5"), few)
+        choose("link", "hits@20", "roc-auc", ("roc-auc", "hits@20", "hits@5"), MRR, few)
     assert str(caught.value) == (
         "task.metric=hits@20 cannot select an epoch: validation has 12 negatives, and with fewer than K every model scores "
         "100; choose roc-auc, mrr or hits@5"
     )
-    assert choose("link", "hits@12", "roc-auc", ("roc-auc",), few).metric == "hits@12"  # weak, but asked for
+    assert choose("link", "hits@12", "roc-auc", ("roc-auc",), MRR, few).metric == "hits@12"  # weak, but asked for
     nothing = {"valid": ItemCounts(((3, 3, 5),)), "test": ItemCounts(((3, 3, 5),))}
     for asked in ("auto", "ndcg@20"):
         with pytest.raises(
             RequestError, match="no metric of task=recommend can tell two models apart: validation ranks at most 3"
         ):
-            choose("recommend", asked, "recall@20", ("recall@20", "hit@20"), nothing)
+            choose("recommend", asked, "recall@20", ("recall@20", "hit@20"), FALLBACKS["recommend"], nothing)
     with pytest.raises(RequestError, match="unknown metric 'f1'"):
-        choose("link", "f1", "roc-auc", ("roc-auc",), few)
+        choose("link", "f1", "roc-auc", ("roc-auc",), MRR, few)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from graphkit.conf.catalog import TASKS
+from graphkit.data import load
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
-from graphkit.metrics.registry import FALLBACKS, KINDS, MOST_K, parse
+from graphkit.metrics.registry import KINDS, MOST_K, parse
 
 PROTOCOLS = [(name, task) for name, entry in DATASETS.items() for task in entry.protocols]
 
@@ -49,16 +50,21 @@ def test_a_task_has_metrics_of_its_own(task: str, choices: str) -> None:
         parse("mrr", task)
 
 
-def test_every_row_can_be_computed_and_every_task_has_a_fallback() -> None:
+def test_every_row_can_be_computed_and_every_task_has_some() -> None:
     assert len({(task, kind.name) for kind in KINDS for task in kind.tasks}) == sum(len(kind.tasks) for kind in KINDS)
-    assert set(FALLBACKS) == set(TASKS) == {task for kind in KINDS for task in kind.tasks}
-    assert all(parse(name, task) for task, names in FALLBACKS.items() for name in names)
+    assert set(TASKS) == {task for kind in KINDS for task in kind.tasks}
     scores, labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 0])
     data = {"link": (torch.ones(2), torch.zeros(2)), "node": (scores, labels),
             "recommend": (torch.ones(2, 1, dtype=torch.float64), torch.ones(2, dtype=torch.float64))}  # fmt: skip
     for kind in KINDS:
         for task in kind.tasks:
             assert parse(f"{kind.name}@1" if kind.takes_k else kind.name, task)(*data[task]) == 100.0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_takes_the_place_of_a_data_set_s_own_metric_is_known(task: str) -> None:
+    fallbacks = load(TASKS[task].default_dataset, task=task).fallbacks
+    assert fallbacks and all(parse(name, task).name == name for name in fallbacks)
 
 
 @pytest.mark.parametrize(("name", "task"), PROTOCOLS)

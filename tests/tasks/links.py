@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from graphkit.conf.models.link import GAEModel, NCNModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.dataset import Graph, LinkData, Pairs
 from graphkit.tasks.link import LinkPrediction, PairBatch
 
 NODES = 41
@@ -18,7 +17,7 @@ NCN = NCNModel(hidden_channels=8, conv="puresum", residual=True, tail_activation
 GAE = GAEModel(hidden_channels=8, conv="puresum", residual=True, head_layers=2)
 
 
-def planted(features: int = 0, seed: int = 0, **changes: Any) -> Dataset:
+def planted(features: int = 0, seed: int = 0, **changes: Any) -> LinkData:
     """Five cliques of eight and a node without edges; 12 edges held out for validation, 20 for test."""
     generator = torch.Generator().manual_seed(seed)
     community = torch.arange(NODES) // 8
@@ -29,8 +28,7 @@ def planted(features: int = 0, seed: int = 0, **changes: Any) -> Dataset:
     train = edges[:, 32:]
     fields: dict[str, Any] = {
         "name": "planted",
-        "task": "link",
-        "graph": Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=NODES),
+        "graph": Graph(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=NODES),
         "splits": {
             "train": Pairs(train),
             "valid": Pairs(edges[:, :12], others[:, :40]),
@@ -42,10 +40,10 @@ def planted(features: int = 0, seed: int = 0, **changes: Any) -> Dataset:
     }
     if features:
         fields["graph"].x = torch.randn(NODES, features, generator=generator)
-    return Dataset(**(fields | changes))
+    return LinkData(**(fields | changes))
 
 
-def make_task(dataset: Dataset, model: Any = NCN, settings: LinkTask | None = None, **train: Any) -> LinkPrediction:
+def make_task(dataset: LinkData, model: Any = NCN, settings: LinkTask | None = None, **train: Any) -> LinkPrediction:
     return LinkPrediction(dataset, settings or LinkTask(), model, Train(**train), torch.device("cpu"))
 
 
@@ -62,7 +60,7 @@ def both_ways(pairs: Tensor) -> set[tuple[int, int]]:
     return {edge for u, v in pairs.t().tolist() for edge in ((u, v), (v, u))}
 
 
-def edges_without(dataset: Dataset, pairs: Tensor) -> Tensor:
+def edges_without(dataset: LinkData, pairs: Tensor) -> Tensor:
     """The message passing graph, rebuilt edge by edge without these pairs."""
     gone = both_ways(pairs)
     return torch.tensor([edge for edge in dataset.data.edge_index.t().tolist() if tuple(edge) not in gone]).t()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from graphkit.conf.models.link import NCNModel
 from graphkit.conf.schema import LinkTask, Train
 from graphkit.data import load
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import LinkData
 from graphkit.layers import CommonNeighborScore
 from graphkit.layers.pairs.base import PairScore
 from graphkit.sparse import CSR, NeighborSets
@@ -24,7 +24,7 @@ from tests.layers.pairs.test_common_neighbors import oracle_ncn
 from tests.tasks.links import GAE, NCN, NODES, dense, edges_without, first_batch, make_task, new_model, planted
 
 
-def oracle_scores(model: nn.Module, dataset: Dataset, edge_index: Tensor, pairs: Tensor) -> Tensor:
+def oracle_scores(model: nn.Module, dataset: LinkData, edge_index: Tensor, pairs: Tensor) -> Tensor:
     """One round of A X + X, then the head, all in dense float64."""
     h = model.encoder.table[:-1] if model.encoder.table is not None else model.encoder.input[0](dataset.data.x.double())
     h = dense(edge_index) @ h + h

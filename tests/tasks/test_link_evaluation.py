@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from graphkit.conf.models.link import AdamicAdarModel, CommonNeighborsModel, ResourceAllocationModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.dataset import Graph, LinkData, Pairs
 from graphkit.errors import RequestError
 from graphkit.layers.pairs.base import PairScore
 from graphkit.models.link.heuristics import NoEncoder
@@ -66,7 +65,7 @@ def test_negatives_are_no_known_positives(reject: str) -> None:
     every = every[:, torch.randperm(every.size(1), generator=torch.Generator().manual_seed(0))]
     free, valid, test, train = every[:, :4], every[:, 4:9], every[:, 9:14], every[:, 14:]
     dataset = planted(
-        graph=Data(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=14),
+        graph=Graph(edge_index=torch.cat([train, train.flip(0)], dim=1), num_nodes=14),
         splits={"train": Pairs(train), "valid": Pairs(valid, free), "test": Pairs(test, free)},
     )
     task = make_task(dataset, settings=LinkTask(reject_negatives=reject))
@@ -178,32 +177,27 @@ def test_heuristics_have_nothing_to_train_and_find_communities(model: Any) -> No
     assert task.evaluate(net)["test"] == {"hits@5": 100.0, "hits@1": 100.0}
 
 
-def _emptied(split: str) -> Dataset:
+def _emptied(split: str) -> LinkData:
     dataset = planted()
     pairs = replace(dataset.splits[split], positive=torch.zeros(2, 0, dtype=torch.long))
     return replace(dataset, splits={**dataset.splits, split: pairs})
 
 
-def _without_negatives(split: str, negative: Tensor | None) -> Dataset:
+def _without_negatives(split: str, negative: Tensor | None) -> LinkData:
     dataset = planted()
     return replace(dataset, splits={**dataset.splits, split: replace(dataset.splits[split], negative=negative)})
 
 
-def _complete() -> Dataset:
+def _complete() -> LinkData:
     every = torch.triu_indices(4, 4, offset=1)
     pairs = Pairs(every, every)
-    data = Data(edge_index=torch.cat([every, every.flip(0)], dim=1), num_nodes=4)
+    data = Graph(edge_index=torch.cat([every, every.flip(0)], dim=1), num_nodes=4)
     return planted(graph=data, splits={"train": pairs, "valid": pairs, "test": pairs})
-
-
-def _of_nodes() -> Dataset:
-    return planted(task="node", splits={split: torch.arange(3) for split in ("train", "valid", "test")})
 
 
 @pytest.mark.parametrize(
     ("make", "metric", "message"),
     [
-        (_of_nodes, "auto", "data set 'planted' was loaded for task=node; load it for task=link"),
         *(
             (
                 lambda split=split: _emptied(split),
@@ -234,7 +228,7 @@ def _of_nodes() -> Dataset:
         ),
     ],
 )
-def test_unusable_data_is_refused_in_one_sentence(make: Callable[[], Dataset], metric: str, message: str) -> None:
+def test_unusable_data_is_refused_in_one_sentence(make: Callable[[], LinkData], metric: str, message: str) -> None:
     with pytest.raises(RequestError) as caught:
         make_task(make(), settings=LinkTask(metric=metric))
     assert str(caught.value) == message

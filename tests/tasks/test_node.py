@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
-from graphkit.data.dataset import Dataset, Pairs
+from graphkit.data.dataset import Graph, NodeData
 from graphkit.errors import RequestError
 from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR
@@ -24,7 +23,7 @@ from graphkit.tasks.node import NodeClassification
 CPU = torch.device("cpu")
 
 
-def planted(num_classes: int = 3, size: int = 30, seed: int = 0, **changes: Any) -> Dataset:
+def planted(num_classes: int = 3, size: int = 30, seed: int = 0, **changes: Any) -> NodeData:
     """Communities with noisy features: a graph model finds them; two nodes have no label, one node has no edge."""
     generator = torch.Generator().manual_seed(seed)
     n = num_classes * size
@@ -40,17 +39,16 @@ def planted(num_classes: int = 3, size: int = 30, seed: int = 0, **changes: Any)
     splits = {"train": order[: n // 3], "valid": order[n // 3 : n // 2], "test": order[n // 2 :]}
     fields: dict[str, Any] = {
         "name": "planted",
-        "task": "node",
-        "graph": Data(x=x, y=y, edge_index=edge_index, num_nodes=n),
+        "graph": Graph(x=x, y=y, edge_index=edge_index, num_nodes=n),
         "splits": splits,
         "metric": "accuracy",
         "metrics": ("accuracy",),
         "protocol": "planted communities",
     }
-    return Dataset(**(fields | changes))
+    return NodeData(**(fields | changes))
 
 
-def make_task(dataset: Dataset, model: Any = None, settings: NodeTask | None = None, **train: Any) -> NodeClassification:
+def make_task(dataset: NodeData, model: Any = None, settings: NodeTask | None = None, **train: Any) -> NodeClassification:
     return NodeClassification(dataset, settings or NodeTask(), model or GCNModel(), Train(**train), CPU)
 
 
@@ -144,7 +142,7 @@ def test_bags_of_words_are_held_sparse(model: Any) -> None:
     dataset = planted()
     bags = torch.zeros(90, 40)
     bags[torch.arange(90), torch.arange(90) % 40] = 1.0
-    dataset.data.x = bags
+    dataset.graph.x = bags
     task = make_task(dataset, model)
     looking = Looking(torch.zeros(90, 3))
     task.evaluate(looking)
@@ -298,16 +296,14 @@ def test_same_seed_gives_the_same_model() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def _without(dataset: Dataset, key: str) -> Dataset:
-    data = dataset.data.clone()
-    del data[key]
-    return replace(dataset, graph=data)
+def _without(dataset: NodeData, key: str) -> NodeData:
+    return replace(dataset, graph=replace(dataset.graph, **{key: None}))
 
 
-def _relabeled(dataset: Dataset, split: str, label: int) -> Dataset:
-    data = dataset.data.clone()
-    data.y[dataset.splits[split]] = label
-    return replace(dataset, graph=data)
+def _relabeled(dataset: NodeData, split: str, label: int) -> NodeData:
+    y = dataset.data.y.clone()
+    y[dataset.splits[split]] = label
+    return replace(dataset, graph=replace(dataset.graph, y=y))
 
 
 @pytest.mark.parametrize(
@@ -330,14 +326,9 @@ def _relabeled(dataset: Dataset, split: str, label: int) -> Dataset:
         (planted(), NodeTask(metric="f1"), "unknown metric 'f1' for task=node; choose accuracy or roc-auc"),
         (_relabeled(planted(2), "valid", 1), NodeTask(metric="roc-auc"), "validation has nodes of one class only"),
         (_relabeled(planted(2), "test", 0), NodeTask(metric="roc-auc"), "test has nodes of one class only"),
-        (
-            planted(task="link", splits={s: Pairs(torch.zeros(2, 1, dtype=torch.long)) for s in ("train", "valid", "test")}),
-            NodeTask(),
-            "was loaded for task=link",
-        ),
     ],
 )
-def test_unusable_data_is_refused_in_one_sentence(dataset: Dataset, settings: NodeTask, message: str) -> None:
+def test_unusable_data_is_refused_in_one_sentence(dataset: NodeData, settings: NodeTask, message: str) -> None:
     with pytest.raises(RequestError, match=message) as caught:
         make_task(dataset, settings=settings)
     assert "\n" not in str(caught.value)
@@ -369,17 +360,17 @@ def test_isolated_nodes_and_zero_features_give_finite_scores(model: Any) -> None
     x = dataset.data.x.clone()
     x[10:20] = 0.0
     for features in (x, torch.zeros_like(x)):
-        data = Data(x=features, y=dataset.data.y, edge_index=edge_index, num_nodes=90)
+        data = Graph(x=features, y=dataset.data.y, edge_index=edge_index, num_nodes=90)
         task = make_task(replace(dataset, graph=data), replace(model, norm="layer"))
         trained = train_epochs(task, 5)
         assert np.isfinite(task.predictions(trained)["logits"]).all()
     assert not bool((edge_index == 0).any())  # node 0 is alone
-    task = make_task(replace(dataset, graph=Data(x=x, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
+    task = make_task(replace(dataset, graph=Graph(x=x, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
     trained = train_epochs(task, 1)
     alone = task.predictions(trained)["logits"][0]
     other = x + 1.0
     other[0] = x[0]
-    task = make_task(replace(dataset, graph=Data(x=other, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
+    task = make_task(replace(dataset, graph=Graph(x=other, y=dataset.data.y, edge_index=edge_index, num_nodes=90)), model)
     np.testing.assert_allclose(task.predictions(trained)["logits"][0], alone, rtol=1e-5, atol=1e-6)
 
 

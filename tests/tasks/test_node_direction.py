@@ -6,18 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch_geometric.data import Data
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import DirGNNModel, GCNModel, PolyNSDModel, SheafModel
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import NodeData
 from tests.tasks.test_node import make_task, planted
 
 
-def with_edges(edge_index: torch.Tensor, directed: bool) -> Dataset:
+def with_edges(edge_index: torch.Tensor, directed: bool) -> NodeData:
     dataset = planted()
-    data = Data(x=dataset.data.x, y=dataset.data.y, edge_index=edge_index, num_nodes=dataset.data.num_nodes)
-    return replace(dataset, graph=data, directed=directed)
+    return replace(dataset, graph=replace(dataset.graph, edge_index=edge_index), directed=directed)
 
 
 DIRECTED = torch.tensor([[0, 1, 1, 2, 3, 5], [1, 0, 2, 3, 3, 4]])  # 0 <-> 1 -> 2 -> 3, 5 -> 4, a loop at 3

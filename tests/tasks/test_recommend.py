@@ -229,8 +229,6 @@ def test_predictions_are_the_best_items(dataset):
 def test_refusals(dataset):
     with pytest.raises(RequestError, match="unknown metric 'mrr' for task=recommend"):
         make(dataset, metric="mrr")
-    with pytest.raises(RequestError, match="loaded for task=node; load it for task=recommend"):
-        make(load("karate", task="node"))
     full = load("planted-interactions", task="recommend", seed=0)
     everything = torch.stack([torch.zeros(500, dtype=torch.long), torch.arange(500)])
     full.splits["train"] = torch.unique(torch.cat([full.splits["train"], everything], dim=1), dim=1)

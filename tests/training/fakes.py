@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.training.protocol import Stage
+from graphkit.training.table import Columns
 
 
 def config(out: Path, **changes: Any) -> dict[str, Any]:
@@ -52,7 +53,17 @@ def config(out: Path, **changes: Any) -> dict[str, Any]:
     return {**base, **changes}
 
 
-class Regression:
+class Nameless:
+    """What tasks without a data set say of it: nothing."""
+
+    def table(self, predictions: dict[str, np.ndarray]) -> Columns:
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+
+class Regression(Nameless):
     """Mean squared error of a small network with dropout; draws on every global generator, batches on the loop's own."""
 
     metric = "fit"
@@ -135,7 +146,7 @@ class Staged(Regression):
         ]
 
 
-class Scripted:
+class Scripted(Nameless):
     """One weight that counts epochs (Adam with lr 1 on a constant gradient), and metrics read off a script by it."""
 
     metric = "score"
@@ -182,7 +193,7 @@ class Scripted:
         return {"weight": next(model.parameters()).detach().numpy()}
 
 
-class Heuristic:
+class Heuristic(Nameless):
     """A score without parameters."""
 
     metric = "score"

@@ -11,6 +11,7 @@ _COUNTS = (
 )
 _SYMMETRIC = "made symmetric without self-loops"
 _DIRECTED = "citations keep their direction, published self-loops stay"
+_READER = "graphkit.data.readers.citations:read"
 _CORA_ML = "Bojchevski, Guennemann, Deep Gaussian Embedding of Graphs, ICLR 2018 (arXiv:1707.03815)"
 _CITESEER = (
     "Sen et al., Collective Classification in Network Data, AI Magazine 2008; as in Tong et al., Digraph Inception "
@@ -32,7 +33,7 @@ def _entry(name: str, summary: str, source: str, page: str, file: DataFile) -> D
     directed = name.endswith("-directed")
     statement = _COUNTS.format(_DIRECTED if directed else _SYMMETRIC)
     protocol = Protocol(statement, ACCURACY[0], ACCURACY)
-    return DatasetEntry(name, summary, {"node": protocol}, source, page, "MIT", (file,), directed=directed)
+    return DatasetEntry(name, summary, {"node": protocol}, source, page, "MIT", (file,), reader=_READER, directed=directed)
 
 
 _META_ATTACK = "https://github.com/danielzuegner/gnn-meta-attack"

@@ -21,6 +21,7 @@ ENTRIES = (
         "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, as shipped with scikit-learn",
         "https://archive.ics.uci.edu/dataset/80",
         "CC BY 4.0",
+        reader="graphkit.data.generated.embedded:read_digits",
     ),
     DatasetEntry(
         "karate",
@@ -36,6 +37,7 @@ ENTRIES = (
         },
         "Zachary, An Information Flow Model for Conflict and Fission in Small Groups, J. Anthropological Research 1977",
         "https://doi.org/10.1086/jar.33.4.3629752",
+        reader="graphkit.data.generated.embedded:read_karate",
     ),
     DatasetEntry(
         "planted-partition",
@@ -50,6 +52,7 @@ ENTRIES = (
         },
         "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
         "https://doi.org/10.1016/0378-8733(83)90021-7",
+        reader="graphkit.data.generated.planted:read_partition",
         takes_split=True,
     ),
     DatasetEntry(
@@ -65,6 +68,7 @@ ENTRIES = (
         },
         "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
         "https://doi.org/10.1016/0378-8733(83)90021-7",
+        reader="graphkit.data.generated.planted:read_communities",
         takes_split=True,
     ),
     DatasetEntry(
@@ -81,6 +85,7 @@ ENTRIES = (
         },
         "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
         "https://doi.org/10.1016/0378-8733(83)90021-7",
+        reader="graphkit.data.generated.interactions:read",
         takes_split=True,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,19 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a data set is judged on a task: split and graph in a plain sentence, the judging metric, all metrics reported."""
+    """How a data set is judged on a task.
+
+    Attributes:
+        statement: Split and graph in a plain sentence.
+        metric: The judging metric.
+        metrics: All metrics reported.
+        reader: Reads the data for this task, where that is another one than the data set's.
+    """
 
     statement: str
     metric: str
     metrics: tuple[str, ...]
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class DatasetEntry:
         url: The publisher's page.
         license: As stated by the publisher; empty where that is not known or not needed: see `url`.
         files: What is read from the data root; empty for embedded, generated and own data.
+        reader: `module:function`, imported when the data is loaded. It gets a `graphkit.data.sources.DataRequest` and gives the
+            source of which a task's builder makes data, e.g. a `GraphSource`.
         takes_split: Whether `data.split` applies; elsewhere the name fixes the split.
         directed: Whether its edges keep their direction; else its graph is symmetric, without self-loops.
         row_normalized: Whether each node's features are scaled to sum to 1 after reading, as the protocol says.
@@ -57,6 +67,7 @@ class DatasetEntry:
     url: str = ""
     license: str = ""
     files: tuple[DataFile, ...] = ()
+    reader: str = field(kw_only=True)
     takes_split: bool = False
     directed: bool = False
     row_normalized: bool = False
@@ -67,6 +78,11 @@ class DatasetEntry:
         return tuple(self.protocols)
 
     @property
+    def own(self) -> bool:
+        """Whether it stands for the user's own files."""
+        return self.name == "custom"
+
+    @property
     def embedded(self) -> bool:
         """Whether it needs no file and no download."""
-        return not self.files and self.name != "custom"
+        return not self.files and not self.own

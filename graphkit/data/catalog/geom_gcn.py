@@ -85,6 +85,7 @@ def _entry(graph: DatasetEntry, remark: str) -> DatasetEntry:
         _PAGE,
         "",
         (*splits, *graph.files),
+        reader="graphkit.data.readers.planetoid:read_geom_split",
         row_normalized=True,
     )
 
@@ -113,6 +114,7 @@ ENTRIES = (
         _PAGE,
         "",
         tuple(_cornell_file(name) for name in _CORNELL),
+        reader="graphkit.data.readers.webkb:read",
         row_normalized=True,
     ),
 )

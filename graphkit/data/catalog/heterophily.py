@@ -71,6 +71,7 @@ def _entry(
         _PAGE,
         "MIT",
         (DataFile(f"{folder}/{file}", _CHECKSUMS[name], f"{_PAGE}/raw/main/data/{file}"),),
+        reader="graphkit.data.readers.heterophily:read",
         directed=directed,
         row_normalized=row_normalized,
     )

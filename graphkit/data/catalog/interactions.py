@@ -12,6 +12,7 @@ _PUBLISHED_INTERACTIONS = Protocol(
     "recall@20",
     RANKING,
 )
+_READER = "graphkit.data.readers.interactions:read"
 _LIGHTGCN_URL = "https://github.com/gusye1234/LightGCN-PyTorch/raw/master/data"
 
 
@@ -21,7 +22,7 @@ def _interactions(name: str, summary: str, source: str, checksums: dict[str, tup
         for file, accepted in checksums.items()
     )
     page = "https://github.com/gusye1234/LightGCN-PyTorch"
-    return DatasetEntry(name, summary, {"recommend": _PUBLISHED_INTERACTIONS}, source, page, "", files)
+    return DatasetEntry(name, summary, {"recommend": _PUBLISHED_INTERACTIONS}, source, page, "", files, reader=_READER)
 
 
 ENTRIES = (

@@ -29,5 +29,6 @@ ENTRIES = (
         "https://ogb.stanford.edu/docs/linkprop/#ogbl-ddi",
         "",
         tuple(DataFile(f"ogbl_ddi/{path}", checksum, _DDI_ZIP, f"ddi/{path}") for path, checksum in _DDI_CHECKSUMS.items()),
+        reader="graphkit.data.readers.ogb:read",
     ),
 )

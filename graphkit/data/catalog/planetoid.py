@@ -67,6 +67,7 @@ def _planetoid(name: str, folder: str, summary: str) -> DatasetEntry:
         "https://github.com/kimiyoung/planetoid",
         "MIT",
         files,
+        reader="graphkit.data.readers.planetoid:read",
     )
 
 

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph
+from graphkit.data.dataset import Graph, required
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions, undirected_pairs
 from graphkit.data.splits.nodes import split_nodes_by_count
 
 _FIXED = 0  # seed of the splits that do not depend on a run's seed
+
+
+def read_karate(request: DataRequest) -> GraphSource:
+    """Zachary's karate club with its fixed split.
+
+    Args:
+        request: What was asked for.
+    """
+    graph = karate()
+    return GraphSource(graph, nodes=karate_split(required(graph.y)))
+
+
+def read_digits(request: DataRequest) -> GraphSource:
+    """The handwritten digits with their fixed split.
+
+    Args:
+        request: What was asked for.
+    """
+    graph = digits()
+    return GraphSource(graph, nodes=digits_split(required(graph.y)))
 
 
 def karate() -> Graph:
@@ -60,9 +79,3 @@ def digits_split(labels: Tensor) -> dict[str, Tensor]:
     """The fixed split: 20 images a class for training, 500 for validation, the rest for test."""
     generator = torch.Generator().manual_seed(_FIXED)
     return split_nodes_by_count(labels, per_class=20, num_valid=500, generator=generator)
-
-
-LOADERS: dict[str, tuple[Callable[[], Graph], Callable[[Tensor], dict[str, Tensor]]]] = {
-    "digits": (digits, digits_split),
-    "karate": (karate, karate_split),
-}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from graphkit.data.interactions import Interactions
+from graphkit.data.sources import DataRequest
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
 
@@ -19,6 +18,15 @@ ITEMS_EACH = 25
 LIKE_PROBABILITY = 0.5
 
 STRAY_SHARE = 0.05
+
+
+def read(request: DataRequest) -> Interactions:
+    """Planted interactions, drawn and split by the seed.
+
+    Args:
+        request: What was asked for.
+    """
+    return planted_interactions(request.shares, request.generator)
 
 
 def planted_interactions(shares: Shares, generator: torch.Generator) -> Interactions:
@@ -44,6 +52,3 @@ def planted_interactions(shares: Shares, generator: torch.Generator) -> Interact
     taken[strays[:, 0], strays[:, 1]] = True
     train, valid, test = hold_out(taken.nonzero().T.contiguous(), shares, generator)
     return Interactions({"train": train, "valid": valid, "test": test}, num_users, num_items)
-
-
-GENERATORS: dict[str, Callable[[Shares, torch.Generator], Interactions]] = {"planted-interactions": planted_interactions}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from graphkit.data.dataset import Graph
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions
 
 CLASSES = 4
@@ -20,6 +19,24 @@ COMMUNITIES = 50
 COMMUNITY_SIZE = 20
 TIE_PROBABILITY = 0.7
 STRAY_EDGES = 350
+
+
+def read_partition(request: DataRequest) -> GraphSource:
+    """A planted partition, drawn by the seed.
+
+    Args:
+        request: What was asked for.
+    """
+    return GraphSource(planted_partition(request.generator))
+
+
+def read_communities(request: DataRequest) -> GraphSource:
+    """Planted communities, drawn by the seed.
+
+    Args:
+        request: What was asked for.
+    """
+    return GraphSource(planted_communities(request.generator))
 
 
 def planted_partition(generator: torch.Generator) -> Graph:
@@ -71,9 +88,3 @@ def planted_communities(generator: torch.Generator) -> Graph:
 
 def _strays(pairs: Tensor, generator: torch.Generator) -> Tensor:
     return pairs[:, torch.randperm(pairs.size(1), generator=generator)[:STRAY_EDGES]]
-
-
-GENERATORS: dict[str, Callable[[torch.Generator], Graph]] = {
-    "planted-partition": planted_partition,
-    "planted-communities": planted_communities,
-}

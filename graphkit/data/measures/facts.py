@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from graphkit.data.dataset import Dataset, required
+from graphkit.data.dataset import NodeData, required
 from graphkit.data.measures import homophily
 
 _MEASURES = {
@@ -20,7 +19,7 @@ _MEASURES = {
 }
 
 
-def node_facts(dataset: Dataset) -> dict[str, Any]:
+def node_facts(dataset: NodeData) -> dict[str, Any]:
     """Graph, classes and homophily in plain numbers.
 
     Args:
@@ -48,7 +47,7 @@ def node_facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def class_warnings(dataset: Dataset) -> tuple[str, ...]:
+def class_warnings(dataset: NodeData) -> tuple[str, ...]:
     """A sentence for classes of which there is no training node, if there are any.
 
     Args:
@@ -66,15 +65,15 @@ def class_warnings(dataset: Dataset) -> tuple[str, ...]:
     )
 
 
-def _class_sizes(dataset: Dataset) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+def _class_sizes(dataset: NodeData) -> tuple[tuple[str, ...], dict[str, list[int]]]:
     """Names of the classes, and of all nodes and of each split the number in each class."""
     y = required(dataset.graph.y)
     names = dataset.class_names or tuple(str(label) for label in range(int(y.max()) + 1))
-    parts = {"nodes": y, **{split: y[nodes] for split, nodes in dataset.splits.items() if isinstance(nodes, Tensor)}}
+    parts = {"nodes": y, **{split: y[nodes] for split, nodes in dataset.splits.items()}}
     return names, {part: torch.bincount(labels[labels >= 0], minlength=len(names)).tolist() for part, labels in parts.items()}
 
 
-def _homophily(dataset: Dataset) -> dict[str, Any]:
+def _homophily(dataset: NodeData) -> dict[str, Any]:
     edge_index, y = dataset.graph.edge_index, required(dataset.graph.y)
     measures: dict[str, Any] = {name: _digits(measure(edge_index, y)) for name, measure in _MEASURES.items()}
     if dataset.directed:

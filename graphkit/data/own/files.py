@@ -8,13 +8,72 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from graphkit.data.interactions import Interactions
 from graphkit.data.own.graph import OwnGraph, read_own
-from graphkit.data.own.interactions import Columns, Table, read_table
-from graphkit.data.readers.inputs import InputFile, Source
+from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
+from graphkit.data.own.interactions import Columns, Table, read_table, split_table
+from graphkit.data.readers.inputs import InputFile, InputFolder, Source
+from graphkit.data.sources import DataRequest, GraphSource, GraphsSource
 from graphkit.errors import CheckpointError, DataError
 
+if TYPE_CHECKING:
+    from graphkit.conf.schema import Data
+
 PathLike = str | os.PathLike[str]
+
+
+def read_graph(request: DataRequest) -> GraphSource:
+    """The user's own graph.
+
+    Args:
+        request: What was asked for, `data.edges` among it.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    own = request.own_files.graph(request.options)
+    return GraphSource(own.data, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes)
+
+
+def read_interactions(request: DataRequest) -> Interactions:
+    """The user's own interactions, split by the seed.
+
+    Args:
+        request: What was asked for, `data.interactions` among it.
+
+    Raises:
+        DataError: If the file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    table, columns = request.own_files.interactions(request.options)
+    read, remarks, notes = split_table(table, columns, request.shares, request.generator)
+    return dataclasses.replace(read, remarks=remarks, notes=notes)
+
+
+def read_graphs(request: DataRequest) -> GraphsSource:
+    """The user's own collection of graphs.
+
+    Args:
+        request: What was asked for, `data.graphs` among it.
+
+    Raises:
+        RequestError: If the other files do not go with the form of `data.graphs`.
+        DataError: If a file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    own = request.own_files.graphs(request.options)
+    return GraphsSource(
+        own.graphs,
+        own.kind,
+        graph_names=own.names,
+        class_names=own.classes,
+        target_names=own.targets,
+        remarks=own.dropped,
+        notes=own.notes,
+    )
 
 
 class OwnFiles:
@@ -32,36 +91,72 @@ class OwnFiles:
         self.sources: dict[str, Source] = {}
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
         self._tables: dict[tuple[object, ...], Table] = {}
+        self._collections: dict[tuple[object, ...], OwnGraphs] = {}
 
-    def graph(self, edges: PathLike, features: PathLike | None, labels: PathLike | None, directed: bool) -> OwnGraph:
-        """What `graphkit.data.own.graph.read_own` gives; the caller may put other edges into its `data`.
+    def graph(self, options: Data) -> OwnGraph:
+        """What `graphkit.data.own.graph.read_own` gives; the caller may put other tensors into its `data`.
+
+        Args:
+            options: Where `edges` and, if given, `features` and `labels` lie, and whether edges are `directed`.
 
         Raises:
             DataError: If a file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        asked = (edges, features, labels, directed)
+        given = {"edges": options.edges, "features": options.features, "labels": options.labels}
+        asked = (*given.values(), options.directed)
         if asked not in self._graphs:
-            given = {"edges": edges, "features": features, "labels": labels}
             files = {key: self._open(key, path) for key, path in given.items() if path}
-            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), directed)
+            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), options.directed)
             self._note(files)
         own = self._graphs[asked]
         return dataclasses.replace(own, data=copy.copy(own.data))
 
-    def interactions(self, path: PathLike, columns: Columns) -> Table:
-        """What `graphkit.data.own.interactions.read_table` gives.
+    def interactions(self, options: Data) -> tuple[Table, Columns]:
+        """What `graphkit.data.own.interactions.read_table` gives, and the columns that it was read by.
+
+        Args:
+            options: Where `interactions` lie, and what their columns are called.
 
         Raises:
             DataError: If the file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        asked = (path, columns)
+        usual = Columns()
+        columns = Columns(
+            options.user_column or usual.user,
+            options.item_column or usual.item,
+            options.rating_column or usual.rating,
+            options.min_rating,
+            options.time_column,
+        )
+        asked = (options.interactions, columns)
         if asked not in self._tables:
-            file = self._open("interactions", path)
+            file = self._open("interactions", str(options.interactions))
             self._tables[asked] = read_table(file, columns)
             self._note({"interactions": file})
-        return self._tables[asked]
+        return self._tables[asked], columns
+
+    def graphs(self, options: Data) -> OwnGraphs:
+        """What `graphkit.data.own.graphs.read_own_graphs` gives.
+
+        Args:
+            options: Where `graphs` and, if given, `edges`, `features` and `labels` lie, and how they are to be read.
+
+        Raises:
+            RequestError: If a file does not go with the form of `graphs`.
+            DataError: If a file is missing or malformed.
+            CheckpointError: If it is not the file that the run read.
+        """
+        given = {key: getattr(options, key) for key in ("graphs", "edges", "features", "labels")}
+        asked = (*given.values(), options.targets, options.directed)
+        if asked not in self._collections:
+            files: dict[str, Any] = {key: self._open(key, path) for key, path in given.items() if path}
+            if Path(str(options.graphs)).is_dir():
+                files["graphs"] = InputFolder(Path(str(options.graphs)))
+            self._collections[asked] = read_own_graphs(**files, targets=options.targets, directed=options.directed)
+            self._note(files)
+        return self._collections[asked]
 
     def _open(self, key: str, path: PathLike) -> InputFile:
         """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""
@@ -79,7 +174,7 @@ class OwnFiles:
             raise CheckpointError(f"data.{key}={path} is not there, and the run read it: {_advice(key)}")
         return file
 
-    def _note(self, files: Mapping[str, InputFile]) -> None:
+    def _note(self, files: Mapping[str, InputFile | InputFolder]) -> None:
         for key, file in files.items():
             source = self.sources[key] = file.source()
             if key in self._known:

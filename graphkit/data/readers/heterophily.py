@@ -11,9 +11,23 @@ from torch import Tensor
 from graphkit.data.dataset import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import message_graph
 
 _MASKS = ("train_masks", "val_masks", "test_masks")
+
+
+def read(request: DataRequest) -> GraphSource:
+    """A graph and the split of a seed.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    graph, split = read_heterophilous(request.first_file(), request.published_split, directed=request.entry.directed)
+    return GraphSource(graph, nodes=split)
 
 
 def read_heterophilous(path: Path, split: int, *, directed: bool) -> tuple[Graph, dict[str, Tensor]]:

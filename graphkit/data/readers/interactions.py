@@ -10,11 +10,24 @@ from torch import Tensor
 
 from graphkit.data.interactions import Interactions
 from graphkit.data.readers.rows import malformed
+from graphkit.data.sources import DataRequest
 from graphkit.data.splits.interactions import hold_out
 from graphkit.errors import DataError
 
 VALID_SHARE = 0.1
 """Share of each user's published training items that validation gets."""
+
+
+def read(request: DataRequest) -> Interactions:
+    """The published split, its training part with validation carved out.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    return read_published(request.first_file().parent, request.generator)
 
 
 def read_published(folder: Path, generator: torch.Generator) -> Interactions:

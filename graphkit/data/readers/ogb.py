@@ -18,6 +18,7 @@ from torch import Tensor
 
 from graphkit.data.dataset import Graph, Pairs
 from graphkit.data.readers.rows import damaged
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions
 from graphkit.data.splits.negatives import pair_keys
 from graphkit.errors import DataError
@@ -32,6 +33,19 @@ _DDI_NEGATIVES = {"valid": 101882, "test": 95599}
 _RECONSTRUCT = (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct")  # type: ignore[attr-defined]
 
 _SPLIT_GLOBALS: list[Any] = [_RECONSTRUCT, np.ndarray, np.dtype, np.dtypes.Int64DType]
+
+
+def read(request: DataRequest) -> GraphSource:
+    """The graph of the training edges, and OGB's pairs.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    graph, pairs = read_ddi(request.first_file().parents[1])
+    return GraphSource(graph, pairs=pairs)
 
 
 def read_ddi(folder: Path) -> tuple[Graph, dict[str, Pairs]]:

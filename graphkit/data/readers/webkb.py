@@ -12,9 +12,24 @@ from torch import Tensor
 from graphkit.data.dataset import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
+from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import message_graph
 
 _MASKS = {"train": "train_mask", "valid": "val_mask", "test": "test_mask"}
+
+
+def read(request: DataRequest) -> GraphSource:
+    """A graph and the split of a seed: the first two of the data set's files are the graph, the others its splits.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    masks = request.root / request.entry.files[2 + request.published_split].path
+    graph, split = read_webkb(request.first_file().parent, masks)
+    return GraphSource(graph, nodes=split)
 
 
 def read_webkb(folder: Path, masks: Path) -> tuple[Graph, dict[str, Tensor]]:

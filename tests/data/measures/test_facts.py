@@ -2,22 +2,30 @@ import json
 
 import pytest
 import torch
-from torch_geometric.data import Data
 
-from graphkit.data.dataset import Dataset
+from graphkit.data.dataset import Graph, NodeData
 from graphkit.data.measures.facts import class_warnings, node_facts
 from graphkit.run import dry_run, main
 
 
-def toy(directed: bool = True) -> Dataset:
-    data = Data(
+def toy(directed: bool = True) -> NodeData:
+    graph = Graph(
         x=torch.ones(6, 2),
         edge_index=torch.tensor([[0, 1, 3, 4], [1, 2, 3, 0]]),
         y=torch.tensor([0, 0, 1, 2, 2, -1]),
         num_nodes=6,
     )
     splits = {"train": torch.tensor([0, 2]), "valid": torch.tensor([1, 3]), "test": torch.tensor([4])}
-    return Dataset("toy", "node", data, splits, "accuracy", ("accuracy",), "", class_names=("a", "b", "c"), directed=directed)
+    return NodeData(
+        name="toy",
+        protocol="",
+        metric="accuracy",
+        metrics=("accuracy",),
+        graph=graph,
+        splits=splits,
+        class_names=("a", "b", "c"),
+        directed=directed,
+    )
 
 
 def test_what_is_told_of_a_graph():
@@ -38,7 +46,7 @@ def test_what_is_told_of_a_graph():
 
 def test_two_steps_are_for_directed_graphs_and_undefined_is_none():
     dataset = toy(directed=False)
-    dataset.data.y = torch.tensor([0, -1, 1, 2, -1, -1])
+    dataset.graph.y = torch.tensor([0, -1, 1, 2, -1, -1])
     measures = node_facts(dataset)["homophily"]
     assert set(measures.values()) == {None} and "two_step" not in measures
 

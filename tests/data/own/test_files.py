@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from graphkit.conf.schema import Data
 from graphkit.data import load
 from graphkit.data.own.files import OwnFiles
-from graphkit.data.own.interactions import Columns
 from graphkit.data.readers.inputs import InputFile, Source, absolute
 from graphkit.errors import CheckpointError, DataError
 
@@ -43,21 +43,25 @@ def graph_files(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in texts]
 
 
+def asked(edges: Path, features: Path, labels: Path | None) -> Data:
+    return Data(edges=str(edges), features=str(features), labels=None if labels is None else str(labels))
+
+
 def test_files_are_read_once_and_the_graph_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     edges, features, labels = graph_files(tmp_path)
     files, opened = OwnFiles(), []
     real = InputFile.open
     monkeypatch.setattr(InputFile, "open", lambda self, *a, **k: opened.append(self.path.name) or real(self, *a, **k))
-    first = files.graph(edges, features, labels, False)
+    first = files.graph(asked(edges, features, labels))
     before = copy.deepcopy(first.data.edge_index)
     first.data.edge_index = torch.zeros(2, 0, dtype=torch.int64)  # as a link split does
-    assert torch.equal(files.graph(edges, features, labels, False).data.edge_index, before)
+    assert torch.equal(files.graph(asked(edges, features, labels)).data.edge_index, before)
     assert opened == ["e", "f", "l"]
     assert {key: source.path for key, source in files.sources.items()} == {
         "edges": str(edges), "features": str(features), "labels": str(labels),
     }  # fmt: skip
     (tmp_path / "r.csv").write_text("user,item\na,x\n")
-    tables = [files.interactions(tmp_path / "r.csv", Columns()) for _ in range(2)]
+    tables = [files.interactions(Data(interactions=str(tmp_path / "r.csv")))[0] for _ in range(2)]
     assert tables[0] is tables[1] and opened == ["e", "f", "l", "r.csv"]
 
 
@@ -74,20 +78,20 @@ def test_seeds_that_share_files_get_the_splits_of_seeds_that_do_not(tmp_path: Pa
 def test_only_the_known_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     edges, features, labels = graph_files(tmp_path)
     files = OwnFiles()
-    files.graph(edges, features, labels, False)
+    files.graph(asked(edges, features, labels))
     moved = edges.rename(tmp_path / "moved")
     again = OwnFiles(files.sources)
-    again.graph(moved, features, labels, False)
+    again.graph(asked(moved, features, labels))
     with pytest.raises(CheckpointError, match=f"data.edges={edges} is not there, and the run read it: put it back"):
-        OwnFiles(files.sources).graph(edges, features, labels, False)
+        OwnFiles(files.sources).graph(asked(edges, features, labels))
     labels.write_text("not even, a label\n,")
     with pytest.raises(
         CheckpointError, match=f"data.labels={labels} is not the file that the run read .19 bytes, not 16.: put"
     ):
-        OwnFiles(files.sources).graph(moved, features, labels, False)
+        OwnFiles(files.sources).graph(asked(moved, features, labels))
     with pytest.raises(CheckpointError, match="data.features=.* is not the file that the run read .SHA-256 .*, not "):
         features.write_text("a,1\nb,2\nc,3\nd,5\n")
-        OwnFiles(files.sources).graph(moved, features, None, False)
+        OwnFiles(files.sources).graph(asked(moved, features, None))
     monkeypatch.setattr(Path, "open", lambda *a, **k: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     with pytest.raises(DataError, match="data.edges=.* cannot be read .Permission denied."):
-        OwnFiles(files.sources).graph(moved, features, None, False)
+        OwnFiles(files.sources).graph(asked(moved, features, None))

@@ -135,7 +135,7 @@ def test_load(tmp_path):
     asked = {"user_column": "member", "item_column": "film", "rating_column": "stars", "min_rating": 1.0}
     dataset = load("custom", task="recommend", interactions=path, seed=1, **asked)
     check_interactions(dataset)
-    assert dataset.node_names[0] == "m1" and set(dataset.item_names) <= {f"f{k}" for k in range(23)}
+    assert dataset.user_names[0] == "m1" and set(dataset.item_names) <= {f"f{k}" for k in range(23)}
     assert "rated below 1" in dataset.protocol and "data.split: 70/10/20" in dataset.protocol
     again = load("custom", task="recommend", interactions=path, seed=2, **asked)
     assert not again.data.edge_index.equal(dataset.data.edge_index)

@@ -5,9 +5,9 @@ from scipy.sparse import csr_matrix
 
 from graphkit.data import load
 from graphkit.data.catalog import DATASETS
-from graphkit.data.published import row_normalized
 from graphkit.data.readers.citations import read_citations
 from graphkit.data.readers.heterophily import read_heterophilous
+from graphkit.data.scaling import row_normalized
 from graphkit.errors import DataError
 from tests.data.oracle import check_graph
 

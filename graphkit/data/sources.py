@@ -1,0 +1,154 @@
+"""What readers and the tasks' builders get and give: `load` asks, a reader answers with a source, a task makes data of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from graphkit.data.catalog import DatasetEntry, Protocol
+from graphkit.data.dataset import Graph, Pairs
+from graphkit.data.graphs import Graphs
+from graphkit.data.splits.shares import Shares
+from graphkit.errors import DataError
+
+if TYPE_CHECKING:
+    from graphkit.conf.schema import Data
+    from graphkit.data.own.files import OwnFiles
+
+EdgeSplit = Callable[[Tensor, int, torch.Generator], tuple[Tensor, dict[str, Pairs]]]
+"""From edges [2, E], number of nodes and randomness to the message passing graph and the pairs of each split."""
+
+_SPLITS = 10
+"""Published splits of a data set that has several: seed s takes split s mod 10."""
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """What `graphkit.data.load` was asked for. Readers and the tasks' builders get it whole.
+
+    Attributes:
+        entry: The data set's row in the catalog.
+        protocol: How it is judged on the task.
+        root: The data folder.
+        seed: The seed of whatever is drawn.
+        options: The section `data` of a run's settings: own files, and how they are to be read.
+        shares: Shares of training, validation and test, where the name does not fix the split.
+        own_files: Reads own files.
+    """
+
+    entry: DatasetEntry
+    protocol: Protocol
+    root: Path
+    seed: int
+    options: Data
+    shares: Shares
+    own_files: OwnFiles
+
+    @cached_property
+    def generator(self) -> torch.Generator:
+        """The one source of randomness, from which reader and builder draw in turn."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @property
+    def published_split(self) -> int:
+        """Number of the published split, from 0, of a data set that has ten."""
+        return self.seed % _SPLITS
+
+    def first_file(self) -> Path:
+        """The first of the data set's files."""
+        return self.root / self.entry.files[0].path
+
+    def read(self) -> Any:
+        """What the data set's reader gives, its files downloaded if they are missing.
+
+        Raises:
+            DataError: If files are missing and cannot be downloaded, or are damaged or malformed.
+        """
+        read = resolve_name(self.protocol.reader or self.entry.reader)
+        if not self.entry.files:
+            return read(self)
+        from graphkit.data.download import ensure  # it takes half a second, and only published data need it
+
+        with _readable(self.root):
+            ensure(self.entry, self.root)
+            return read(self)
+
+    def statement(self, *remarks: str, protocol: Protocol | None = None) -> str:
+        """The protocol in plain sentences.
+
+        Args:
+            remarks: Sentences on what was done while reading and splitting.
+            protocol: In place of the row's.
+        """
+        chosen = [f"data.split: {'/'.join(f'{100 * share:g}' for share in self.shares)}."] if self.entry.takes_split else []
+        return " ".join([(protocol or self.protocol).statement, *chosen, *remarks])
+
+
+@dataclass(frozen=True)
+class GraphSource:
+    """A whole graph as its reader found it.
+
+    Attributes:
+        graph: The graph.
+        nodes: A published or fixed split of the nodes: ids of `train`, `valid` and `test`; None: by shares, class by class.
+        pairs: A published split of the edges, of which the graph then holds the training part; None: see `split_edges`.
+        split_edges: Holds out edges; None: at random by shares.
+        node_names: The user's own node ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        remarks: Sentences on what was dropped or kept while reading.
+    """
+
+    graph: Graph
+    nodes: dict[str, Tensor] | None = None
+    pairs: dict[str, Pairs] | None = None
+    split_edges: EdgeSplit | None = None
+    node_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GraphsSource:
+    """A collection of graphs as its reader found it.
+
+    Attributes:
+        graphs: The graphs with their classes or targets.
+        kind: What is predicted: `classes`, `labels` (yes or no for each of several) or `numbers`.
+        folds: Published test graphs of each fold; empty: ten folds are drawn, class by class.
+        splits: A published split, of which validation is no fold that others test; None: see `folds`.
+        num_splits: How many such splits there are, that of seed s being number s mod num_splits.
+        graph_names: The user's own graph ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        target_names: Names of the labels or numbers in index order, where known.
+        remarks: Sentences on what was dropped or kept while reading.
+        notes: Sentences that a run tells before it begins.
+    """
+
+    graphs: Graphs
+    kind: str = "classes"
+    folds: tuple[Tensor, ...] = ()
+    splits: dict[str, Tensor] | None = None
+    num_splits: int = 1
+    graph_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """DataError where the data root, or a file in it, cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        advice = "make it readable, or give another folder by data.root="
+        raise DataError(f"cannot use {error.filename or root} ({error.strerror}): {advice}") from error

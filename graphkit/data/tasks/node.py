@@ -1,0 +1,39 @@
+"""Node classification: the whole graph, and which nodes are trained and judged on."""
+
+from __future__ import annotations
+
+from graphkit.data.catalog.own import DIRECTED
+from graphkit.data.dataset import NodeData, required
+from graphkit.data.sources import DataRequest, GraphSource
+from graphkit.data.splits.nodes import split_nodes
+from graphkit.data.tasks.features import prepare_features
+
+
+def build(request: DataRequest) -> NodeData:
+    """Take the published or fixed split of the nodes, or split them class by class in the shares that were asked for.
+
+    Args:
+        request: What was asked for.
+
+    Raises:
+        RequestError: If features are to be scaled and there are none.
+        DataError: If the source cannot be read, or a split would be empty.
+    """
+    source: GraphSource = request.read()
+    directed = request.options.directed
+    splits = source.nodes or split_nodes(required(source.graph.y), request.shares, request.generator)
+    graph, scaling, notes = prepare_features(request, source.graph, train=splits["train"])
+    return NodeData(
+        name=request.entry.name,
+        graph=graph,
+        splits=splits,
+        metric=request.protocol.metric,
+        metrics=request.protocol.metrics,
+        protocol=request.statement(*source.remarks, protocol=DIRECTED if directed else None),
+        source=request.entry.source,
+        notes=notes,
+        node_names=source.node_names,
+        class_names=source.class_names,
+        directed=directed or request.entry.directed,
+        scaling=scaling,
+    )
