@@ -23,7 +23,7 @@ from tests.models.groups import OWNERS, declared_groups, parameters
 ENTRIES = [
     pytest.param(task, name, entry, id=f"{task}-{name}") for task, models in MODELS.items() for name, entry in models.items()
 ]
-DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items"}
+DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items", "edge_channels", "max_degree", "graphs"}
 """What a model learns from the data set rather than from its settings."""
 FACTORIES = {"make_layer"}
 """What one model gives another that it is built upon."""
