@@ -162,11 +162,11 @@ def _execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None
     with _process(experiment):
         if folder is not None and (result := finished_result(folder, resolved.config)) is not None:
             return result  # it needs no data
-        task = experiment(settings.seed)  # what is wrong with the data shows before a run folder exists
+        task = experiment.prepare(settings.seed)  # what is wrong with the data shows before a run folder exists
         protocol, notes = task.protocol, (*notes, *task.notes)
         for note in task.notes:
             hear(note)
-        del task  # the one that is trained has indices of its own
+        del task  # it is held no longer than it is trained
         return train_run(
             resolved.config,
             experiment,

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
-jaxtyping.install_import_hook("graphkit.layers.conv", "beartype.beartype")
+FAMILIES = [f"graphkit.layers.{family}" for family in ("conv", "dense", "graph", "pairs", "sheaf", "subgraph")]
+jaxtyping.install_import_hook(FAMILIES, "beartype.beartype")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -27,7 +28,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def unchecked_shapes() -> Iterator[None]:
-    """The compiler would trace the check of shapes, which is no part of the layer."""
+    """No checks of signatures: a compiler would trace them, and they would refuse a wrong argument before the layer does."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

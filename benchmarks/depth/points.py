@@ -16,6 +16,7 @@ from graphkit.errors import RequestError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from graphkit.models.node.base import NodeModel
     from graphkit.training.restore import Restored
 
 LAYERS = (2, 4, 8, 16, 32, 64)
@@ -112,13 +113,14 @@ def measure(row: Row, runs: Path) -> dict[str, Any]:
     return {**metrics, **together, **{key: stored[key] for key in kept}, "command": command(row)}
 
 
-def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
+def _energies(trainer: Restored[NodeModel], edge_index: Tensor) -> dict[str, float | None]:
     """Dirichlet energy of what the head is given, and its energy under the sheaf that the last layer learns from it."""
     from graphkit.layers import SheafDiffusion
     from graphkit.metrics.smoothness import dirichlet_energy, rayleigh_quotient
     from graphkit.sparse import CSR
 
-    hidden = _last_hidden(trainer)
+    with trainer.evaluating():
+        hidden = trainer.task.embed(trainer.model)
     adj = CSR.from_edge_index(edge_index, hidden.size(0))
     found: dict[str, float | None] = {"energy": _number(dirichlet_energy(hidden, adj)), "sheaf_energy": None}
     layers: Any = getattr(trainer.model, "layers", None)
@@ -127,23 +129,6 @@ def _energies(trainer: Restored, edge_index: Tensor) -> dict[str, float | None]:
             last, x = layers[-1].double(), hidden.double()  # rounding would hide small energies
             found["sheaf_energy"] = _number(rayleigh_quotient(x, last.sheaf(x, adj)))
     return found
-
-
-def _last_hidden(trainer: Restored) -> Tensor:
-    """The node representations that the model's head is given: of one layer alone, the features, which may be sparse."""
-    from graphkit.sparse import CSR
-
-    seen: list[Any] = []
-    head: Any = trainer.model.head
-    hook = head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    try:
-        with trainer.evaluating():
-            trainer.task.evaluate(trainer.model)
-    finally:
-        hook.remove()
-    hidden = seen[-1]
-    dense: Tensor = hidden.to_dense() if isinstance(hidden, CSR) else hidden.detach()
-    return dense
 
 
 def _number(value: float) -> float | None:

@@ -19,6 +19,7 @@ from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import InteractionData
 from graphkit.models.recommend.lightgcn import LightGCN
 from graphkit.sparse import Triples
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.recommend import Recommendation
 from graphkit.training.loop import Trainer
 from graphkit.training.protocol import LoopSettings
@@ -45,7 +46,9 @@ class Training:
         request |= {name.replace("__", "."): value for name, value in overrides.items()}
         self.run = compose(check(flatten(request), DATASETS)).run
         torch.manual_seed(0)
-        self.task = Recommendation(dataset, self.run.task, self.run.model, self.run.train, torch.device("cpu"))
+        self.task = Recommendation(
+            dataset, self.run.task, model_maker("recommend", self.run.model), self.run.train, torch.device("cpu")
+        )
         settings = LoopSettings.of(asdict(self.run.train) | {"epochs": _NEVER, "eval_every": _NEVER})
         fabric = Fabric(accelerator="cpu", devices=1)
         self.trainer = Trainer(self.task, settings, fabric, seed=0, on_step=lambda epoch, share: None)

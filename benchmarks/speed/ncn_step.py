@@ -19,6 +19,7 @@ from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import LinkData
 from graphkit.data.splits.negatives import pair_keys
 from graphkit.metrics.pairs import link_metric
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.link import EVALUATED, LinkPrediction
 from graphkit.training.runtime import resolve_precision
 
@@ -35,7 +36,7 @@ def contests(options: Options) -> Iterator[Contest]:
     request = {"task": "link", "dataset": "ogbl-ddi", "model": "ncn", **quick}
     run = compose(check(flatten(request), DATASETS)).run
     torch.manual_seed(0)
-    task = LinkPrediction(dataset, run.task, run.model, run.train, torch.device("cpu"))
+    task = LinkPrediction(dataset, run.task, model_maker("link", run.model), run.train, torch.device("cpu"))
     model = task.build_model()
     peer = PeerNCN(int(dataset.graph.num_nodes), run.model)
     with torch.no_grad():

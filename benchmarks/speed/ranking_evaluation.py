@@ -15,6 +15,7 @@ from benchmarks.speed.lightgcn_peer import SparsePeer
 from benchmarks.speed.ranking_peer import evaluate
 from benchmarks.speed.sampling import items_by_user
 from graphkit.data.splits.edges import both_directions
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.recommend import Recommendation
 
 PEER = "batches of 100, Python masks and metrics"
@@ -32,7 +33,7 @@ def contests(options: Options) -> Iterator[Contest]:
     some = users[::_SHARE]
     fewer = replace(dataset, splits={**dataset.splits, "test": test[:, torch.isin(test[0], some)]})
     run = training.run
-    task = Recommendation(fewer, run.task, run.model, run.train, torch.device("cpu"))
+    task = Recommendation(fewer, run.task, model_maker("recommend", run.model), run.train, torch.device("cpu"))
     seen, relevant = ({user: own.tolist() for user, own in items_by_user(part).items()} for part in (pairs, test))
     names = [f"{kind}@{_K}" for kind in ("recall", "ndcg", "precision")]
     model = training.model.eval()
@@ -41,7 +42,7 @@ def contests(options: Options) -> Iterator[Contest]:
     ranked = some.tolist()
 
     def ours() -> Results:
-        found = task.evaluate(model, ("test",))["test"]
+        found = task.evaluate(model, ("test",)).metrics["test"]
         return {name: torch.tensor([found[name]], dtype=torch.float64) for name in names}
 
     def rank_some() -> dict[str, float]:

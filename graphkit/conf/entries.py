@@ -58,13 +58,9 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of one task: its settings, its class and its citation.
-
-    `undirected` says that it reads a directed edge as an undirected one.
-    """
+    """A model of one task: its settings, its class and its citation. Traits of a model stand in its class."""
 
     settings: type
     target: str
     summary: str
     paper: Paper | None = None
-    undirected: bool = False

@@ -217,9 +217,9 @@ def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datas
     entry = TASKS[task] if task else None
     taken, refused = (entry.own, entry.refuses) if entry else ((), {})
     given = [key for key, option in OPTIONS.items() if values.get(key) not in (None, option.default)]
-    mistakes = (
-        [f"dataset={name}: give {key}=FILE" for key in entry.needs if key not in given] if entry and name == CUSTOM else []
-    )
+    mistakes = []
+    if entry and name == CUSTOM:
+        mistakes += [f"dataset={name}: give {key}=FILE" for key in entry.needs if key not in given]
     for key in sorted(given, key=lambda key: key not in taken):
         option = OPTIONS[key]
         said = key if option.optional else f"{key}={show(values[key])}"

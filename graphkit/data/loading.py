@@ -136,7 +136,7 @@ def _check_options(entry: DatasetEntry, task: str, data: Data) -> None:
     declared = {f"data.{field.name}": field for field in fields(Data)}
     values = {key: getattr(data, field.name) for key, field in declared.items()}
     given = [key for key, field in declared.items() if values[key] != getattr(usual, field.name)]
-    own = [key for key, field in declared.items() if field.metadata["own"] and field.default is None]
+    own = [key for key, field in declared.items() if field.metadata["own"] and field.default is None]  # not data.directed
     if not entry.own and (needless := [key for key in given if key in own]):
         raise RequestError(f"own files ({', '.join(needless)}) go with dataset=custom, not with {entry.name!r}")
     if "data.directed" in given and not (entry.own and "data.directed" in row.own):

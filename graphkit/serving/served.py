@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
@@ -75,9 +75,11 @@ class Served:
         index: The approximate index that lists are taken from; None: exact search.
     """
 
-    def __init__(self, trainer: Restored, dataset: InteractionData, seed: int, data_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, trainer: Restored[Recommender], dataset: InteractionData, seed: int, data_files: Sequence[Path] = ()
+    ) -> None:
         self._trainer, self.seed, self.data_files = trainer, seed, tuple(data_files)
-        self._model = cast(Recommender, trainer.model)
+        self._model = trainer.model
         self.users = Names("user", self._model.num_users, dataset.user_names)
         self.items = Names("item", self._model.num_items, dataset.item_names)
         self.index: ItemIndex | None = None
@@ -231,12 +233,12 @@ def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Se
     return served
 
 
-def _require_same_data(path: Path, dataset: InteractionData, model: nn.Module) -> None:
+def _require_same_data(path: Path, dataset: InteractionData, model: Recommender) -> None:
     """CheckpointError if the lists that the run left cannot come from this data: other users, or items that they have seen."""
     if not path.is_file():
         return
     judged = {split: dataset.splits[split][0].unique() for split in ("valid", "test")}
-    interactions = cast(Recommender, model).interactions.to("cpu")
+    interactions = model.interactions.to("cpu")
     try:
         with path.open("rb") as file, np.load(file) as arrays:  # NumPy leaves a file open that is no archive
             split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import share, take
+from graphkit.sparse.compiled.work import next_block, parallel_for
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.gathering import gather
 from graphkit.sparse.structure import Structure, lasting, pointers
@@ -53,7 +53,7 @@ class Segments:
             segment = torch.arange(shift.numel(), device=ids.device).repeat_interleave(self.ptr.diff(), output_size=self.size)
             return ids[self.positions] + shift[segment]
         out = torch.empty(self.size, dtype=torch.long)
-        share(_copied, ids, self.start, self.ptr, shift, out, alone=self.size < 2**18)
+        parallel_for(_copied, ids, self.start, self.ptr, shift, out, alone=self.size < 2**18)
         return out
 
     @cached_property
@@ -147,10 +147,10 @@ def check_chosen(chosen: Tensor, count: int) -> None:
 
 @kernel(nogil=True)
 def _copied(counter: Any, ids: Any, start: Any, ptr: Any, shift: Any, out: Any) -> None:
-    b = take(counter)
+    b = next_block(counter)
     while b < start.shape[0]:
         size, by = ptr[b + 1] - ptr[b], shift[b]
         source, target = ids[start[b] : start[b] + size], out[ptr[b] : ptr[b + 1]]  # so that the loop below is vectorized
         for i in range(size):
             target[i] = source[i] + by
-        b = take(counter)
+        b = next_block(counter)

@@ -21,13 +21,13 @@ def normalize(csr: CSR, norm: str, *, self_loops: bool = True, dtype: torch.dtyp
       added, as PyG's `add_remaining_self_loops` does. Without `self_loops`: D^-1/2 A D^-1/2.
     - `mean`: D^-1 A with D the row sums of A.
     - `directed`: D_row^-1/2 A D_col^-1/2 with the row and the column sums of A: edges that arrive, and edges that leave, since
-      rows are targets. On a symmetric operator this is `gcn` without self-loops.
+      rows are targets. On a symmetric operator this is `gcn` without self-loops; a rectangular operator may have it.
     - `sum`: A itself.
 
     A sum that is not positive gives zeros, never NaN.
 
     Args:
-        csr: A; square for `gcn` and `directed`.
+        csr: A; square for `gcn`.
         norm: One of `NORMS`.
         self_loops: Whether `gcn` adds I.
         dtype: Dtype of the result's values; default that of A's values, or float64 when they are all one, which is rounded
@@ -40,7 +40,7 @@ def normalize(csr: CSR, norm: str, *, self_loops: bool = True, dtype: torch.dtyp
         return csr
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}.")
-    if norm != "mean" and csr.shape[0] != csr.shape[1]:
+    if norm == "gcn" and csr.shape[0] != csr.shape[1]:
         raise ValueError(f"norm={norm!r} needs a square operator, got {csr.shape[0]} x {csr.shape[1]}.")
     dtype = dtype or csr.dtype or torch.float64
     if norm == "gcn":

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.row_sums import add_rows
-from graphkit.sparse.compiled.work import take
+from graphkit.sparse.compiled.work import next_block
 
 
 @kernel(nogil=True)
@@ -21,14 +21,14 @@ def scaled_rows(
     neither threads nor the choice of rows change a bit.
     """
     a, b, last = factors[0], factors[1], col.shape[0] - 1
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for r in range(blocks[block], blocks[block + 1]):
             i = rows[r]
             for f in range(x.shape[1]):
                 out[r, f] = b * y[i, f] if y.shape[0] else 0
             add_rows(out, r, a, x, col, value, rowptr[i], rowptr[i + 1], last)
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -41,7 +41,7 @@ def scaled_from_rows(
     """
     a, b = factors[0], factors[1]
     found, weight = np.empty(longest, slot.dtype), np.empty(longest, value.dtype)
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             own, size = slot[i], 0
@@ -52,4 +52,4 @@ def scaled_from_rows(
                 found[size], weight[size] = at, value[e]
                 size += at >= 0
             add_rows(out, i, a, g, found, weight, 0, size, size - 1)
-        block = take(counter)
+        block = next_block(counter)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.gathering import gather, incidence_of, sum_rows
 from graphkit.sparse.polynomial_kernel import scaled_from_rows, scaled_rows
@@ -217,7 +217,7 @@ def _step(operator: CSR, x: Tensor, a: float, b: float = 0.0, y: Tensor | None =
         blocks[0], blocks[-1] = 0, rows.numel()
     out = x.new_empty(rows.numel(), x.size(1))
     arrays = blocks, rows, structure.rowptr, structure.narrow_col, operator.weights(x.dtype), x
-    share(scaled_rows, *arrays, _factors(a, b, x), addend, out)
+    parallel_for(scaled_rows, *arrays, _factors(a, b, x), addend, out)
     return out
 
 
@@ -233,7 +233,7 @@ def _step_from_rows(operator: CSR, g: Tensor, rows: Tensor, a: float, b: float) 
     out = g.new_empty(size, g.size(1))
     longest = int(structure.rowptr.diff().max()) if size else 0
     arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, operator.weights(g.dtype), slot, g
-    share(scaled_from_rows, *arrays, _factors(a, b, g), longest, out)
+    parallel_for(scaled_from_rows, *arrays, _factors(a, b, g), longest, out)
     return out
 
 

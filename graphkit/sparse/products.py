@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import share, take
+from graphkit.sparse.compiled.work import next_block, parallel_for
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.structure import untraced
 
@@ -40,7 +40,7 @@ def dense_product(a: CSR, b: CSR, dtype: torch.dtype | None = None) -> Tensor:
         return (b.t() @ a.to_dense(dtype).t()).t()
     out = torch.zeros(a.shape[0], b.shape[1], dtype=dtype)
     left, right = (a.rowptr, a.col, a.weights(dtype)), (b.rowptr, b.col, b.weights(dtype))
-    share(_products, *left, *right, out)
+    parallel_for(_products, *left, *right, out)
     return out
 
 
@@ -48,7 +48,7 @@ def dense_product(a: CSR, b: CSR, dtype: torch.dtype | None = None) -> Tensor:
 def _products(
     counter: Any, rowptr: Any, col: Any, value: Any, other_rowptr: Any, other_col: Any, other_value: Any, out: Any
 ) -> None:
-    first = take(counter) * _ROWS
+    first = next_block(counter) * _ROWS
     while first < out.shape[0]:
         for i in range(first, min(first + _ROWS, out.shape[0])):
             row = out[i]
@@ -56,4 +56,4 @@ def _products(
                 weight, j = value[e], col[e]
                 for f in range(other_rowptr[j], other_rowptr[j + 1]):
                     row[other_col[f]] += weight * other_value[f]
-        first = take(counter) * _ROWS
+        first = next_block(counter) * _ROWS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.spmm_kernel import rows_times
 from graphkit.sparse.structure import Structure, untraced
 
@@ -62,7 +62,7 @@ def spmm(structure: Structure, value: Tensor | None, x: Tensor) -> Tensor:
         out = x.new_empty(structure.shape[0], x.size(1))
         given = x.new_zeros(0) if value is None else value
         small = (structure.nnz + structure.shape[0]) * x.size(1) < 2**20
-        share(rows_times, structure.row_blocks, structure.rowptr, structure.narrow_col, given, x, out, alone=small)
+        parallel_for(rows_times, structure.row_blocks, structure.rowptr, structure.narrow_col, given, x, out, alone=small)
         return out
     ones = torch.ones(structure.nnz, dtype=x.dtype, device=x.device) if value is None else value
     matrix = torch_csr(structure, ones)

@@ -1,79 +1,46 @@
-"""From names and settings to live objects: the one place where a settings dataclass becomes plain arguments."""
+"""From names and settings to live objects: the one place where a row of the catalog becomes a task and its models."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import importlib
-from collections.abc import Mapping
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, Protocol
 
 import torch
 
-from graphkit.conf.catalog import TASKS
+from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.schema import Train
 from graphkit.data.dataset import Dataset
-from graphkit.tasks.memory import require_memory_for
-from graphkit.training.protocol import Task
+from graphkit.tasks.make_model import MakeModel, arguments
+from graphkit.training.protocol import AnyTask
 
 
-def resolve(target: str) -> Any:
-    """Import what a catalog target names.
+class ModelSettings(Protocol):
+    """A model's settings dataclass; its name selects the model."""
 
-    Args:
-        target: `module:name`, as in `graphkit.conf.catalog`.
-
-    Returns:
-        The object of that name.
-    """
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    name: str
 
 
-def arguments(settings: Any) -> dict[str, Any]:
-    """A model's settings as keyword arguments: every field but `name`.
+def model_maker(task: str, settings: ModelSettings) -> MakeModel[Any]:
+    """What makes the models of these settings.
 
     Args:
-        settings: A settings dataclass of `graphkit.conf.schema`, or a mapping of the same keys.
+        task: A key of `graphkit.conf.catalog.MODELS`.
+        settings: The model's settings dataclass.
 
     Returns:
-        A new dictionary.
-
-    Raises:
-        TypeError: If `settings` is neither.
+        It imports the model's class now, and makes models when called.
     """
-    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
-        values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    elif isinstance(settings, Mapping):
-        values = {str(key): value for key, value in settings.items()}
-    else:
-        raise TypeError(f"settings must be a dataclass instance or a mapping, got {type(settings).__name__}")
-    values.pop("name", None)
-    return values
-
-
-def construct(target: str, settings: Any, **dims: Any) -> Any:
-    """Call a catalog target with its settings as plain arguments.
-
-    Args:
-        target: `module:class`.
-        settings: A settings dataclass, or the equivalent mapping.
-        **dims: What the data decides: `in_channels`, `out_channels`, `num_nodes`, ...
-
-    Returns:
-        The new object.
-
-    Raises:
-        RequestError: If its parameters would not fit in memory.
-    """
-    build = functools.partial(resolve(target), **dims, **arguments(settings))
-    require_memory_for(build)
-    return build()
+    return MakeModel(settings.name, resolve_name(MODELS[task][settings.name].target), arguments(settings))
 
 
 def build_task(
-    name: str, dataset: Dataset, task_settings: Any, model_settings: Any, train_settings: Train, device: torch.device
-) -> Task:
+    name: str,
+    dataset: Dataset,
+    task_settings: object,
+    model_settings: ModelSettings,
+    train_settings: Train,
+    device: torch.device,
+) -> AnyTask:
     """Build the named task on a data set.
 
     Args:
@@ -90,5 +57,6 @@ def build_task(
     Raises:
         RequestError: If the data set cannot be used for the task.
     """
-    task: Task = resolve(TASKS[name].target)(dataset, task_settings, model_settings, train_settings, device)
+    make_model = model_maker(name, model_settings)
+    task: AnyTask = resolve_name(TASKS[name].target)(dataset, task_settings, make_model, train_settings, device)
     return task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
@@ -18,7 +19,7 @@ from graphkit.errors import CheckpointError, RequestError
 if TYPE_CHECKING:
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
-    from graphkit.training.protocol import Task
+    from graphkit.training.protocol import AnyTask
     from graphkit.training.report import Section
     from graphkit.training.result import OverSeeds
 
@@ -100,6 +101,7 @@ class Experiment:
         self.device = resolve_device(settings.device, settings.precision)
         loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
         self.dataset = functools.lru_cache(maxsize=1)(loading)
+        self._ready: tuple[int, AnyTask] | None = None
 
     def _load(self, seed: int) -> Dataset:
         from graphkit.data import load
@@ -142,10 +144,8 @@ class Experiment:
 
     def over_seeds(self) -> OverSeeds | None:
         """How the epochs of all seeds make the result; None where it is each seed's selected epoch."""
-        from graphkit.tasks.build import resolve
-
         target = TASKS[self.settings.task.name].over_seeds
-        made: OverSeeds | None = resolve(target)(self.settings.task) if target else None
+        made: OverSeeds | None = resolve_name(target)(self.settings.task) if target else None
         return made
 
     def sections(self, folder: Path) -> Sequence[Section]:
@@ -156,19 +156,32 @@ class Experiment:
         """
         import numpy as np
 
-        from graphkit.tasks.build import resolve
-
         target = TASKS[self.settings.task.name].report
         if not target:
             return ()
         seed = self.settings.seed
         with np.load(folder / f"seed-{seed}" / "predictions.npz", allow_pickle=False) as stored:
-            made: Sequence[Section] = resolve(target)(self.dataset(seed), dict(stored))
+            made: Sequence[Section] = resolve_name(target)(self.dataset(seed), dict(stored))
         return made
 
-    def __call__(self, seed: int) -> Task:
+    def prepare(self, seed: int) -> AnyTask:
+        """The task of a seed, as the run will get it: the next call for that seed hands over the same one.
+
+        It is made in the random state in which `train_run` makes tasks.
+        """
+        from graphkit.training.runtime import seed_everything
+
+        seed_everything(seed)
+        task = self(seed)
+        self._ready = seed, task
+        return task
+
+    def __call__(self, seed: int) -> AnyTask:
         """The task of a seed, on the run's device."""
         from graphkit.tasks.build import build_task
 
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] == seed:
+            return ready[1]
         settings = self.settings
         return build_task(settings.task.name, self.dataset(seed), settings.task, settings.model, settings.train, self.device)

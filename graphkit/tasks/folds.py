@@ -64,10 +64,8 @@ def choose_splits(dataset: GraphSet, settings: GraphTask, train: Train) -> Chose
         raise RequestError(f"task.protocol={protocol}: data set {dataset.name!r} has a fixed split and no folds, leave it out")
     if train.patience:
         raise RequestError(f"task.protocol={protocol}: it needs all epochs of every fold, leave out train.patience")
-    if protocol == "gin":
-        test = stratified_folds(dataset.graphs.y, dataset.num_folds)[dataset.fold]
-    else:
-        test = dataset.splits["test"]
+    drawn = protocol == "gin"
+    test = stratified_folds(dataset.graphs.y, dataset.num_folds)[dataset.fold] if drawn else dataset.splits["test"]
     splits = {"train": all_but(test, dataset.graphs.num_graphs), "valid": test, "test": test}
     return Chosen(splits, f"{_CONVENTIONS[protocol]} {_INSTEAD} {dataset.protocol}", last=protocol == "last10")
 

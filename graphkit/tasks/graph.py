@@ -68,7 +68,7 @@ class GraphPrediction:
         counts = {split: _counts(dataset, y[self._splits[split]]) for split in EVALUATED}
         choice = choose("graph", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
-        self.lower_is_better = choice.metrics[choice.metric].kind.lower_is_better
+        self.lower_is_better = choice.lower_is_better
         x, self._scaling, told = dataset.features(self._splits["train"])
         self.notes = (*dataset.notes, *told, *_missing_classes(self._dataset), *choice.notes)
         if settings.standardize and dataset.kind != "numbers":

@@ -45,10 +45,13 @@ def sections(dataset: GraphSet, arrays: Arrays) -> list[Section]:
 def _errors(dataset: GraphSet, arrays: Arrays) -> np.ndarray[Any, np.dtype[Any]]:
     """How wrong each graph is: 0 and 1 of classes, wrong labels, mean error of numbers; of what is not known 0."""
     y, predicted = dataset.graphs.y.numpy(), arrays["predicted"]
+    errors: np.ndarray[Any, np.dtype[Any]]
     if dataset.kind == "classes":
-        return (predicted != y).astype(float)
+        errors = (predicted != y).astype(float)
+        return errors
     errors = np.where(np.isnan(y), 0.0, np.abs(predicted - y))
-    return errors.sum(axis=1) if dataset.kind == "labels" else errors.mean(axis=1)
+    errors = errors.sum(axis=1) if dataset.kind == "labels" else errors.mean(axis=1)
+    return errors
 
 
 def _row(title: str, graphs: np.ndarray[Any, np.dtype[Any]], dataset: GraphSet, arrays: Arrays) -> str:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import LinkTask, Train
 from graphkit.data.dataset import LinkData, Pairs
 from graphkit.data.splits.negatives import NonEdges, pair_keys
 from graphkit.errors import RequestError
-from graphkit.layers.pairs.base import PairScore
 from graphkit.metrics.candidates import PairCounts
 from graphkit.metrics.choice import choose
 from graphkit.metrics.pairs import link_metric
-from graphkit.sparse import CSR, NeighborSets, sparse_features
-from graphkit.tasks.build import construct
+from graphkit.models.link.base import LinkModel
+from graphkit.sparse import CSR, sparse_features
+from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.tables import link_table
-from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.protocol import Backward, Evaluation, Stage, head_apart
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
@@ -45,12 +45,10 @@ class LinkPrediction:
     link removal the batch's own edges are absent from the message passing graph and from the neighbor sets while it is scored;
     other batches' edges are there. Evaluation uses the whole training graph.
 
-    A model has two parts: `encoder(x, adj) -> [N, C]` and a `PairScore` named `score`.
-
     Args:
         dataset: Graph with link splits; features are optional.
         settings: The task's settings.
-        model: A link model's settings; its `name` selects the model.
+        make_model: Makes the model, given `in_channels` (0 without features) and `num_nodes`.
         train: The loop's settings, of which `lr`, `head_lr`, `batch_size` and `eval_batch_size` are read.
         device: Where to compute.
 
@@ -58,19 +56,21 @@ class LinkPrediction:
         RequestError: If a split is empty, a metric is unknown or cannot decide, or no negatives exist.
     """
 
-    def __init__(self, dataset: LinkData, settings: LinkTask, model: Any, train: Train, device: torch.device) -> None:
+    def __init__(
+        self, dataset: LinkData, settings: LinkTask, make_model: MakeModel[LinkModel], train: Train, device: torch.device
+    ) -> None:
         self._dataset = dataset
         splits = {name: _pairs(dataset, name) for name in ("train", *EVALUATED)}
-        self._model, self._train, self._settings, self._device = model, train, settings, device
+        self._make_model, self._train, self._settings, self._device = make_model, train, settings, device
         self.protocol = dataset.protocol
         negatives = {name: _negatives(dataset, name) for name in EVALUATED}
         counts = {name: PairCounts(pairs.size(1)) for name, pairs in negatives.items()}
         choice = choose("link", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self.notes = choice.metric, tuple(choice.metrics), (*dataset.notes, *choice.notes)
+        self.lower_is_better = choice.lower_is_better
         num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
         self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
-        self._sets = NeighborSets(self._adj)
         self._positive = splits["train"].positive.to(device)
         self._evaluated = {name: (splits[name].positive.to(device), negatives[name].to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
@@ -83,18 +83,14 @@ class LinkPrediction:
         self._batch_size = min(train.batch_size or count, count)
         self.num_batches = count // self._batch_size if settings.drop_last else -(-count // self._batch_size)
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> LinkModel:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
-        dims = {"in_channels": 0 if self._x is None else self._x.shape[1], "num_nodes": self._adj.shape[0]}
-        model: nn.Module = construct(MODELS["link"][self._model.name].target, self._model, **dims)
-        return model.to(self._device)
+        in_channels = 0 if self._x is None else self._x.shape[1]
+        return self._make_model(in_channels=in_channels, num_nodes=self._adj.shape[0]).to(self._device)
 
-    def stages(self, model: nn.Module) -> list[Stage]:
-        """One stage: the encoder at `lr`, the score at `head_lr`; none without parameters."""
-        head_lr = self._train.lr if self._train.head_lr is None else self._train.head_lr
-        parts = ((model.encoder, self._train.lr), (model.score, head_lr))
-        groups = [{"params": list(cast(nn.Module, part).parameters()), "lr": lr} for part, lr in parts]
-        return one_stage(groups)
+    def stages(self, model: LinkModel) -> list[Stage]:
+        """One stage: the head's parameters at `head_lr`, all others at `lr`; none without parameters."""
+        return head_apart(model, model.head_parameters(), self._train.lr, self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Positives in random order, each with fresh random negatives."""
@@ -104,19 +100,17 @@ class LinkPrediction:
             chosen = batch.to(self._device)
             yield PairBatch(self._positive[:, chosen], self._entries[chosen], negative)
 
-    def step(self, model: nn.Module, batch: PairBatch, backward: Backward) -> Tensor:
+    def step(self, model: LinkModel, batch: PairBatch, backward: Backward) -> Tensor:
         """The batch's loss; its gradient is accumulated over micro-batches of pairs.
 
         The encoder and all graph access run once for the whole batch. The head runs over `micro_batch` pairs at a time, whose
         activations then stay in cache; the gradients it leaves on the pair features go back through the graph in one piece.
         """
-        adj, sets = self._adj, self._sets
+        adj = self._adj
         if self._settings.target_link_removal:
-            sets = sets.without(batch.entries, mirror=True)
-            adj = sets.adj
-        score = cast(PairScore, model.score)
+            adj = adj.without(batch.entries, mirror=True)
         pairs = torch.cat([batch.positive, batch.negative], dim=1)
-        features = score.pair_features(score.node_features(self._encode(model, adj)), sets, pairs)
+        features = model.pair_features(self._encode(model, adj), adj, pairs)
         sign = torch.ones(pairs.size(1), device=self._device)
         sign[batch.positive.size(1) :] = -1.0
         leaves = [feature.detach() for feature in features]
@@ -126,36 +120,32 @@ class LinkPrediction:
         for start in range(0, pairs.size(1), size):
             block = slice(start, start + size)
             inputs = [leaf[block].requires_grad_() for leaf in leaves]
-            loss = F.softplus(-sign[block] * score.head(*inputs)).sum() / batch.positive.size(1)
+            loss = F.softplus(-sign[block] * model.head(*inputs)).sum() / batch.positive.size(1)
             backward(loss)
             for gradient, part in zip(gradients, inputs, strict=True):
-                gradient[block] = cast(Tensor, part.grad)
+                assert part.grad is not None
+                gradient[block] = part.grad
             total += loss.detach()
         with torch.autocast(self._device.type, enabled=False):
             torch.autograd.backward(features, gradients)
         return total
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = EVALUATED) -> dict[str, dict[str, float]]:
-        """Metrics of each split, in percent."""
-        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
-        results = {}
+    def evaluate(self, model: LinkModel, splits: tuple[str, ...] = EVALUATED) -> Evaluation:
+        """Metrics of each split, in percent, and the loss of the validation pairs."""
+        nodes = self._encode(model, self._adj)
+        results, valid_loss = {}, None
         for split in splits:
             positive, negative = (self._scores(model, nodes, pairs) for pairs in self._evaluated[split])
             results[split] = {metric: link_metric(metric, positive, negative) for metric in self.metrics}
-        return results
+            if split == "valid":
+                valid_loss = partial(_mean_loss, positive, negative)
+        return Evaluation(results, valid_loss)
 
     @torch.no_grad()
-    def valid_loss(self, model: nn.Module) -> float:
-        """The loss of the validation pairs: mean softplus(-s) over positives plus mean softplus(s) over negatives."""
-        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
-        positive, negative = (self._scores(model, nodes, pairs).double() for pairs in self._evaluated["valid"])
-        return (F.softplus(-positive).mean() + F.softplus(negative).mean()).item()
-
-    @torch.no_grad()
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def predictions(self, model: LinkModel) -> dict[str, np.ndarray]:
         """Pairs and their scores of both evaluated splits, positives and negatives apart."""
-        nodes = cast(PairScore, model.score).node_features(self._encode(model, self._adj))
+        nodes = self._encode(model, self._adj)
         arrays = {}
         for split in EVALUATED:
             for kind, pairs in zip(("positive", "negative"), self._evaluated[split], strict=True):
@@ -171,21 +161,25 @@ class LinkPrediction:
         """What the data set tells of itself."""
         return self._dataset.facts()
 
-    def _encode(self, model: nn.Module, adj: CSR) -> Tensor:
+    def _encode(self, model: LinkModel, adj: CSR) -> tuple[Tensor, ...]:
         parameter = next(model.parameters(), None)
         if self._x is not None and parameter is not None and parameter.dtype != self._x.dtype:
             self._x = self._x.to(dtype=parameter.dtype)  # precision=64-true; converted once
-        return cast(Tensor, cast(nn.Module, model.encoder)(self._x, adj))
+        return model.encode(self._x, adj)
 
-    def _scores(self, model: nn.Module, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:
+    def _scores(self, model: LinkModel, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:
         """Scores [P], in blocks; no block size changes a score."""
-        score = cast(PairScore, model.score)
         size = self._settings.micro_batch or self._train.eval_batch_size
         scores = [torch.zeros(0, device=self._device)]
         for block in pairs.split(self._train.eval_batch_size, dim=1):
-            features = score.pair_features(nodes, self._sets, block)
-            scores += [score.head(*part) for part in zip(*(feature.split(size) for feature in features), strict=True)]
+            features = model.pair_features(nodes, self._adj, block)
+            scores += [model.head(*part) for part in zip(*(feature.split(size) for feature in features), strict=True)]
         return torch.cat(scores)
+
+
+def _mean_loss(positive: Tensor, negative: Tensor) -> float:
+    """Mean softplus(-s) over the scores of positives plus mean softplus(s) over those of negatives."""
+    return (F.softplus(-positive.double()).mean() + F.softplus(negative.double()).mean()).item()
 
 
 def _pairs(dataset: LinkData, split: str) -> Pairs:

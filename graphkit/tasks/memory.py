@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import nn
 
 from graphkit.errors import RequestError
@@ -57,21 +54,15 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         raise RequestError(f"{what} needs {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free: {advice}")
 
 
-def require_memory_for(build: Callable[[], Any]) -> None:
+def require_memory_for(model: nn.Module) -> None:
     """Refuse a model whose parameters would not fit.
 
-    The model is first built on torch's `meta` device, where parameters have shapes and take neither memory nor random numbers.
-
     Args:
-        build: Builds the model; errors of its arguments are its own.
+        model: The model on torch's `meta` device, where parameters have shapes and take no memory.
 
     Raises:
         RequestError: If that is more than is available.
     """
-    with torch.device("meta"):
-        model = build()
-    if not isinstance(model, nn.Module):
-        return
     parameters = list(model.parameters())
     count = sum(parameter.numel() for parameter in parameters)
     needed = sum(parameter.numel() * parameter.element_size() for parameter in parameters)

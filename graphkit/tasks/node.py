@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.dataset import NodeData
 from graphkit.data.measures.facts import class_warnings
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import ClassCounts
 from graphkit.metrics.choice import choose
+from graphkit.models.node.base import NodeModel
 from graphkit.sparse import CSR, sparse_features
-from graphkit.tasks.build import construct, resolve
+from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.tables import node_table
-from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.protocol import Backward, Evaluation, Stage, head_apart
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
@@ -42,7 +42,7 @@ class NodeClassification:
     Args:
         dataset: Graph with features `x` [N, F], labels `y` [N] and node splits.
         settings: The task's settings.
-        model: A node model's settings; its `name` selects the model.
+        make_model: Makes the model, given `in_channels`, `out_channels` (classes) and `num_nodes`.
         train: The loop's settings, of which `lr`, `head_lr` and `batch_size` are read.
         device: Where to compute.
 
@@ -51,11 +51,13 @@ class NodeClassification:
             or the metric is unknown or undefined for the data.
     """
 
-    def __init__(self, dataset: NodeData, settings: NodeTask, model: Any, train: Train, device: torch.device) -> None:
+    def __init__(
+        self, dataset: NodeData, settings: NodeTask, make_model: MakeModel[NodeModel], train: Train, device: torch.device
+    ) -> None:
         self._dataset = dataset
         self._name = dataset.name
         x, y = _features(dataset), _labels(dataset)
-        self._model, self._train = model, train
+        self._make_model, self._train = make_model, train
         self.protocol = dataset.protocol
         self._splits = {split: _labeled(dataset, split, y) for split in SPLITS}
         self._num_classes = max(int(y.max()) + 1, len(dataset.class_names))
@@ -63,10 +65,11 @@ class NodeClassification:
         counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
         choice = choose("node", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
+        self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
-        if dataset.directed and MODELS["node"][model.name].undirected:
-            self.notes += (_made_undirected(dataset, model.name),)
+        if dataset.directed and make_model.model_class.undirected:
+            self.notes += (_made_undirected(dataset, make_model.name),)
         self._y = y.to(device)
         self._device = device
         self._x = sparse_features(x.to(device))
@@ -75,29 +78,22 @@ class NodeClassification:
         batch = train.batch_size or self._splits["train"].numel()
         self.num_batches = -(-self._splits["train"].numel() // batch)
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> NodeModel:
         """A freshly initialized model on the task's device; consumes torch's global random state.
 
         Raises:
             RequestError: If the model's settings do not go together.
         """
-        target = MODELS["node"][self._model.name].target
-        dims = {"in_channels": self._x.shape[1], "out_channels": self._num_classes, "num_nodes": self._x.shape[0]}
-        taken = inspect.signature(resolve(target)).parameters  # only some models are bound to the number of nodes
+        num_nodes, in_channels = self._x.shape
         try:
-            model: nn.Module = construct(target, self._model, **{name: size for name, size in dims.items() if name in taken})
+            model = self._make_model(in_channels=in_channels, out_channels=self._num_classes, num_nodes=num_nodes)
         except ValueError as error:
-            raise RequestError(f"model={self._model.name}: {error}") from error
+            raise RequestError(f"model={self._make_model.name}: {error}") from error
         return model.to(self._device)
 
-    def stages(self, model: nn.Module) -> list[Stage]:
+    def stages(self, model: NodeModel) -> list[Stage]:
         """One stage: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
-        last_layer: Any = model.head
-        head = list(last_layer.parameters())
-        rest = [parameter for parameter in model.parameters() if not any(parameter is other for other in head)]
-        lr, head_lr = self._train.lr, self._train.head_lr
-        groups = [{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}]
-        return one_stage(groups)
+        return head_apart(model, model.head.parameters(), self._train.lr, self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -107,16 +103,17 @@ class NodeClassification:
         for batch in torch.split(nodes, self._train.batch_size or nodes.numel()):
             yield batch.to(self._device)
 
-    def step(self, model: nn.Module, batch: Tensor, backward: Backward) -> Tensor:
+    def step(self, model: NodeModel, batch: Tensor, backward: Backward) -> Tensor:
         """Mean cross-entropy over the batch's nodes, with its gradient by `backward`."""
         logits = self._logits(model)[batch]
         loss = F.cross_entropy(logits, self._y[batch])
         backward(loss)
         return loss.detach()
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = EVALUATED) -> dict[str, dict[str, float]]:
-        """Metrics of each split in percent."""
-        logits = self._logits(model).detach().cpu()
+    def evaluate(self, model: NodeModel, splits: tuple[str, ...] = EVALUATED) -> Evaluation:
+        """Metrics of each split in percent, and the mean cross-entropy over the labeled validation nodes."""
+        scores = self._logits(model).detach()
+        logits = scores.cpu()
         if bool(logits.isnan().any()):
             raise RunError("the model scores nodes with NaN: lower train.lr or train.head_lr, or use precision=32-true")
         labels = self._y.cpu()
@@ -124,14 +121,17 @@ class NodeClassification:
         for split in splits:
             nodes = self._splits[split]
             results[split] = {name: metric(logits[nodes], labels[nodes]) for name, metric in self._metrics.items()}
-        return results
+        return Evaluation(results, partial(self._valid_loss, scores) if "valid" in splits else None)
 
-    def valid_loss(self, model: nn.Module) -> float:
-        """Mean cross-entropy over the labeled validation nodes."""
+    def _valid_loss(self, logits: Tensor) -> float:
         nodes = self._splits["valid"].to(self._device)
-        return F.cross_entropy(self._logits(model).detach()[nodes].double(), self._y[nodes]).item()
+        return F.cross_entropy(logits[nodes].double(), self._y[nodes]).item()
 
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def embed(self, model: NodeModel) -> Tensor:
+        """What the model's head is given of every node [N, C]."""
+        return model.embed(self._features(model), self._adj)
+
+    def predictions(self, model: NodeModel) -> dict[str, np.ndarray]:
         """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
 
         Where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
@@ -155,12 +155,16 @@ class NodeClassification:
         """What the data set tells of itself."""
         return self._dataset.facts()
 
-    def _logits(self, model: nn.Module) -> Tensor:
-        """Class scores [N, C] of all nodes, at least in single precision."""
+    def _features(self, model: NodeModel) -> Tensor | CSR:
+        """The features in the precision of the model."""
         dtype = next(model.parameters()).dtype
         if dtype != self._x.dtype:  # precision=64-true; converted once
             self._x = self._x.to(dtype=dtype)
-        logits: Tensor = model(self._x, self._adj)
+        return self._x
+
+    def _logits(self, model: NodeModel) -> Tensor:
+        """Class scores [N, C] of all nodes, at least in single precision."""
+        logits: Tensor = model(self._features(model), self._adj)
         return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
     def _check_labels(self, y: Tensor) -> None:

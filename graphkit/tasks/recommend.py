@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import RecommendTask, Train
 from graphkit.data.dataset import InteractionData
 from graphkit.data.interactions import Interactions, unseen
@@ -19,11 +19,11 @@ from graphkit.metrics.choice import choose
 from graphkit.metrics.ranking import count_items, ranking_metrics
 from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR, Triples, TripleSampler
-from graphkit.tasks.build import construct, resolve
+from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.memory import require_memory
 from graphkit.tasks.ranking import rank_items
 from graphkit.tasks.tables import recommend_table
-from graphkit.training.protocol import Backward, Stage, one_stage
+from graphkit.training.protocol import Backward, Evaluation, Stage, one_stage
 from graphkit.training.table import Columns
 
 _SELECTED_ON_TEST = (
@@ -52,7 +52,7 @@ class Recommendation:
     Args:
         dataset: Bipartite graph with interaction splits.
         settings: The task's settings.
-        model: A recommender's settings; its `name` selects the model.
+        make_model: Makes the model, given `num_users` and `num_items`.
         train: The loop's settings, of which `lr`, `batch_size` and `eval_batch_size` are read.
         device: Where to compute.
 
@@ -62,10 +62,15 @@ class Recommendation:
     """
 
     def __init__(
-        self, dataset: InteractionData, settings: RecommendTask, model: Any, train: Train, device: torch.device
+        self,
+        dataset: InteractionData,
+        settings: RecommendTask,
+        make_model: MakeModel[Recommender],
+        train: Train,
+        device: torch.device,
     ) -> None:
         self._dataset = dataset
-        self._model, self._train, self._device = model, train, device
+        self._make_model, self._train, self._device = make_model, train, device
         self._shape, pairs = (dataset.num_users, dataset.num_items), dataset.splits
         trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
@@ -78,6 +83,7 @@ class Recommendation:
         counts = {name: count_items(part.relevant, part.seen) for name, part in self._judged.items()}
         choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics = choice.metric, tuple(choice.metrics)
+        self.lower_is_better = choice.lower_is_better
         self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
         self.notes = (
             *dataset.notes,
@@ -88,28 +94,30 @@ class Recommendation:
         batch_size = train.batch_size or interactions.nnz
         self.num_batches = -(-interactions.nnz // batch_size) if self._sampler else 0
         if self._sampler:
-            ids, width = min(batch_size, interactions.nnz) * (2 + settings.num_negatives), int(model.hidden_channels)
+            ids = min(batch_size, interactions.nnz) * (2 + settings.num_negatives)
+            with _errors_of_models():
+                width = make_model.outline(**self._dims).batch_channels
             require_memory(  # ids, embeddings and their gradients
                 ids * (8 + 2 * 4 * width), "a batch of triples", "lower train.batch_size or task.num_negatives"
             )
 
-    def build_model(self) -> nn.Module:
+    @property
+    def _dims(self) -> dict[str, int]:
+        """What the data decides of a model."""
+        return dict(zip(("num_users", "num_items"), self._shape, strict=True))
+
+    def build_model(self) -> Recommender:
         """A freshly initialized model on the task's device, fitted; consumes torch's global random state.
 
         Raises:
             RequestError: If the model cannot be fitted: a setting, memory or a library does not allow it.
         """
-        num_users, num_items = self._shape
-        target = MODELS["recommend"][self._model.name].target
-        try:
-            model: Recommender = construct(target, self._model, num_users=num_users, num_items=num_items)
-            model = model.to(self._device)
+        with _errors_of_models():
+            model = self._make_model(**self._dims).to(self._device)
             model.fit(self._interactions)
-        except (ValueError, ModuleNotFoundError) as error:
-            raise RequestError(str(error)) from error
         return model
 
-    def stages(self, model: nn.Module) -> list[Stage]:
+    def stages(self, model: Recommender) -> list[Stage]:
         """One stage: all parameters at `lr`; none for models that are not trained."""
         parameters = list(model.parameters()) if self._sampler else []
         return one_stage([{"params": parameters, "lr": self._train.lr}])
@@ -121,30 +129,30 @@ class Recommendation:
         for batch in self._sampler.epoch(generator, self._train.batch_size):
             yield Triples(*(part.to(self._device) for part in batch))
 
-    def step(self, model: nn.Module, batch: Triples, backward: Backward) -> Tensor:
+    def step(self, model: Recommender, batch: Triples, backward: Backward) -> Tensor:
         """The model's loss of the triples, with its gradient by `backward`."""
-        loss = _recommender(model).loss(*batch)
+        loss = model.loss(*batch)
         backward(loss)
         return loss.detach()
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
-        """Metrics of each split, in percent; with task.protocol=lightgcn those of validation are those of test."""
-        _recommender(model).prepare()
+    def evaluate(self, model: Recommender, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
+        """Metrics of each split, in percent; with task.protocol=lightgcn those of validation are those of test.
+
+        There is no loss on validation: one of triples depends on which negatives are drawn.
+        """
+        model.prepare()
         judged = {split: split if split in self._judged else "test" for split in splits}
         results = {}
         for split in dict.fromkeys(judged.values()):
             part = self._judged[split]
             results[split] = ranking_metrics(self.metrics, self._rank(model, part)[1], part.users, part.relevant)
-        return {split: dict(results[judged[split]]) for split in splits}
-
-    def valid_loss(self, model: nn.Module) -> None:
-        """None: a loss of triples depends on which negatives are drawn."""
+        return Evaluation({split: dict(results[judged[split]]) for split in splits})
 
     @torch.no_grad()
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def predictions(self, model: Recommender) -> dict[str, np.ndarray]:
         """Of each judged split the users with held-out items [U], their best items [U, K] and scores [U, K], best first."""
-        _recommender(model).prepare()
+        model.prepare()
         arrays = {}
         for split, part in self._judged.items():
             scores, items = self._rank(model, part)
@@ -160,9 +168,8 @@ class Recommendation:
         """What the data set tells of itself."""
         return self._dataset.facts()
 
-    def _rank(self, model: nn.Module, part: _Judged) -> tuple[Tensor, Tensor]:
-        scores, block = _recommender(model).scores, self._train.eval_batch_size
-        return rank_items(scores, part.users, self._shape[1], self._k, part.seen, block)
+    def _rank(self, model: Recommender, part: _Judged) -> tuple[Tensor, Tensor]:
+        return rank_items(model.scores, part.users, self._shape[1], self._k, part.seen, self._train.eval_batch_size)
 
     def _matrix(self, pairs: list[Tensor]) -> CSR:
         return CSR.from_edge_index(torch.cat(pairs, dim=1).flip(0), self._shape, duplicates="first")
@@ -173,7 +180,7 @@ class Recommendation:
 
     def _make_sampler(self, name: str, interactions: CSR, settings: RecommendTask) -> TripleSampler | None:
         """The source of triples; None for a model that is done once it is fitted."""
-        if not resolve(MODELS["recommend"][self._model.name].target).trained:
+        if not self._make_model.model_class.trained:
             return None
         try:
             return TripleSampler(interactions, settings.sampler, settings.num_negatives)
@@ -181,7 +188,10 @@ class Recommendation:
             raise RequestError(f"data set {name!r} cannot be trained on: {error}") from error
 
 
-def _recommender(model: nn.Module) -> Recommender:
-    if not isinstance(model, Recommender):
-        raise TypeError(f"task=recommend needs a Recommender, got {type(model).__name__}")
-    return model
+@contextmanager
+def _errors_of_models() -> Iterator[None]:
+    """A setting or a library that a model does not work with makes the request a wrong one."""
+    try:
+        yield
+    except (ValueError, ModuleNotFoundError) as error:
+        raise RequestError(str(error)) from error

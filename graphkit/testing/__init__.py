@@ -1,5 +1,9 @@
-"""Public assertions that every layer must pass, whoever wrote it; see `testing.layers`, and `testing.subgraph` for batches."""
+"""Public assertions that every layer must pass, whoever wrote it; see `testing.layers`.
 
+`testing.subgraph` is for layers on batches of graphs, `testing.bipartite` for layers that read two node sets.
+"""
+
+from graphkit.testing.bipartite import BipartiteGraph, assert_two_node_sets, random_bipartite_graph
 from graphkit.testing.graphs import LAYOUTS, Graph, random_graph
 from graphkit.testing.layers import (
     DTYPES,
@@ -17,6 +21,7 @@ from graphkit.testing.subgraph import assert_graphs_apart, assert_relabeling, gr
 __all__ = [
     "DTYPES",
     "LAYOUTS",
+    "BipartiteGraph",
     "Graph",
     "assert_batch_invariant",
     "assert_compiles",
@@ -28,6 +33,8 @@ __all__ = [
     "assert_no_dead_parameters",
     "assert_permutation_equivariant",
     "assert_relabeling",
+    "assert_two_node_sets",
     "graph_batch",
+    "random_bipartite_graph",
     "random_graph",
 ]

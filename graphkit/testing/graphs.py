@@ -82,22 +82,30 @@ def random_graph(
 def as_layout(graph: Graph, layout: str) -> tuple[Graph, Any]:
     """The graph and the adjacency to call the layer with."""
     size = (graph.num_nodes, graph.num_nodes)
-    source, target = graph.edge_index
-    by_target = graph.shuffled(torch.argsort(target * graph.num_nodes + source))
+    adjacency, order = adjacency_and_order(graph.edge_index, graph.edge_weight, size, layout, graph.x.dtype)
+    return graph.shuffled(order), adjacency
+
+
+def adjacency_and_order(
+    edge_index: Tensor, edge_weight: Tensor | None, size: tuple[int, int], layout: str, dtype: torch.dtype
+) -> tuple[Any, Tensor]:
+    """Edges in a layout, and their order there [E]; `size` is (sources, targets), `dtype` that of a matrix without weights."""
+    source, target = edge_index
+    as_listed = torch.arange(source.numel())
+    by_target = torch.argsort(target * size[0] + source)
     if layout == "edge_index":
-        return graph, graph.edge_index
+        return edge_index, as_listed
     if layout == "shuffled":
-        other = graph.shuffled(torch.arange(source.numel()).flip(0))
-        return other, other.edge_index
+        return edge_index.flip(1), as_listed.flip(0)
     if layout == "EdgeIndex":
-        return graph, EdgeIndex(graph.edge_index, sparse_size=size)
+        return EdgeIndex(edge_index, sparse_size=size), as_listed
     if layout == "EdgeIndex sorted":
-        return by_target, EdgeIndex(by_target.edge_index, sparse_size=size, sort_order="col")
+        return EdgeIndex(edge_index[:, by_target], sparse_size=size, sort_order="col"), by_target
     if layout == "torch CSR":
-        source, target = by_target.edge_index
-        pointers = torch.cat([target.new_zeros(1), torch.bincount(target, minlength=graph.num_nodes).cumsum(0)])
-        weight = torch.ones(source.numel(), dtype=graph.x.dtype) if by_target.edge_weight is None else by_target.edge_weight
-        return graph, torch.sparse_csr_tensor(pointers, source, weight, size, check_invariants=True)
+        pointers = torch.cat([target.new_zeros(1), torch.bincount(target, minlength=size[1]).cumsum(0)])
+        weight = torch.ones(source.numel(), dtype=dtype) if edge_weight is None else edge_weight[by_target]
+        shape = (size[1], size[0])
+        return torch.sparse_csr_tensor(pointers, source[by_target], weight, shape, check_invariants=True), as_listed
     if layout == "graphkit CSR":
-        return graph, CSR.from_edge_index(graph.edge_index, graph.num_nodes, graph.edge_weight)
+        return CSR.from_edge_index(edge_index, (size[1], size[0]), edge_weight), as_listed
     raise ValueError(f"unknown layout {layout!r}; known: {', '.join(LAYOUTS)}")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.errors import RequestError, RunError
-from graphkit.training.protocol import LoopSettings, Stage, Task
+from graphkit.training.protocol import AnyTask, Evaluation, LoopSettings, Stage
 from graphkit.training.result import Metrics
 from graphkit.training.runtime import random_states, restore_random_states
 
@@ -69,7 +69,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: Task,
+        task: AnyTask,
         train: LoopSettings,
         fabric: Fabric,
         seed: int,
@@ -158,7 +158,10 @@ class Trainer:
         trained = time.perf_counter()
         metrics = None
         if due:
-            metrics = self.evaluate() if stage is not None and not stage.selects else self._select(number, loss, stage)
+            evaluation = self.evaluate()
+            metrics = evaluation.metrics
+            if stage is None or stage.selects:
+                self._select(number, loss, evaluation)
         ended = time.perf_counter()
         progress.epoch = number
         progress.seconds += ended - began
@@ -204,35 +207,35 @@ class Trainer:
         with torch.autocast(self.fabric.device.type, enabled=False):  # autocast is for the forward pass
             self.fabric.backward(loss)
 
-    def _select(self, epoch: int, trained: float | None, stage: Stage | None) -> Metrics:
-        """Evaluate; keep the weights if the validation metric rose, or if it is the best so far again at a lower loss.
+    def _select(self, epoch: int, trained: float | None, evaluation: Evaluation) -> None:
+        """Keep the weights if the validation metric improved, or if it is the best so far again at a lower loss.
 
         The loss of a tie is the task's on validation, or else the mean training loss of the epoch; one that is not finite is
         the worst, and of equal ones the earlier epoch stays. Patience counts a tie as an evaluation without gain.
         """
-        metrics = self.evaluate()
-        value = metrics["valid"][self.task.metric]
+        progress, last = self.progress, self._stage is not None and self._stage.last
+        value = self._goodness(evaluation.metrics)
         if not math.isfinite(value):
-            raise RunError(f"the validation {self.task.metric} is {value} after epoch {epoch}: {_ADVICE}")
-        progress = self.progress
-        best = -math.inf if progress.best_epoch is None else progress.best_metrics["valid"][self.task.metric]
+            raise RunError(f"the validation {self.task.metric} is {abs(value)} after epoch {epoch}: {_ADVICE}")
+        best = -math.inf if progress.best_epoch is None or last else self._goodness(progress.best_metrics)
         progress.evaluations_without_gain = 0 if value > best else progress.evaluations_without_gain + 1
         if value < best:
-            return metrics
-        loss = math.inf if stage is None else self._loss_of_tie(trained)  # evaluated once, nothing can tie
+            return
+        loss = trained
+        if self._stages and evaluation.valid_loss is not None:  # without stages there is one evaluation, and nothing to tie
+            loss = evaluation.valid_loss()
+        loss = loss if loss is not None and math.isfinite(loss) else math.inf
         if value > best or (progress.best_loss is not None and loss < progress.best_loss):
-            progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, metrics
+            progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, evaluation.metrics
             self._best_weights = _copy(self.model.state_dict())
-        return metrics
 
-    def _loss_of_tie(self, trained: float | None) -> float:
-        with self.evaluating():
-            loss = self.task.valid_loss(self.model)
-        loss = trained if loss is None else loss
-        return loss if loss is not None and math.isfinite(loss) else math.inf
+    def _goodness(self, metrics: Metrics) -> float:
+        """The validation metric that selects, turned so that higher is better."""
+        value = metrics["valid"][self.task.metric]
+        return -value if self.task.lower_is_better else value
 
-    def evaluate(self) -> Metrics:
-        """Metrics of validation and test with the present weights.
+    def evaluate(self) -> Evaluation:
+        """Metrics of validation and test, and the loss on validation, with the present weights.
 
         Under a mixed precision this runs in full precision: scores of 8 bits tie, and ties decide ranking metrics.
         """

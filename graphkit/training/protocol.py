@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphkit.training.result import Metrics
 from graphkit.training.table import Columns
 
 Backward = Callable[[Tensor], None]
+M = TypeVar("M", bound=nn.Module)
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Stage:
             evaluated; e.g. projects prototypes or prunes. Whatever it draws comes from the global generators.
         step: Stands for the task's own `step` in this stage.
         selects: Whether the validation metric of its epochs may select them; that of the last stage must.
+        last: Whether of its epochs the last one is selected, whatever its validation metric.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Stage:
     after_epoch: Callable[[int], None] | None = None
     step: Callable[[nn.Module, Any, Backward], Tensor] | None = None
     selects: bool = True
+    last: bool = False
 
 
 def one_stage(groups: Sequence[dict[str, Any]]) -> list[Stage]:
@@ -64,14 +69,46 @@ def one_stage(groups: Sequence[dict[str, Any]]) -> list[Stage]:
     return [Stage("train", filled)] if filled else []
 
 
-class Task(Protocol):
-    """One task on one data set with one seed's split, ready to train and evaluate models.
+def head_apart(model: nn.Module, head: Iterable[nn.Parameter], lr: float, head_lr: float | None) -> list[Stage]:
+    """One stage in which the parameters of a model's head have a rate of their own.
 
-    Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), higher is better.
+    Args:
+        model: The model.
+        head: Those of its parameters that learn at `head_lr`.
+        lr: Rate of all others.
+        head_lr: Rate of the head; None: `lr`.
+    """
+    head = list(head)
+    apart = {id(parameter) for parameter in head}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+    return one_stage([{"params": rest, "lr": lr}, {"params": head, "lr": lr if head_lr is None else head_lr}])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one look at a model gave.
+
+    Attributes:
+        metrics: Of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`.
+        valid_loss: Gives the loss on validation, from the scores that the metrics are of. It is called only if the epoch is at
+            least as good as the best so far. None where there is no such loss, or validation was left out.
+    """
+
+    metrics: Metrics
+    valid_loss: Callable[[], float] | None = None
+
+
+class Task(Protocol[M, B]):
+    """One task on one data set with one seed's split, ready to train and evaluate models of class M with batches of class B.
+
+    Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), unless the registry gives
+    them another unit.
     """
 
     metric: str
     """The validation metric that selects the epoch."""
+    lower_is_better: bool
+    """Whether its smallest value is the best one, as of an error; else the largest is."""
     metrics: tuple[str, ...]
     """All metrics that `evaluate` returns."""
     protocol: str
@@ -81,31 +118,28 @@ class Task(Protocol):
     num_batches: int
     """Training batches an epoch."""
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> M:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
 
-    def stages(self, model: nn.Module) -> Sequence[Stage]:
+    def stages(self, model: M) -> Sequence[Stage]:
         """How the model is trained; empty for models that are not."""
 
-    def batches(self, generator: torch.Generator) -> Iterator[Any]:
+    def batches(self, generator: torch.Generator) -> Iterator[B]:
         """The batches of one epoch, drawn from `generator` (CPU) alone, so that a resumed run draws the same."""
 
-    def step(self, model: nn.Module, batch: Any, backward: Backward) -> Tensor:
+    def step(self, model: M, batch: B, backward: Backward) -> Tensor:
         """Compute the batch's mean loss, call `backward` on it (in one piece or several), return it detached.
 
         The loop owns `zero_grad`, clipping and the optimizer step, and enters autocast around this call.
         """
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
-        """Metrics of each split, e.g. `{"valid": {"hits@20": 71.7}, "test": {...}}`; the model is in eval mode, no grad."""
+    def evaluate(self, model: M, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
+        """Metrics of each split, and the loss on validation, which decides between epochs of equal validation metric.
 
-    def valid_loss(self, model: nn.Module) -> float | None:
-        """The loss on validation, which decides between epochs of equal validation metric; None where there is no such loss.
-
-        The model is in eval mode, no grad. It draws no random number, so that asking for it changes no later epoch.
+        The model is in eval mode, no grad. Nothing here draws a random number, so that evaluating changes no later epoch.
         """
 
-    def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
+    def predictions(self, model: M) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
@@ -113,3 +147,7 @@ class Task(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What `--dry-run` tells of the data, in plain values, e.g. sizes of the splits."""
+
+
+AnyTask: TypeAlias = Task[Any, Any]
+"""A task to the loop, which hands models and batches on and never looks into them."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
-from torch import nn
 
 from graphkit.errors import CheckpointError
 from graphkit.training.artifacts import config_digest, read_config, weights_path
 from graphkit.training.checkpoint import load_weights
-from graphkit.training.protocol import Task
+from graphkit.training.protocol import AnyTask, M, Task
 from graphkit.training.runtime import own_modes, process_state, seed_everything
 
 
-class Restored:
+class Restored(Generic[M]):
     """A seed's task, and its model with the selected weights, to ask and not to train. Needs no Fabric, which imports slowly.
 
     Args:
@@ -26,7 +25,7 @@ class Restored:
         dtype: What the run computed in, outside mixed precision.
     """
 
-    def __init__(self, task: Task, model: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, task: Task[M, Any], model: M, dtype: torch.dtype) -> None:
         self.task, self.model, self._dtype = task, model, dtype
 
     @contextmanager
@@ -38,8 +37,8 @@ class Restored:
 
 
 def restore(
-    folder: Path, config: dict[str, Any], make_task: Callable[[int], Task], seed: int, device: torch.device
-) -> Restored:
+    folder: Path, config: dict[str, Any], make_task: Callable[[int], AnyTask], seed: int, device: torch.device
+) -> Restored[Any]:
     """Build a seed's task and model as its run did, and put the selected weights in.
 
     A model that learns while it is fitted learns again, from the same data and the same random state, which gives the same

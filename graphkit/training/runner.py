@@ -30,7 +30,7 @@ from graphkit.training.history import History
 from graphkit.training.loop import Trainer
 from graphkit.training.outcome import run_result
 from graphkit.training.progress import Reporter
-from graphkit.training.protocol import LoopSettings, Task
+from graphkit.training.protocol import AnyTask, LoopSettings
 from graphkit.training.report import Section, write_report
 from graphkit.training.result import OverSeeds, RunResult
 from graphkit.training.resume import check_given, extend, finished_result, open_digests
@@ -58,7 +58,7 @@ Sections = Callable[[Path], Sequence[Section]]
 
 def train_run(
     config: dict[str, Any],
-    make_task: Callable[[int], Task],
+    make_task: Callable[[int], AnyTask],
     *,
     paper: dict[str, Any] | None = None,
     protocol: str = "",
@@ -120,7 +120,7 @@ class _Run:
     def __init__(
         self,
         config: dict[str, Any],
-        make_task: Callable[[int], Task],
+        make_task: Callable[[int], AnyTask],
         folder: Path,
         device: torch.device,
         paper: dict[str, Any] | None,
@@ -238,7 +238,7 @@ class _Run:
         with self._events(seed, after) as events:
             while not trainer.finished:
                 if trainer.num_stages == 1 and trainer.progress.epoch + 1 == train.epochs and self._out_of_turn(train.epochs):
-                    self._save(folder / _BEFORE_LAST, seed, task, trainer, history, columns)
+                    self._save(folder / _BEFORE_LAST, seed, trainer, history, columns)
                 epoch = trainer.advance()
                 history.append(seed, epoch.number, epoch.loss, epoch.seconds, epoch.eval_seconds, epoch.metrics)
                 if events:
@@ -248,7 +248,7 @@ class _Run:
                 self._reporter.epoch(position, seed, epoch.number, spent, epoch.loss, task.metric, latest)
                 due = epoch.number % train.checkpoint_every == 0 and time.monotonic() - saved >= MIN_CHECKPOINT_SECONDS
                 if due or trainer.finished:
-                    state = self._save(path, seed, task, trainer, history, columns)
+                    state = self._save(path, seed, trainer, history, columns)
                     saved = time.monotonic()
         assert state is not None  # the last epoch was saved
         return self._conclude(path, seed, task, trainer, state)
@@ -257,13 +257,13 @@ class _Run:
         """Whether an epoch is evaluated only if it is the last one."""
         return bool(epoch % self._config["train"]["eval_every"])
 
-    def _save(self, path: Path, seed: int, task: Task, trainer: Trainer, history: History, columns: tuple[str, ...]) -> State:
+    def _save(self, path: Path, seed: int, trainer: Trainer, history: History, columns: tuple[str, ...]) -> State:
         history.sync()  # the checkpoint vouches for these lines
         state = {
             **trainer.state(),
             "config": self._digest,
             "seed": seed,
-            "metric": task.metric,
+            "metric": trainer.task.metric,
             "columns": list(columns),
             "history": history.digest(seed),
             "outcome": None,
@@ -316,7 +316,7 @@ class _Run:
             self._digests.check(f"seed-{seed}/{path.name}", advice=advice)
         return state
 
-    def _conclude(self, path: Path, seed: int, task: Task, trainer: Trainer, state: State) -> State:
+    def _conclude(self, path: Path, seed: int, task: AnyTask, trainer: Trainer, state: State) -> State:
         """Save the selected weights, read them back, and evaluate what the file holds."""
         began = time.perf_counter()
         self._reporter.phase(f"seed {seed}: evaluating the selected epoch")
@@ -326,7 +326,7 @@ class _Run:
         weights = weights_path(self._folder, seed)
         save_weights(weights, trainer.best_weights, note)
         load_weights(weights, trainer.model)
-        metrics = trainer.evaluate()
+        metrics = trainer.evaluate().metrics
         with trainer.evaluating():
             predictions = task.predictions(trainer.model)
         write_arrays(path.with_name("predictions.npz"), predictions)
@@ -360,7 +360,7 @@ class _Run:
             events.close()
 
 
-def _columns(task: Task) -> tuple[str, ...]:
+def _columns(task: AnyTask) -> tuple[str, ...]:
     """The columns of metrics.csv that hold metrics."""
     return tuple(f"{split}/{metric}" for split in ("valid", "test") for metric in task.metrics)
 

@@ -17,7 +17,7 @@ from graphkit.data.catalog import DATASETS
 from graphkit.data.loading import Options
 
 PACKAGE = Path(graphkit.__file__).parent
-CATALOGS = ("conf/catalog.py", "conf/schema.py", "conf/models/", "data/catalog/", "metrics/registry.py")
+CATALOGS = ("conf/catalog.py", "data/catalog/")
 
 
 def told_apart(code: str) -> list[int]:

@@ -14,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from graphkit import layers, testing
-from graphkit.sparse import as_csr
+from graphkit.sparse import CSR, as_csr
 
 BOTH = (False, True)
 UNWEIGHTED = (False,)
+SIZED = ("x", "edge_index", "edge_weight", "size")
+"""Layers that also read two node sets."""
+ATTENTION = ("x", "edge_index", "edge_weight", "edge_attr", "size", "return_attention_weights")
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,12 @@ class OfTheGraphAlone(RowByRow):
 
 
 class WithEdgeFeatures(RowByRow):
-    """A layer that takes features of edges, which follow the nodes at their ends."""
+    """A layer that reads two features per edge, here made of the nodes at its ends."""
 
     def forward(self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None) -> Tensor:
-        adj = as_csr(edge_index, x.size(0), edge_weight)
-        return self.layer(x, adj, None, (x[adj.row] * x[adj.col].sin())[:, :2])
+        matrix = isinstance(edge_index, CSR) or edge_index.layout != torch.strided
+        source, target = as_csr(edge_index, x.size(0)).edge_index() if matrix else edge_index
+        return self.layer(x, edge_index, edge_weight, torch.sin(x[source, :2] - 2.0 * x[target, :2]))
 
 
 class SumOfPairScores(RowByRow):
@@ -91,6 +95,18 @@ def _row_by_row(layer: type[nn.Module], **arguments: Any) -> Case:
 
 def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
+
+
+def _gcn(out_channels: int = 3, **arguments: Any) -> Case:
+    return Case(layers.GCNConv, lambda: layers.GCNConv(4, out_channels, **arguments), inputs=SIZED)
+
+
+def _gat(**arguments: Any) -> Case:
+    return Case(layers.GATConv, lambda: layers.GATConv(4, 3, **arguments), inputs=ATTENTION)
+
+
+def _propagation(norm: str) -> Case:
+    return Case(layers.Propagation, lambda: layers.Propagation(norm), inputs=SIZED, parameters=False)
 
 
 def _gin(**arguments: Any) -> Case:
@@ -127,19 +143,21 @@ def _polynomial(maps: str, **arguments: Any) -> Case:
 
 
 CASES: dict[str, Case] = {
-    "Propagation-gcn": Case(layers.Propagation, lambda: layers.Propagation("gcn"), parameters=False),
-    "Propagation-mean": Case(layers.Propagation, lambda: layers.Propagation("mean"), parameters=False),
-    "Propagation-sum": Case(layers.Propagation, lambda: layers.Propagation("sum"), parameters=False),
-    "GCNConv-gcn": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3)),
-    "GCNConv-mean": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, norm="mean")),
-    "GCNConv-sum": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, norm="sum")),
-    "GCNConv-wider": Case(layers.GCNConv, lambda: layers.GCNConv(4, 6)),
-    "GCNConv-no-loops": Case(layers.GCNConv, lambda: layers.GCNConv(4, 3, bias=False, add_self_loops=False)),
-    "SAGEConv": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 3)),
-    "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False)),
-    "GATConv": Case(layers.GATConv, lambda: layers.GATConv(4, 3, dropout=0.5)),
-    "GATConv-heads": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2)),
-    "GATConv-mean": Case(layers.GATConv, lambda: layers.GATConv(4, 3, heads=2, concat=False, add_self_loops=False)),
+    "Propagation-gcn": _propagation("gcn"),
+    "Propagation-mean": _propagation("mean"),
+    "Propagation-sum": _propagation("sum"),
+    "Propagation-directed": _propagation("directed"),
+    "GCNConv-gcn": _gcn(),
+    "GCNConv-mean": _gcn(norm="mean"),
+    "GCNConv-sum": _gcn(norm="sum"),
+    "GCNConv-wider": _gcn(6),
+    "GCNConv-no-loops": _gcn(bias=False, add_self_loops=False),
+    "SAGEConv": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 3), inputs=SIZED),
+    "SAGEConv-wider": Case(layers.SAGEConv, lambda: layers.SAGEConv(4, 6, bias=False), inputs=SIZED),
+    "GATConv": _gat(dropout=0.5),
+    "GATConv-heads": _gat(heads=2),
+    "GATConv-mean": _gat(heads=2, concat=False, add_self_loops=False),
+    "GATConv-edges": replace(_gat(heads=2, edge_dim=2), adapt=WithEdgeFeatures),
     "GINConv": _gin(),
     "GINConv-narrower": _gin(out_channels=3, norm=False, eps=0.3),
     "GINConv-learned": _gin(out_channels=3, train_eps=True),

@@ -6,27 +6,29 @@ import torch
 from torch import Tensor
 
 
-def dense_adjacency(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None = None) -> Tensor:
-    """A[target, source], weights of repeated edges added up; differentiable in the weights."""
-    rows = [[torch.zeros((), dtype=torch.float64) for _ in range(num_nodes)] for _ in range(num_nodes)]
+def dense_adjacency(edge_index: Tensor, size: int | tuple[int, int], edge_weight: Tensor | None = None) -> Tensor:
+    """A[target, source], weights of repeated edges added up; differentiable in the weights. `size` is (sources, targets)."""
+    num_sources, num_targets = (size, size) if isinstance(size, int) else size
+    rows = [[torch.zeros((), dtype=torch.float64) for _ in range(num_sources)] for _ in range(num_targets)]
     for e, (source, target) in enumerate(edge_index.t().tolist()):
         rows[target][source] = rows[target][source] + (1.0 if edge_weight is None else edge_weight[e])
     return torch.stack([torch.stack(row) for row in rows])
 
 
 def dense_operator(
-    edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None, norm: str, self_loops: bool = True
+    edge_index: Tensor, size: int | tuple[int, int], edge_weight: Tensor | None, norm: str, self_loops: bool = True
 ) -> Tensor:
-    """The normalized matrix, one entry at a time."""
-    a = dense_adjacency(edge_index, num_nodes, edge_weight)
+    """The normalized matrix, one entry at a time; `size` is (sources, targets)."""
+    a = dense_adjacency(edge_index, size, edge_weight)
     if norm == "gcn" and self_loops:
         a = a + torch.diag((a.diagonal() == 0).to(a.dtype))
-    degree = [a[i].sum() for i in range(num_nodes)]
+    degree = [row.sum() for row in a]
+    leaving = [column.sum() for column in a.t()] if norm == "directed" else degree
     zero = torch.zeros((), dtype=torch.float64)
     rows = []
-    for i in range(num_nodes):
+    for i in range(a.size(0)):
         row = []
-        for j in range(num_nodes):
+        for j in range(a.size(1)):
             if a[i, j] == 0:
                 row.append(zero)
             elif norm == "sum":
@@ -34,7 +36,7 @@ def dense_operator(
             elif norm == "mean":
                 row.append(a[i, j] / degree[i])
             else:
-                product = degree[i] * degree[j]
+                product = degree[i] * leaving[j]
                 row.append(a[i, j] * product**-0.5 if product > 0 else zero)
         rows.append(torch.stack(row))
     return torch.stack(rows)

@@ -8,21 +8,26 @@ import inspect
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
-from torch import nn
 
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.entries import ModelEntry
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions
+from graphkit.models.graph.base import GraphModel
+from graphkit.models.link.base import LinkModel
+from graphkit.models.node.base import NodeModel
 from graphkit.models.node.sheaf import SheafNetworkOptions
-from graphkit.tasks.build import resolve
+from graphkit.models.recommend.base import Recommender
 from tests.models.groups import OWNERS, declared_groups, parameters
 
 ENTRIES = [
     pytest.param(task, name, entry, id=f"{task}-{name}") for task, models in MODELS.items() for name, entry in models.items()
 ]
+BASES = {"graph": GraphModel, "link": LinkModel, "node": NodeModel, "recommend": Recommender}
+"""What the models of a task fulfill."""
 DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items", "edge_channels", "max_degree", "graphs"}
 """What a model learns from the data set rather than from its settings."""
 FACTORIES = {"make_layer"}
@@ -37,8 +42,8 @@ def test_every_task_has_models_and_its_default_is_one_of_them() -> None:
 
 @pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)
 def test_settings_are_the_keyword_arguments_of_the_model(task: str, name: str, entry: ModelEntry) -> None:
-    model = resolve(entry.target)
-    assert issubclass(model, nn.Module)
+    model = resolve_name(entry.target)
+    assert issubclass(model, BASES[task])
     fields = {field.name: field.default for field in dataclasses.fields(entry.settings)}
     assert fields.pop("name") == name
     taken = parameters(model)

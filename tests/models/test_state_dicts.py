@@ -14,8 +14,7 @@ import torch
 
 from graphkit.conf.catalog import MODELS
 from graphkit.sparse import GraphBatch
-from graphkit.tasks.build import construct, resolve
-from tests.models.groups import parameters
+from graphkit.tasks.build import model_maker
 from tests.models.test_completeness import ENTRIES
 
 DIMENSIONS = {"in_channels": 12, "out_channels": 3, "num_nodes": 10, "num_users": 6, "num_items": 7}
@@ -32,8 +31,7 @@ def test_no_model_is_recorded_that_does_not_exist() -> None:
 @pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)
 def test_saved_names_and_shapes_are_those_recorded(task, name, entry) -> None:
     sizes = {"link": LINK, "graph": GRAPH}.get(task, DIMENSIONS)
-    taken = parameters(resolve(entry.target))
-    model = construct(entry.target, entry.settings(), **{key: size for key, size in sizes.items() if key in taken})
+    model = model_maker(task, entry.settings())(**sizes)
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     key = f"{task}-{name}"
     assert key in RECORDED, f"add to tests/models/state_dicts.json: {json.dumps({key: shapes})}"

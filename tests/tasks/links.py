@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphkit.conf.models.link import GAEModel, NCNModel
 from graphkit.conf.schema import LinkTask, Train
 from graphkit.data.dataset import Graph, LinkData, Pairs
+from graphkit.models.link.base import LinkModel
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.link import LinkPrediction, PairBatch
 
 NODES = 41
@@ -44,14 +46,14 @@ def planted(features: int = 0, seed: int = 0, **changes: Any) -> LinkData:
 
 
 def make_task(dataset: LinkData, model: Any = NCN, settings: LinkTask | None = None, **train: Any) -> LinkPrediction:
-    return LinkPrediction(dataset, settings or LinkTask(), model, Train(**train), torch.device("cpu"))
+    return LinkPrediction(dataset, settings or LinkTask(), model_maker("link", model), Train(**train), torch.device("cpu"))
 
 
 def first_batch(task: LinkPrediction, seed: int = 0) -> PairBatch:
     return next(task.batches(torch.Generator().manual_seed(seed)))
 
 
-def new_model(task: LinkPrediction, seed: int = 0) -> nn.Module:
+def new_model(task: LinkPrediction, seed: int = 0) -> LinkModel:
     torch.manual_seed(seed)
     return task.build_model()
 

@@ -17,6 +17,7 @@ from graphkit.data import load
 from graphkit.data.dataset import LinkData
 from graphkit.layers import CommonNeighborScore
 from graphkit.layers.pairs.base import PairScore
+from graphkit.models.link.base import EncodedPairs
 from graphkit.sparse import CSR, NeighborSets
 from graphkit.training.loop import Trainer
 from graphkit.training.protocol import LoopSettings
@@ -66,7 +67,7 @@ def test_loss_and_gradient_equal_dense_oracle(model: Any, features: int, removal
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
 
 
-class Recording(nn.Module):
+class Recording(EncodedPairs):
     """An encoder and a score that note which graph they are shown."""
 
     class _Encoder(nn.Module):
@@ -87,16 +88,15 @@ class Recording(nn.Module):
         def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
             return (h,)
 
-        def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
-            self.counts.append((pairs, sets.count(pairs)))
+        def pair_features(self, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> tuple[Tensor, ...]:
+            self.counts.append((pairs, NeighborSets.of(adj).count(pairs)))
             return (nodes[0][pairs[0]],)
 
         def head(self, *features: Tensor) -> Tensor:
             return features[0].sum(1)
 
     def __init__(self) -> None:
-        super().__init__()
-        self.encoder, self.score = self._Encoder(), self._Score()
+        super().__init__(self._Encoder(), self._Score())
 
 
 @pytest.mark.parametrize("removal", [True, False])
@@ -134,8 +134,7 @@ def test_removal_equals_a_graph_rebuilt_without_the_batch(model: Any) -> None:
         losses[removal] = task.step(net, batch, lambda loss: loss.backward())
     for removal, edge_index in ((True, edges_without(dataset, batch.positive)), (False, dataset.data.edge_index)):
         adj = CSR.from_edge_index(edge_index, NODES)
-        h = net.encoder(dataset.data.x.double(), adj)
-        scores = (net.score(h, NeighborSets(adj), pairs) for pairs in (batch.positive, batch.negative))
+        scores = (net(dataset.data.x.double(), adj, pairs) for pairs in (batch.positive, batch.negative))
         torch.testing.assert_close(losses[removal], oracle_loss(*scores).detach(), rtol=0, atol=1e-10)
     assert abs(losses[True] - losses[False]) > 1e-3
 
@@ -201,4 +200,4 @@ def test_karate_trains() -> None:
             losses.append(float(task.step(net, batch, lambda loss: loss.backward())))
             optimizer.step()
     assert sum(losses[-5:]) < sum(losses[:5])
-    assert task.evaluate(net.eval()).keys() == {"valid", "test"}
+    assert task.evaluate(net.eval()).metrics.keys() == {"valid", "test"}

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphkit.conf.models.link import AdamicAdarModel, CommonNeighborsModel, ResourceAllocationModel
 from graphkit.conf.schema import LinkTask, Train
 from graphkit.data.dataset import Graph, LinkData, Pairs
 from graphkit.errors import RequestError
-from graphkit.layers.pairs.base import PairScore
-from graphkit.models.link.heuristics import NoEncoder
-from graphkit.sparse import NeighborSets
+from graphkit.models.link.base import LinkModel
+from graphkit.sparse import CSR
 from graphkit.tasks.build import build_task
 from tests.tasks.links import NODES, both_ways, make_task, new_model, planted
 
@@ -76,32 +75,28 @@ def test_negatives_are_no_known_positives(reject: str) -> None:
     assert drawn.size(1) == 10 * train.size(1)
 
 
-class Given(nn.Module):
-    """A model whose scores are given for every pair."""
-
-    class _Score(PairScore):
-        def __init__(self, matrix: Tensor) -> None:
-            super().__init__()
-            self.matrix = matrix
-
-        def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
-            return (h,)
-
-        def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
-            return (self.matrix[pairs[0], pairs[1]].unsqueeze(1),)
-
-        def head(self, *features: Tensor) -> Tensor:
-            return features[0].squeeze(1)
+class Given(LinkModel):
+    """A model whose scores are given for every pair, and which counts how often it looks at the graph."""
 
     def __init__(self, matrix: Tensor) -> None:
         super().__init__()
-        self.encoder, self.score = NoEncoder(), self._Score(matrix)
+        self.matrix, self.encoded = matrix, 0
+
+    def encode(self, x: Tensor | CSR | None, adj: CSR) -> tuple[Tensor, ...]:
+        self.encoded += 1
+        return ()
+
+    def pair_features(self, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> tuple[Tensor, ...]:
+        return (self.matrix[pairs[0], pairs[1]].unsqueeze(1),)
+
+    def head(self, *features: Tensor) -> Tensor:
+        return features[0].squeeze(1)
 
 
 def test_hits_equal_a_loop_over_pairs() -> None:
     dataset = planted(metrics=("hits@1", "hits@5", "hits@20", "hits@40"))
     matrix = torch.randn(NODES, NODES, generator=torch.Generator().manual_seed(0)).mul(3).round()  # with ties
-    result = make_task(dataset).evaluate(Given(matrix))
+    result = make_task(dataset).evaluate(Given(matrix)).metrics
     shares = set()
     for split in ("valid", "test"):
         scores = [[float(matrix[u, v]) for u, v in pairs.t().tolist()] for pairs in vars(dataset.splits[split]).values()]
@@ -118,7 +113,7 @@ def test_a_metric_that_cannot_decide_is_left_out_and_refused() -> None:
     assert task.metrics == ("hits@5",)
     (note,) = task.notes
     assert note.startswith("hits@41 and hits@61 are left out: validation has 40 negatives")
-    assert set(task.evaluate(new_model(task).eval())["test"]) == {"hits@5"}
+    assert set(task.evaluate(new_model(task).eval()).metrics["test"]) == {"hits@5"}
     with pytest.raises(RequestError, match="task.metric=hits@41 cannot select an epoch: .*; choose hits@5, mrr or hits@1"):
         make_task(planted(), settings=LinkTask(metric="hits@41"))
 
@@ -131,7 +126,12 @@ def test_the_validation_loss_is_that_of_training_on_validation_pairs() -> None:
         sum(math.log1p(math.exp(sign * float(matrix[u, v]))) for u, v in part.t().tolist()) / part.size(1)
         for sign, part in ((-1, pairs.positive), (1, pairs.negative))
     ]
-    assert make_task(dataset, eval_batch_size=7).valid_loss(Given(matrix)) == pytest.approx(sum(losses), rel=1e-6)
+    model, task = Given(matrix), make_task(dataset, eval_batch_size=7)
+    evaluation = task.evaluate(model)
+    matrix.zero_()
+    assert evaluation.valid_loss() == pytest.approx(sum(losses), rel=1e-6)
+    assert model.encoded == 1  # the scores are those that the metrics are of
+    assert task.evaluate(model, ("test",)).valid_loss is None
 
 
 def test_evaluation_does_not_depend_on_block_sizes() -> None:
@@ -140,7 +140,7 @@ def test_evaluation_does_not_depend_on_block_sizes() -> None:
     outcomes = []
     for eval_batch_size, micro_batch in ((65536, 4096), (65536, 0), (7, 4096), (7, 3), (1, 1)):
         task = make_task(dataset, settings=LinkTask(micro_batch=micro_batch), eval_batch_size=eval_batch_size)
-        outcomes.append((task.evaluate(net), task.predictions(net)))
+        outcomes.append((task.evaluate(net).metrics, task.predictions(net)))
     metrics, arrays = outcomes[0]
     for other_metrics, other_arrays in outcomes[1:]:
         assert other_metrics == metrics
@@ -164,7 +164,7 @@ def test_predictions_say_what_they_belong_to() -> None:
 def test_metric_setting_selects_and_is_reported() -> None:
     task = make_task(planted(), settings=LinkTask(metric="mrr"))
     assert task.metric == "mrr" and task.metrics == ("hits@5", "hits@1", "mrr")
-    found = task.evaluate(new_model(task).eval(), ("test",))
+    found = task.evaluate(new_model(task).eval(), ("test",)).metrics
     assert found.keys() == {"test"} and set(found["test"]) == {"hits@5", "hits@1", "mrr"}
     assert make_task(planted()).metric == "hits@5"
 
@@ -174,7 +174,7 @@ def test_heuristics_have_nothing_to_train_and_find_communities(model: Any) -> No
     task = build_task("link", planted(), LinkTask(), model, Train(), torch.device("cpu"))
     net = task.build_model()
     assert task.stages(net) == []
-    assert task.evaluate(net)["test"] == {"hits@5": 100.0, "hits@1": 100.0}
+    assert task.evaluate(net).metrics["test"] == {"hits@5": 100.0, "hits@1": 100.0}
 
 
 def _emptied(split: str) -> LinkData:

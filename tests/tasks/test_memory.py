@@ -1,7 +1,5 @@
 """What would not fit in memory is refused before it is built."""
 
-import functools
-import inspect
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from graphkit.conf.catalog import MODELS
 from graphkit.errors import RequestError, RunError
 from graphkit.run import dry_run, main
 from graphkit.tasks import memory
-from graphkit.tasks.build import arguments, resolve
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.memory import available_memory, require_memory_for
 
 SIZES = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40}
@@ -23,21 +21,18 @@ def refuse_after(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
 
 @pytest.mark.parametrize(("task", "model"), [(task, model) for task, models in MODELS.items() for model in models])
 def test_every_model_is_counted_before_it_takes_memory(task: str, model: str, monkeypatch: pytest.MonkeyPatch):
-    row = MODELS[task][model]
-    made = resolve(row.target)
-    sizes = {name: size for name, size in SIZES.items() if name in inspect.signature(made).parameters}
-    build = functools.partial(made, **sizes, **arguments(row.settings()))
+    make_model = model_maker(task, MODELS[task][model].settings())
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    needed = 4 * sum(parameter.numel() for parameter in build().parameters())
+    needed = 4 * sum(parameter.numel() for parameter in make_model(**SIZES).parameters())
     torch.set_rng_state(before)
     refuse_after(monkeypatch, needed)
-    require_memory_for(build)
+    require_memory_for(make_model.outline(**SIZES))
     assert torch.equal(torch.get_rng_state(), before)
     if needed:
         refuse_after(monkeypatch, needed - 1)
         with pytest.raises(RequestError, match=rf"the model with its {needed // 4:,} parameters needs .* GB of memory"):
-            require_memory_for(build)
+            require_memory_for(make_model.outline(**SIZES))
 
 
 def test_a_model_of_petabytes_is_refused_at_once():

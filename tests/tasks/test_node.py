@@ -18,6 +18,7 @@ from graphkit.data.dataset import Graph, NodeData
 from graphkit.errors import RequestError
 from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.node import NodeClassification
 
 CPU = torch.device("cpu")
@@ -49,7 +50,7 @@ def planted(num_classes: int = 3, size: int = 30, seed: int = 0, **changes: Any)
 
 
 def make_task(dataset: NodeData, model: Any = None, settings: NodeTask | None = None, **train: Any) -> NodeClassification:
-    return NodeClassification(dataset, settings or NodeTask(), model or GCNModel(), Train(**train), CPU)
+    return NodeClassification(dataset, settings or NodeTask(), model_maker("node", model or GCNModel()), Train(**train), CPU)
 
 
 def train_epochs(task: NodeClassification, epochs: int, seed: int = 0, weight_decay: float = 0.0) -> nn.Module:
@@ -93,7 +94,7 @@ def test_learns_the_planted_classes(model: Any) -> None:
     task = make_task(planted(), model, lr=0.05)
     trained = train_epochs(task, 60)
     with torch.no_grad():
-        result = task.evaluate(trained, ("train", "valid", "test"))
+        result = task.evaluate(trained, ("train", "valid", "test")).metrics
     assert set(result) == {"train", "valid", "test"}
     test = result["test"]["accuracy"]
     if model.name == "mlp":
@@ -108,7 +109,7 @@ def test_learns_the_planted_classes(model: Any) -> None:
 def test_gcn_on_cora_lands_where_the_literature_does(data_root: Path) -> None:
     """81.5 is published for the public split; 50 epochs without early stopping come within a few points."""
     task = make_task(load("cora", task="node", root=data_root))
-    result = task.evaluate(train_epochs(task, 50, weight_decay=5e-4))
+    result = task.evaluate(train_epochs(task, 50, weight_decay=5e-4)).metrics
     assert 77.0 < result["test"]["accuracy"] < 84.0
 
 
@@ -157,7 +158,7 @@ def test_accuracy_equals_a_loop_over_labeled_nodes() -> None:
     dataset = planted()
     task = make_task(dataset)
     logits = torch.randn(90, 3)
-    result = task.evaluate(Table(logits))
+    result = task.evaluate(Table(logits)).metrics
     for split in ("valid", "test"):
         hits = [
             max(range(3), key=lambda c, node=node: float(logits[node, c])) == int(dataset.data.y[node])
@@ -173,7 +174,7 @@ def test_roc_auc_equals_a_count_of_ordered_pairs() -> None:
     task = make_task(dataset)
     assert task.metric == "roc-auc" and task.metrics == ("roc-auc", "accuracy")
     logits = torch.randn(60, 2).mul(2).round()  # with ties
-    result = task.evaluate(Table(logits))
+    result = task.evaluate(Table(logits)).metrics
     for split in ("valid", "test"):
         nodes = [node for node in dataset.splits[split].tolist() if dataset.data.y[node] >= 0]
         margin = {node: float(logits[node, 1] - logits[node, 0]) for node in nodes}
@@ -191,7 +192,7 @@ def test_the_validation_loss_is_the_cross_entropy_of_validation_nodes() -> None:
         if dataset.data.y[node] >= 0:
             row = logits[node].tolist()
             losses.append(math.log(sum(math.exp(score) for score in row)) - row[int(dataset.data.y[node])])
-    assert make_task(dataset).valid_loss(Table(logits)) == pytest.approx(sum(losses) / len(losses), rel=1e-6)
+    assert make_task(dataset).evaluate(Table(logits)).valid_loss() == pytest.approx(sum(losses) / len(losses), rel=1e-6)
 
 
 def test_a_data_sets_metric_that_is_undefined_is_left_out() -> None:
@@ -207,7 +208,7 @@ def test_a_data_sets_metric_that_is_undefined_is_left_out() -> None:
 def test_metric_setting_selects_and_is_reported() -> None:
     task = make_task(planted(2), settings=NodeTask(metric="roc-auc"))
     assert task.metric == "roc-auc" and task.metrics == ("accuracy", "roc-auc")
-    assert set(task.evaluate(task.build_model().eval())["valid"]) == {"accuracy", "roc-auc"}
+    assert set(task.evaluate(task.build_model().eval()).metrics["valid"]) == {"accuracy", "roc-auc"}
 
 
 def test_predictions_say_what_they_belong_to() -> None:
@@ -228,7 +229,7 @@ def test_predictions_need_no_grad_mode_of_the_caller() -> None:
     task = make_task(planted())
     model = task.build_model().eval()
     assert task.predictions(model)["logits"].shape == (90, 3)
-    assert task.evaluate(model).keys() == {"valid", "test"}
+    assert task.evaluate(model).metrics.keys() == {"valid", "test"}
 
 
 def test_full_batch_by_default_and_every_node_once_otherwise() -> None:
@@ -244,7 +245,7 @@ def test_full_batch_by_default_and_every_node_once_otherwise() -> None:
     for epoch in epochs:
         assert sorted(node for batch in epoch for node in batch) == labeled
         assert max(len(batch) for batch in epoch) == 8
-    assert small.evaluate(train_epochs(small, 15))["test"]["accuracy"] > 80.0
+    assert small.evaluate(train_epochs(small, 15)).metrics["test"]["accuracy"] > 80.0
 
 
 def test_parameter_groups_hold_every_parameter_once() -> None:
@@ -347,7 +348,7 @@ def test_a_class_without_training_nodes_is_told_and_counts_as_errors(model: Any)
     trained = train_epochs(task, 60)
     assert int((torch.from_numpy(task.predictions(trained)["predicted"]) == 2).sum()) == 0
     known = 100.0 * float((test < 2).sum()) / float((test >= 0).sum())
-    assert task.evaluate(trained)["test"]["accuracy"] <= known + 1e-6
+    assert task.evaluate(trained).metrics["test"]["accuracy"] <= known + 1e-6
     assert make_task(planted()).notes == ()
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import DirGNNModel, GCNModel, PolyNSDModel, SheafModel
 from graphkit.data.dataset import NodeData
 from tests.tasks.test_node import make_task, planted
@@ -49,7 +48,3 @@ def test_no_note_without_direction_or_where_it_is_kept() -> None:
     assert make_task(with_edges(both, False), SheafModel()).notes == ()
     for model in (DirGNNModel(), GCNModel()):
         assert make_task(with_edges(DIRECTED, True), model).notes == ()
-
-
-def test_which_models_are_for_undirected_graphs() -> None:
-    assert {name for name, entry in MODELS["node"].items() if entry.undirected} == {"sheaf", "polynsd"}

@@ -12,6 +12,7 @@ from graphkit.conf.schema import RecommendTask, Train
 from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import Recommender
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.recommend import Recommendation
 from tests.metrics.rankings import loop_metric
 
@@ -75,7 +76,9 @@ def dataset():
 
 
 def make(dataset, model=None, train=None, **settings):
-    return Recommendation(dataset, RecommendTask(**settings), model or FactorsSettings(), train or Train(), CPU)
+    return Recommendation(
+        dataset, RecommendTask(**settings), model_maker("recommend", model or FactorsSettings()), train or Train(), CPU
+    )
 
 
 def rows(num_users, *parts):
@@ -91,7 +94,7 @@ def test_evaluation_equal_to_plain_loops(dataset, protocol):
     task = make(dataset, protocol=protocol, metric="ndcg@5")
     torch.manual_seed(0)
     model = task.build_model()
-    results = task.evaluate(model)
+    results = task.evaluate(model).metrics
     scores = model.scores(torch.arange(500)).tolist()
     train, valid, test = (rows(500, part) for part in dataset.splits.values())
     both = rows(500, dataset.splits["train"], dataset.splits["valid"])
@@ -103,15 +106,15 @@ def test_evaluation_equal_to_plain_loops(dataset, protocol):
         assert list(results[split]) == list(task.metrics)
         for name in task.metrics:
             assert results[split][name] == pytest.approx(loop_metric(name, scores, seen, relevant), abs=1e-9)
-    assert task.evaluate(model, ("test",)) == {"test": results["test"]}
+    assert task.evaluate(model, ("test",)).metrics == {"test": results["test"]}
 
 
 def test_the_block_size_changes_nothing(dataset):
     torch.manual_seed(0)
     model = make(dataset).build_model()
-    whole = make(dataset).evaluate(model)
-    assert make(dataset, train=Train(eval_batch_size=1)).evaluate(model) == whole
-    assert make(dataset, train=Train(eval_batch_size=77)).evaluate(model) == whole
+    whole = make(dataset).evaluate(model).metrics
+    assert make(dataset, train=Train(eval_batch_size=1)).evaluate(model).metrics == whole
+    assert make(dataset, train=Train(eval_batch_size=77)).evaluate(model).metrics == whole
 
 
 @pytest.mark.parametrize("protocol", ["validation", "lightgcn"])
@@ -130,11 +133,11 @@ def test_users_without_held_out_items_do_not_count():
     task = make(dataset)
     torch.manual_seed(0)
     model = task.build_model()
-    all_of_them = task.evaluate(model)["test"]
+    all_of_them = task.evaluate(model).metrics["test"]
     test = dataset.splits["test"]
     dataset.splits["test"] = test[:, test[0] % 3 > 0]
     task = make(dataset)
-    results, scores = task.evaluate(model)["test"], model.scores(torch.arange(500)).tolist()
+    results, scores = task.evaluate(model).metrics["test"], model.scores(torch.arange(500)).tolist()
     seen, wanted = rows(500, dataset.splits["train"], dataset.splits["valid"]), rows(500, dataset.splits["test"])
     assert sum(not own for own in wanted) >= 500 // 3
     for name in task.metrics:
@@ -201,8 +204,8 @@ def test_training_finds_the_communities(dataset):
             task.step(model, batch, lambda value: value.backward())
             optimizer.step()
     popular = make(dataset, PopularSettings())
-    assert task.evaluate(model)["test"]["recall@20"] > 75
-    assert popular.evaluate(popular.build_model())["test"]["recall@20"] < 15
+    assert task.evaluate(model).metrics["test"]["recall@20"] > 75
+    assert popular.evaluate(popular.build_model()).metrics["test"]["recall@20"] < 15
 
 
 def test_models_that_are_not_trained(dataset):
@@ -242,5 +245,5 @@ def test_refusals(dataset):
 def test_popularity_on_gowalla_lands_where_the_literature_does(data_root):
     """The published .0416 and .0317, of all training interactions."""
     task = make(load("gowalla", task="recommend", root=data_root), PopularSettings(), protocol="lightgcn")
-    results = task.evaluate(task.build_model(), ("test",))["test"]
+    results = task.evaluate(task.build_model(), ("test",)).metrics["test"]
     assert round(results["recall@20"], 2) == 4.16 and round(results["ndcg@20"], 2) == 3.17

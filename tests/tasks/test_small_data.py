@@ -13,6 +13,7 @@ from graphkit.errors import DataError, RequestError
 from graphkit.metrics.pairs import link_metric
 from graphkit.metrics.ranking import ranking_metrics
 from graphkit.run import main, run
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.link import LinkPrediction
 from graphkit.tasks.ranking import rank_items
 from graphkit.tasks.recommend import Recommendation
@@ -48,7 +49,7 @@ def test_own_graphs(num_edges, tmp_path):
     assert sizes["valid"][1] == sizes["test"][1] == max(sizes["valid"][0], sizes["test"][0])
     for asked in ("auto", "hits@20"):
         try:
-            task = LinkPrediction(dataset, LinkTask(metric=asked), AdamicAdarModel(), Train(), CPU)
+            task = LinkPrediction(dataset, LinkTask(metric=asked), model_maker("link", AdamicAdarModel()), Train(), CPU)
         except RequestError as error:
             assert asked == "hits@20" and sizes["valid"][1] < 20 and "; choose roc-auc" in str(error)
             continue
@@ -77,7 +78,7 @@ def catalog_of(size, path):
 def test_own_catalogs(size, tmp_path):
     dataset = load("custom", task="recommend", interactions=catalog_of(size, tmp_path / "taken.csv"))
     try:
-        task = Recommendation(dataset, RecommendTask(), MostPopModel(), Train(), CPU)
+        task = Recommendation(dataset, RecommendTask(), model_maker("recommend", MostPopModel()), Train(), CPU)
     except RequestError as error:
         assert "can tell two models apart: " in str(error) and size < 10
         return

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphkit.training.protocol import Stage
+from graphkit.training.protocol import Evaluation, Stage
 from graphkit.training.table import Columns
 
 
@@ -67,6 +67,7 @@ class Regression(Nameless):
     """Mean squared error of a small network with dropout; draws on every global generator, batches on the loop's own."""
 
     metric = "fit"
+    lower_is_better = False
     metrics = ("fit", "other")
     num_batches = 4
 
@@ -103,17 +104,14 @@ class Regression(Nameless):
     def _inputs(self, model: nn.Module) -> Tensor:
         return self._x.to(next(model.parameters()).dtype)
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
         self._hook("evaluate")
         assert not model.training
         assert not torch.is_grad_enabled()
         rows = {"valid": slice(24, 32), "test": slice(32, 40)}
         scores = model(self._inputs(model)).squeeze(1)
         errors = {split: float((scores[rows[split]] - self._y[rows[split]]).square().mean()) for split in splits}
-        return {split: {"fit": -error, "other": error / 2} for split, error in errors.items()}
-
-    def valid_loss(self, model: nn.Module) -> float | None:
-        return None
+        return Evaluation({split: {"fit": -error, "other": error / 2} for split, error in errors.items()})
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         self._hook("predictions")
@@ -150,6 +148,7 @@ class Scripted(Nameless):
     """One weight that counts epochs (Adam with lr 1 on a constant gradient), and metrics read off a script by it."""
 
     metric = "score"
+    lower_is_better = False
     metrics = ("score",)
     num_batches = 1
 
@@ -163,6 +162,8 @@ class Scripted(Nameless):
         self._scripts = {"valid": valid, "test": test or valid}
         self._losses, self._valid_losses = losses or {}, valid_losses
         self.evaluated: list[int] = []
+        self.asked: list[int] = []
+        """Epochs whose loss on validation was asked for."""
 
     def build_model(self) -> nn.Module:
         model = nn.Linear(1, 1, bias=False)
@@ -180,14 +181,16 @@ class Scripted(Nameless):
         backward(loss)
         return loss + self._losses.get(round(-float(loss.detach())) + 1, 0.0)
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
         epoch = round(float(next(model.parameters()).sum()))
         self.evaluated.append(epoch)
-        return {split: {"score": self._scripts[split][epoch - 1]} for split in splits}
+        metrics = {split: {"score": self._scripts[split][epoch - 1]} for split in splits}
+        losses = self._valid_losses
+        return Evaluation(metrics, None if losses is None else lambda: self._loss_asked(epoch, losses[epoch - 1]))
 
-    def valid_loss(self, model: nn.Module) -> float | None:
-        epoch = round(float(next(model.parameters()).sum()))
-        return None if self._valid_losses is None else self._valid_losses[epoch - 1]
+    def _loss_asked(self, epoch: int, loss: float) -> float:
+        self.asked.append(epoch)
+        return loss
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:
         return {"weight": next(model.parameters()).detach().numpy()}
@@ -197,6 +200,7 @@ class Heuristic(Nameless):
     """A score without parameters."""
 
     metric = "score"
+    lower_is_better = False
     metrics = ("score",)
     num_batches = 3
 
@@ -215,11 +219,11 @@ class Heuristic(Nameless):
     def step(self, model: nn.Module, batch: int, backward: Callable[[Tensor], None]) -> Tensor:
         raise AssertionError("nothing to train")
 
-    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> dict[str, dict[str, float]]:
+    def evaluate(self, model: nn.Module, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
         self.evaluations += 1
-        return {split: {"score": 41.5} for split in splits}
+        return Evaluation({split: {"score": 41.5} for split in splits}, self._no_loss)
 
-    def valid_loss(self, model: nn.Module) -> float | None:
+    def _no_loss(self) -> float:
         raise AssertionError("a single evaluation has no tie")
 
     def predictions(self, model: nn.Module) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ def test_equals_a_plain_torch_loop(tmp_path):
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            metrics = task.evaluate(model)
+            metrics = task.evaluate(model).metrics
         valid.append(metrics["valid"]["fit"])
         test.append(metrics["test"]["fit"])
     best = max(range(5), key=lambda epoch: (valid[epoch], -epoch))
@@ -75,6 +75,7 @@ def test_a_tie_goes_to_the_lower_loss_then_to_the_earlier_epoch(tmp_path, valid_
 def test_a_better_metric_beats_any_loss(tmp_path):
     task = Scripted([5.0, 6.0, 5.0], valid_losses=[1.0, 9.0, 0.0])
     assert train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task).best_epochs == (2,)
+    assert task.evaluated == [1, 2, 3, 2] and task.asked == [1, 2]  # once per epoch; no loss where the metric fell
 
 
 def test_a_metric_of_one_value_is_told(tmp_path):
@@ -139,7 +140,7 @@ def test_no_epochs_evaluates_the_initial_weights(tmp_path):
     task = Regression(0)
     model = task.build_model().eval()
     with torch.no_grad():
-        expected = task.evaluate(model)
+        expected = task.evaluate(model).metrics
     assert result.best_epochs == (0,)
     assert result.metrics["valid"]["fit"]["mean"] == expected["valid"]["fit"]
 

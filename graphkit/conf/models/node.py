@@ -183,10 +183,6 @@ MODELS: dict[str, ModelEntry] = {
     "linkx": ModelEntry(LINKXModel, "graphkit.models.node.linkx:LINKX", "perceptrons on adjacency and features", _LINKX),
     "dir-gnn": ModelEntry(DirGNNModel, "graphkit.models.node.dir_gnn:DirGNN", "directional convolutions", _DIR_GNN),
     "adpa": ModelEntry(ADPAModel, "graphkit.models.node.adpa:ADPA", "attention over directed two-step patterns", _ADPA),
-    "sheaf": ModelEntry(
-        SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF, undirected=True
-    ),
-    "polynsd": ModelEntry(
-        PolyNSDModel, "graphkit.models.node.sheaf:PolyNSD", "polynomials of a sheaf Laplacian", _POLYNSD, undirected=True
-    ),
+    "sheaf": ModelEntry(SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF),
+    "polynsd": ModelEntry(PolyNSDModel, "graphkit.models.node.sheaf:PolyNSD", "polynomials of a sheaf Laplacian", _POLYNSD),
 }

@@ -33,4 +33,5 @@ BREC = DatasetEntry(
     url="https://github.com/GraphPKU/BREC",
     license="MIT",
     files=tuple(ARRAYS.values()),
+    reader="graphkit.data.readers.brec:read_brec",
 )

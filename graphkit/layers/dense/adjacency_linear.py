@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -44,15 +45,17 @@ class AdjacencyLinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self, edge_index: Adjacency, edge_weight: Float[Tensor, " E"] | None = None
+    ) -> Float[Tensor, "{self.num_nodes} {self.out_channels}"]:
         """Map the rows of A.
 
         Args:
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets, as elsewhere).
-            edge_weight: Weights [E] of an `edge_index`.
+            edge_weight: Weights of an `edge_index`.
 
         Returns:
-            Features [N, out_channels].
+            The features of the nodes.
 
         Raises:
             ValueError: If the graph has other nodes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_probability
@@ -10,8 +11,10 @@ from graphkit.layers.dense.dropout import drop
 from graphkit.sparse import CSR
 
 
-def linear(x: Tensor | CSR, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """X W^T + b of features [N, F], dense or sparse, with W [C, F]."""
+def linear(
+    x: Float[Tensor, "*N F"] | CSR, weight: Float[Tensor, "C F"], bias: Float[Tensor, " C"] | None = None
+) -> Float[Tensor, "*N C"]:
+    """X W^T + b of features, dense or sparse."""
     if isinstance(x, Tensor):
         return F.linear(x, weight, bias)
     out = x.matmul(weight.t())
@@ -39,8 +42,8 @@ class FeatureLinear(nn.Linear):
         super().__init__(in_channels, out_channels, bias)
         self.dropout = dropout
 
-    def forward(self, x: Tensor | CSR) -> Tensor:
-        """Map features [N, in_channels], a tensor or an operator of that shape, to [N, out_channels]."""
+    def forward(self, x: Float[Tensor, "*N {self.in_features}"] | CSR) -> Float[Tensor, "*N {self.out_features}"]:
+        """Map features, a tensor or an operator."""
         return linear(drop(x, self.dropout, self.training), self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor
 
 from graphkit.layers.dense.feature_linear import FeatureLinear
@@ -19,14 +20,16 @@ class GraphFreeLinear(FeatureLinear):
         >>> GraphFreeLinear(16, 32)(x, edge_index)  # [N, 16] -> [N, 32]
     """
 
-    def forward(self, x: Tensor | CSR, edge_index: Adjacency | None = None) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "N {self.in_features}"] | CSR, edge_index: Adjacency | None = None
+    ) -> Float[Tensor, "N {self.out_features}"]:
         """Map features.
 
         Args:
-            x: Features [N, in_channels], dense or sparse.
+            x: Features, dense or sparse.
             edge_index: Ignored.
 
         Returns:
-            Features [N, out_channels].
+            The new features.
         """
         return super().forward(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_probability
@@ -35,8 +36,8 @@ class NormDropoutReLU(nn.Module):
             nn.init.ones_(self.weight)
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply to rows [R, C]."""
+    def forward(self, x: Float[Tensor, "R {self.channels}"]) -> Float[Tensor, "R {self.channels}"]:
+        """Apply to rows."""
         return norm_dropout_relu(x, self.weight, self.bias, self.dropout, self.training, self.eps)
 
     def __repr__(self) -> str:

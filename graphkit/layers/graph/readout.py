@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.sparse import segment_max, segment_mean, segment_sum
@@ -36,8 +37,8 @@ class Readout(nn.Module):
     def reset_parameters(self) -> None:
         """Nothing to draw: there are no parameters."""
 
-    def forward(self, x: Tensor, ptr: Tensor) -> Tensor:
-        """Pool rows [N, C] by the boundaries of the graphs [G + 1] to [G, C times the number of pools]."""
+    def forward(self, x: Float[Tensor, "N C"], ptr: Int[Tensor, " G1"]) -> Float[Tensor, "G1-1 {len(self.pools)}*C"]:
+        """Pool the rows between the boundaries of the graphs."""
         return torch.cat([_POOLS[pool](x, ptr) for pool in self.pools], dim=1)
 
     def __repr__(self) -> str:

@@ -1,49 +1,60 @@
 """Scores of node pairs from node embeddings: what all scorers share.
 
 Each works in three steps, so that a caller runs the expensive parts once per graph or batch and the cheap head in blocks:
-`node_features(h)` once a graph, `pair_features(nodes, sets, pairs)` once a batch (all the graph access there is), `head(...)`
-row by row. `forward` is the three in a row.
+`node_features(h)` once per graph, `pair_features(nodes, adj, pairs)` once per batch (all the graph access there is),
+`head(...)` row by row. `forward` is the three in a row.
 """
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from graphkit.sparse import Adjacency, NeighborSets, as_csr
+from graphkit.sparse import CSR, Adjacency, NeighborSets, as_csr
 
 
 class PairScore(nn.Module):
     """What scorers share: the three steps in a row."""
 
-    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+    def node_features(self, h: Float[Tensor, "N C"]) -> tuple[Tensor, ...]:
         """What the pairs will read of the nodes."""
         raise NotImplementedError
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
-        """What the head reads of each pair: tensors [P, C]."""
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
+        """What the head reads of each pair: tensors [P, C].
+
+        Args:
+            nodes: What `node_features` gave.
+            adj: The graph; whoever intersects neighborhoods takes `NeighborSets.of(adj)`.
+            pairs: Node ids.
+        """
         raise NotImplementedError
 
-    def head(self, *features: Tensor) -> Tensor:
-        """Logits [P] of pairs from their features, row by row."""
+    def head(self, *features: Float[Tensor, "P _"]) -> Float[Tensor, " P"]:
+        """Logits of pairs from their features, row by row."""
         raise NotImplementedError
 
-    def forward(self, h: Tensor, edge_index: Adjacency | NeighborSets, pairs: Tensor) -> Tensor:
+    def forward(
+        self, h: Float[Tensor, "N C"], edge_index: Adjacency | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> Float[Tensor, " P"]:
         """Score pairs.
 
         Args:
-            h: Node embeddings [N, C].
-            edge_index: The graph in any layout, or its `NeighborSets`, which are then not laid out again.
-            pairs: Node ids [2, P].
+            h: Node embeddings.
+            edge_index: The graph in any layout, or its `NeighborSets`, for a method of intersection of your own choice.
+            pairs: Node ids.
 
         Returns:
-            Logits [P]; each depends on its own pair alone.
+            Logits; each depends on its own pair alone.
         """
-        sets = edge_index if isinstance(edge_index, NeighborSets) else NeighborSets(as_csr(edge_index, h.size(0)))
-        return self.head(*self.pair_features(self.node_features(h), sets, pairs))
+        adj = edge_index if isinstance(edge_index, NeighborSets) else as_csr(edge_index, h.size(0))
+        return self.head(*self.pair_features(self.node_features(h), adj, pairs))
 
 
-def logit(out: nn.Linear, z: Tensor) -> Tensor:
+def logit(out: nn.Linear, z: Float[Tensor, "R C"]) -> Float[Tensor, " R"]:
     """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
     with torch.autocast(z.device.type, enabled=False):
         scores: Tensor = out(z.to(out.weight.dtype))

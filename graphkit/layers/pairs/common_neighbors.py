@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_probability
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse import NeighborSets, pair_product
+from graphkit.sparse import CSR, NeighborSets, pair_product
 
 
 class CommonNeighborScore(PairScore):
@@ -83,20 +84,23 @@ class CommonNeighborScore(PairScore):
             if isinstance(module, nn.Linear | NormDropoutReLU):
                 module.reset_parameters()
 
-    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+    def node_features(self, h: Float[Tensor, "N {self.channels}"]) -> tuple[Tensor, ...]:
         """The embeddings h and W x' of every node, W without its bias."""
         x = h if self.xlin is None else h + self.xlin(h)
         return h, F.linear(x, self.pooled_in.weight).to(h.dtype)
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
         """h_i * h_j and the pooled sum of W x'_u over common neighbors, each [P, C]."""
         h, z = nodes
+        sets = NeighborSets.of(adj)
         if self.training and self.common_neighbor_dropout > 0:
             sets = NeighborSets(sets.adj.dropout(self.common_neighbor_dropout, rescale=False), sets.method)
         return pair_product(h, pairs), sets.pool(pairs, z)
 
-    def head(self, *features: Tensor) -> Tensor:
-        """Logits [P]."""
+    def head(self, *features: Float[Tensor, "P {self.channels}"]) -> Float[Tensor, " P"]:
+        """Logits."""
         product, pooled = features
         q = self.product_hidden(product)
         r = self.pooled_hidden(pooled + self.pooled_in.bias)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse import NeighborSets, pair_product
+from graphkit.sparse import CSR, NeighborSets, pair_product
 
 
 class HadamardScore(PairScore):
@@ -35,16 +36,18 @@ class HadamardScore(PairScore):
         for module in (*self.lins, *self.acts, self.out):
             module.reset_parameters()
 
-    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
+    def node_features(self, h: Float[Tensor, "N {self.channels}"]) -> tuple[Tensor, ...]:
         """The embeddings themselves."""
         return (h,)
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
+    def pair_features(
+        self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]
+    ) -> tuple[Tensor, ...]:
         """h_i * h_j [P, C]."""
         return (pair_product(nodes[0], pairs),)
 
-    def head(self, *features: Tensor) -> Tensor:
-        """Logits [P]."""
+    def head(self, *features: Float[Tensor, "P {self.channels}"]) -> Float[Tensor, " P"]:
+        """Logits."""
         (z,) = features
         for lin, act in zip(self.lins, self.acts, strict=True):
             z = act(lin(z))

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_choice, check_probability
@@ -151,16 +152,18 @@ class SheafDiffusion(nn.Module):
         if self.step is not None:
             nn.init.zeros_(self.step)
 
-    def forward(self, x: Tensor, edge_index: Adjacency, edge_weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "N C"], edge_index: Adjacency, edge_weight: Float[Tensor, " E"] | None = None
+    ) -> Float[Tensor, "N C"]:
         """Learn the sheaf and diffuse one step.
 
         Args:
-            x: Features [N, in_channels].
+            x: Features, in_channels wide.
             edge_index: Sources and targets [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-            edge_weight: Non-negative weights [E] of an `edge_index`.
+            edge_weight: Non-negative weights of an `edge_index`.
 
         Returns:
-            Features [N, in_channels].
+            The new features.
 
         Raises:
             ValueError: x has another width, or a weight is negative.

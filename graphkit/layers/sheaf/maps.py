@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphkit.layers.checks import check_at_least, check_choice
@@ -33,7 +34,9 @@ def num_map_parameters(maps: str, stalk_dim: int) -> int:
     return dict(zip(MAPS, counts, strict=True))[maps]
 
 
-def orthogonal_maps(theta: Tensor, stalk_dim: int, kind: str) -> Tensor:
+def orthogonal_maps(
+    theta: Float[Tensor, "n {stalk_dim*(stalk_dim-1)//2}"], stalk_dim: int, kind: str
+) -> Float[Tensor, "n {stalk_dim} {stalk_dim}"]:
     r"""Orthogonal matrices, with A the skew-symmetric matrix that has theta below its diagonal.
 
     `householder`: Q = H_1 ... H_d, the i-th reflection along a vector with a one at place i and theta below;
@@ -43,12 +46,12 @@ def orthogonal_maps(theta: Tensor, stalk_dim: int, kind: str) -> Tensor:
     is reached, of determinant (-1)^d by `householder` and 1 by the others, so that Q_v^T Q_u is always a rotation.
 
     Args:
-        theta: Free numbers [n, d (d - 1) / 2].
+        theta: Free numbers, d (d - 1) / 2 of each map.
         stalk_dim: d, at least 2.
         kind: One of `ORTHOGONAL`.
 
     Returns:
-        Q [n, d, d].
+        Q of each map.
     """
     if kind == "householder":
         return householder(theta, stalk_dim)

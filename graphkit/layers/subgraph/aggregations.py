@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphkit.sparse import CSR, at_cols, gather, segment_sum
@@ -37,11 +38,13 @@ _DENSE_FROM = 0.4
 Method = Literal["auto", "sparse", "dense"]
 
 
-def aggregate(h: Tensor, bags: Bags, name: str, pool: Pool = "sum", method: Method = "auto") -> Tensor:
+def aggregate(
+    h: Float[Tensor, "T C"], bags: Bags, name: str, pool: Pool = "sum", method: Method = "auto"
+) -> Float[Tensor, "T C"]:
     """One aggregation of h over all rows.
 
     Args:
-        h: Rows (u, v) [T, C].
+        h: Rows (u, v).
         bags: Whose rows they are.
         name: One of `AGGREGATIONS`.
         pool: How `uG`, `vG` and `vGL` pool. A sum over a sample of the bags is scaled up to all of them.
@@ -49,7 +52,7 @@ def aggregate(h: Tensor, bags: Bags, name: str, pool: Pool = "sum", method: Meth
             which needs bags of whole graphs. `auto` takes the cheaper one. The results are the same.
 
     Returns:
-        [T, C].
+        A row for each row of h.
 
     Raises:
         ValueError: The bags have no such aggregation, for they are a sample or have no single root.
@@ -94,14 +97,14 @@ def _dense(h: Tensor, bags: Bags, name: str) -> Tensor:
     return blocks.rows(torch.bmm(a, padded.flatten(2)).view_as(padded))
 
 
-def pool_nodes(h: Tensor, bags: Bags, pool: Pool) -> Tensor:
-    """Pool the rows of each bag over its nodes: [T, C] to [S, C]; zeros for an empty bag."""
+def pool_nodes(h: Float[Tensor, "T C"], bags: Bags, pool: Pool) -> Float[Tensor, "S C"]:
+    """Pool the rows of each bag over its nodes; zeros for an empty bag."""
     total = bags.spread_bags.t() @ h
     return total if pool == "sum" else total / _divisor(bags.ptr.diff(), h)
 
 
-def pool_bags(h: Tensor, bags: Bags, pool: Pool) -> Tensor:
-    """Pool the rows of each node over the bags that hold it: [T, C] to [N, C]; zeros for a node that no bag holds.
+def pool_bags(h: Float[Tensor, "T C"], bags: Bags, pool: Pool) -> Float[Tensor, "N C"]:
+    """Pool the rows of each node over the bags that hold it; zeros for a node that no bag holds.
 
     A sum over sampled bags is scaled up to all bags of the graph: an unbiased estimate.
     """
@@ -114,17 +117,17 @@ def pool_bags(h: Tensor, bags: Bags, pool: Pool) -> Tensor:
     return total * bags.scale.repeat_interleave(bags.node_ptr.diff()).to(h.dtype).unsqueeze(1)
 
 
-def messages(h: Tensor, bags: Bags, name: str, edges: Tensor) -> Tensor:
+def messages(h: Float[Tensor, "T C"], bags: Bags, name: str, edges: Float[Tensor, "nnz C"]) -> Float[Tensor, "T C"]:
     """`uL` or `vL` with edge features: the sum over w of ReLU(h(u, w) + e(w, v)), or of ReLU(h(w, v) + e(w, u)).
 
     Args:
-        h: Rows (u, v) [T, C].
+        h: Rows (u, v).
         bags: Whose rows they are.
         name: `uL` or `vL`.
-        edges: Features of the graph's edges [nnz, C], in the order of the entries of `bags.adj`.
+        edges: Features of the graph's edges, in the order of the entries of `bags.adj`.
 
     Returns:
-        [T, C].
+        A row for each row of h.
     """
     operator, entry = (bags.within, bags.within_entry) if name == "uL" else (bags.across, bags.across_entry)
     sent = (at_cols(h, operator.structure) + gather(edges, entry)).relu()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice
@@ -106,16 +107,18 @@ class SubgraphConv(nn.Module):
         for eps in self.eps.values():
             nn.init.zeros_(eps)
 
-    def forward(self, h: Tensor, bags: Bags, edge_attr: Tensor | None = None) -> Tensor:
+    def forward(
+        self, h: Float[Tensor, "T C"], bags: Bags, edge_attr: Float[Tensor, "nnz D"] | None = None
+    ) -> Float[Tensor, "T {self.out_channels}"]:
         """Update the pair tensor.
 
         Args:
-            h: Rows (u, v) [T, in_channels].
+            h: Rows (u, v), in_channels wide.
             bags: Whose rows they are.
-            edge_attr: Edge features [nnz, edge_channels] in the order of the entries of `bags.adj`; with `edge_channels` alone.
+            edge_attr: Edge features, edge_channels wide, in the order of the entries of `bags.adj`; with `edge_channels` alone.
 
         Returns:
-            [T, out_channels].
+            The new rows.
 
         Raises:
             ValueError: h or `edge_attr` does not fit, or the bags lack an aggregation.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -62,7 +63,7 @@ class EquivariantLinear(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "N *m C"]) -> Float[Tensor, "N *k {self.out_channels}"]:
         """Map N tensors on sets of m nodes each.
 
         Args:
@@ -84,8 +85,13 @@ class EquivariantLinear(nn.Module):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {orders}, bias={self.bias is not None})"
 
 
-def equivariant(x: Tensor, weight: Tensor, bias: Tensor | None, out_order: int) -> Tensor:
-    """The maps of `EquivariantLinear` with given weights [maps, D, out] and bias [1 or 2, out]; shapes as there."""
+def equivariant(
+    x: Float[Tensor, "N *m D"],
+    weight: Float[Tensor, "maps D C"],
+    bias: Float[Tensor, "_ C"] | None,
+    out_order: int,
+) -> Float[Tensor, "N *k C"]:
+    """The maps of `EquivariantLinear` with given weights, and a bias of one row, or two for order 2; shapes as there."""
     out = (_from_two if x.dim() == 4 else _from_one)(x, weight, out_order)
     if bias is None:
         return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -53,15 +54,15 @@ class BagFeatures(nn.Module):
         if self.table is not None:
             nn.init.normal_(self.table)
 
-    def forward(self, x: Tensor, bags: Bags) -> Tensor:
+    def forward(self, x: Float[Tensor, "N C"], bags: Bags) -> Float[Tensor, "T C"]:
         """Lift node features to rows.
 
         Args:
-            x: [N, channels].
+            x: Features of the nodes, as wide as the layer.
             bags: Bags with `num_roots` roots each, unless `labels` is `none`.
 
         Returns:
-            [T, channels].
+            Rows (u, v).
 
         Raises:
             ValueError: x has another shape, or the bags have other numbers of roots.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.subgraph.equivariant import BASIS, equivariant
@@ -83,7 +84,7 @@ class SubgraphPermutationConv(nn.Module):
         """Which set of weights bags of this size use, from 0."""
         return max(bisect_right(self.grades, size) - 1, 0)
 
-    def forward(self, nodes: Tensor | None, pairs: Tensor | None, index: BagPairs) -> Tensors:
+    def forward(self, nodes: Float[Tensor, "N C1"] | None, pairs: Float[Tensor, "U C2"] | None, index: BagPairs) -> Tensors:
         """Map tensors on a batch of graphs.
 
         Args:

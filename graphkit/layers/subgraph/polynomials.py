@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphkit.sparse.egonets import Bags
@@ -10,7 +11,7 @@ from graphkit.sparse.egonets import Bags
 _CHUNK = 2**24  # numbers of a temporary
 
 
-def pair_polynomials(bags: Bags, degree: int) -> Tensor:
+def pair_polynomials(bags: Bags, degree: int) -> Float[Tensor, "T K"]:
     """Polynomials of A up to a degree, one column each, as features of the pairs (u, v).
 
         degree k          walks of k steps from v to u: (A^k)(u, v), for k = 1, ..., degree
@@ -26,7 +27,7 @@ def pair_polynomials(bags: Bags, degree: int) -> Tensor:
         degree: At least 1.
 
     Returns:
-        [T, degree], and one more column for degree 5, two more for degree 6 and above; float32, exact below 2^24.
+        K = degree columns, and one more for degree 5, two more for degree 6 and above; float32, exact below 2^24.
 
     Raises:
         ValueError: A degree below 1, or bags that do not hold their whole graph.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -63,8 +64,8 @@ class SubgraphPooling(nn.Module):
         """Draw new weights."""
         self.lin.reset_parameters()
 
-    def forward(self, h: Tensor, bags: Bags) -> Tensor:
-        """Pool rows [T, channels] to [G, channels], or with level `node` to [S, channels] (VS) or [N, channels] (SV)."""
+    def forward(self, h: Float[Tensor, "T {self.channels}"], bags: Bags) -> Float[Tensor, "R {self.channels}"]:
+        """Pool to a row per graph, or with level `node` to a row per bag (VS) or node (SV)."""
         z = self.rows(h, bags)
         if self.level == "node":
             return z

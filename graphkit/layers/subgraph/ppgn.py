@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -55,15 +56,15 @@ class PPGNBlock(nn.Module):
             if isinstance(module, nn.Linear):
                 module.reset_parameters()
 
-    def forward(self, h: Tensor, bags: Bags) -> Tensor:
+    def forward(self, h: Float[Tensor, "T C"], bags: Bags) -> Float[Tensor, "T {self.out_channels}"]:
         """Update the pair tensor.
 
         Args:
-            h: Rows (u, v) [T, in_channels].
+            h: Rows (u, v), in_channels wide.
             bags: Bags of whole graphs, one per node.
 
         Returns:
-            [T, out_channels].
+            The new rows.
 
         Raises:
             ValueError: h does not fit, or the bags do not hold their whole graph.

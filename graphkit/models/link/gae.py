@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from torch import nn
-
 from graphkit.layers import HadamardScore
+from graphkit.models.link.base import EncodedPairs
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 
 
-class GAE(nn.Module):
+class GAE(EncodedPairs):
     """GAE: node embeddings by message passing, pairs scored by MLP(h_i * h_j).
 
     Args:
@@ -38,6 +37,7 @@ class GAE(nn.Module):
         head_dropout: float = 0.0,
         **options: Unpack[LinkEncoderOptions],
     ) -> None:
-        super().__init__()
-        self.encoder = LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options)
-        self.score = HadamardScore(hidden_channels, num_layers=head_layers, norm=head_norm, dropout=head_dropout)
+        super().__init__(
+            encoder=LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options),
+            score=HadamardScore(hidden_channels, num_layers=head_layers, norm=head_norm, dropout=head_dropout),
+        )

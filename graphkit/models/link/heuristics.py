@@ -2,80 +2,61 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from abc import abstractmethod
+from typing import ClassVar
 
-from graphkit.layers.pairs.base import PairScore
+import torch
+from torch import Tensor
+
+from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, NeighborSets
 
 
-class NoEncoder(nn.Module):
-    """Stands where trained models embed the nodes: the heuristics read degrees alone."""
+class CommonNeighborSum(LinkModel):
+    """s_ij = sum over common neighbors u of w(degree of u), in double precision."""
 
-    def forward(self, x: Tensor | None, adj: CSR) -> Tensor:
-        """Degree of each node [N], in double precision."""
-        return adj.degree().double()
+    trained: ClassVar[bool] = False
 
+    def __init__(self) -> None:
+        super().__init__()  # said here, since that of nn.Module names no parameters
 
-class _WeightedCommonNeighbors(PairScore):
-    """s_ij = sum over common neighbors u of w(degree of u)."""
-
+    @abstractmethod
     def weight(self, degree: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Weights w [N] of the nodes as common neighbors, from their degrees [N], float64."""
 
-    def node_features(self, h: Tensor) -> tuple[Tensor, ...]:
-        """Weight of each node as a common neighbor [N]."""
-        return (self.weight(h),)
+    def encode(self, x: Tensor | CSR | None, adj: CSR) -> tuple[Tensor, ...]:
+        """The weights of the nodes [N, 1]; features are not read."""
+        return (self.weight(adj.degree().double()).unsqueeze(1),)
 
-    def pair_features(self, nodes: tuple[Tensor, ...], sets: NeighborSets, pairs: Tensor) -> tuple[Tensor, ...]:
-        """The score itself [P, 1]."""
-        return (sets.pool(pairs, nodes[0].unsqueeze(1)),)
+    def pair_features(self, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> tuple[Tensor, ...]:
+        """The scores themselves [P, 1]."""
+        return (NeighborSets.of(adj).pool(pairs, nodes[0]),)
 
     def head(self, *features: Tensor) -> Tensor:
-        """The score [P]."""
+        """The scores [P]."""
         return features[0].squeeze(1)
 
 
-class _CommonNeighborCount(_WeightedCommonNeighbors):
+class CommonNeighbors(CommonNeighborSum):
+    """s_ij = |N(i) & N(j)|. Source: Liben-Nowell and Kleinberg, 2007."""
+
     def weight(self, degree: Tensor) -> Tensor:
+        """Ones."""
         return torch.ones_like(degree)
 
 
-class _AdamicAdarIndex(_WeightedCommonNeighbors):
+class AdamicAdar(CommonNeighborSum):
+    """s_ij = sum over common neighbors u of 1 / log(degree of u). Source: Adamic and Adar, 2003."""
+
     def weight(self, degree: Tensor) -> Tensor:
+        """1 / log(degree), 0 for degrees below 2."""
         # A common neighbor has at least two neighbors; with a self-loop removed, degree 1 never meets a pair of two nodes.
         return torch.where(degree > 1, 1.0 / degree.clamp(min=2).log(), torch.zeros_like(degree))
 
 
-class _ResourceAllocationIndex(_WeightedCommonNeighbors):
-    def weight(self, degree: Tensor) -> Tensor:
-        return torch.where(degree > 0, 1.0 / degree.clamp(min=1), torch.zeros_like(degree))
-
-
-class _Heuristic(nn.Module):
-    """An encoder and a score, as trained link models have, but without parameters."""
-
-    score_class: type[_WeightedCommonNeighbors]
-
-    def __init__(self, in_channels: int = 0, num_nodes: int = 0) -> None:
-        super().__init__()
-        self.encoder = NoEncoder()
-        self.score = self.score_class()
-
-
-class CommonNeighbors(_Heuristic):
-    """s_ij = |N(i) & N(j)|. Source: Liben-Nowell and Kleinberg, 2007."""
-
-    score_class = _CommonNeighborCount
-
-
-class AdamicAdar(_Heuristic):
-    """s_ij = sum over common neighbors u of 1 / log(degree of u). Source: Adamic and Adar, 2003."""
-
-    score_class = _AdamicAdarIndex
-
-
-class ResourceAllocation(_Heuristic):
+class ResourceAllocation(CommonNeighborSum):
     """s_ij = sum over common neighbors u of 1 / degree of u. Source: Zhou, Lü and Zhang, 2009."""
 
-    score_class = _ResourceAllocationIndex
+    def weight(self, degree: Tensor) -> Tensor:
+        """1 / degree, 0 for isolated nodes."""
+        return torch.where(degree > 0, 1.0 / degree.clamp(min=1), torch.zeros_like(degree))

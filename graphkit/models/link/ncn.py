@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from torch import nn
-
 from graphkit.layers import CommonNeighborScore
+from graphkit.models.link.base import EncodedPairs
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 
 
-class NCN(nn.Module):
+class NCN(EncodedPairs):
     """NCN: node embeddings by message passing, pairs scored with their common neighbors' embeddings.
 
     Args:
@@ -46,15 +45,16 @@ class NCN(nn.Module):
         beta: float = 1.0,
         **options: Unpack[LinkEncoderOptions],
     ) -> None:
-        super().__init__()
-        self.encoder = LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options)
-        self.score = CommonNeighborScore(
-            hidden_channels,
-            norm=head_norm,
-            transform_pooled=transform_pooled,
-            tail_activation=tail_activation,
-            two_layer=two_layer_head,
-            dropout=head_dropout,
-            common_neighbor_dropout=common_neighbor_dropout,
-            beta=beta,
+        super().__init__(
+            encoder=LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options),
+            score=CommonNeighborScore(
+                hidden_channels,
+                norm=head_norm,
+                transform_pooled=transform_pooled,
+                tail_activation=tail_activation,
+                two_layer=two_layer_head,
+                dropout=head_dropout,
+                common_neighbor_dropout=common_neighbor_dropout,
+                beta=beta,
+            ),
         )

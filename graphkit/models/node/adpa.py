@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from graphkit.layers import DirectedPatternAggregation
 from graphkit.layers.conv.adpa import PatternOptions
-from graphkit.sparse import CSR, Adjacency
+from graphkit.models.node.base import NodeModel
+from graphkit.sparse import CSR
 
 
-class ADPA(nn.Module):
+class ADPA(NodeModel):
     """Adaptive directed pattern aggregation for node classification; logits = W (branches of the patterns) + b.
 
     Args:
@@ -40,15 +41,12 @@ class ADPA(nn.Module):
         self.aggregation = DirectedPatternAggregation(in_channels, hidden_channels, dropout=dropout, **options)
         self.head = nn.Linear(7 * hidden_channels, out_channels)
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
+    @property
+    def embedding_channels(self) -> int:
+        """Width of all branches side by side, see `NodeModel.embedding_channels`."""
+        return 7 * self.aggregation.out_channels
 
-        Args:
-            x: Features [N, F], a tensor or a sparse operator of that shape.
-            adj: The directed graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-
-        Returns:
-            Logits [N, C].
-        """
-        logits: Tensor = self.head(self.aggregation(x, adj))
-        return logits
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
+        """The branches of the patterns and of x, side by side, see `NodeModel.hidden`."""
+        h: Tensor = self.aggregation(x, adj)
+        return h

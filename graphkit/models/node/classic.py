@@ -91,5 +91,9 @@ class MLP(GraphNetwork):
         Returns:
             Logits [N, C].
         """
-        output: Tensor = self.network(x, adj)
-        return output
+        logits: Tensor = self.head(self.network.embed(x))
+        return logits
+
+    def embed(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
+        """The last hidden representation of every node, see `NodeModel.embed`; `adj` is ignored."""
+        return self._dense(self.network.embed(x))

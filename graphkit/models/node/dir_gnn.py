@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from graphkit.layers import DirectionalConv, Dropout
 from graphkit.layers.checks import check_at_least, check_choice, check_probability
 from graphkit.layers.conv.directional import DirectionalConvOptions
-from graphkit.sparse import CSR, Adjacency, as_csr
+from graphkit.models.node.base import NodeModel
+from graphkit.sparse import CSR
 
 JUMPS = ("none", "max", "cat")
 
 
-class DirGNN(nn.Module):
+class DirGNN(NodeModel):
     """Network of directional convolutions for node classification on directed graphs.
 
     h <- dropout(relu(conv(h))), divided by its row's L2 norm with `normalize`, for every layer; logits = W jump(h_1, ..., h_L)
@@ -63,35 +64,25 @@ class DirGNN(nn.Module):
         jumps = jumping_knowledge != "none"
         widths = [in_channels] + [hidden_channels] * (num_layers if jumps else num_layers - 1)
         self.layers = nn.ModuleList(make(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.head: nn.Module
-        if jumps:
-            self.head = nn.Linear(hidden_channels * (num_layers if jumping_knowledge == "cat" else 1), out_channels)
-        else:
-            self.head = make(widths[-1], out_channels)
+        self._width = widths[-1] * (num_layers if jumping_knowledge == "cat" else 1)
+        self.head = nn.Linear(self._width, out_channels) if jumps else make(self._width, out_channels)
+        self.head_takes_graph = not jumps
         self.jumping_knowledge = jumping_knowledge
         self.normalize = normalize
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
+    @property
+    def embedding_channels(self) -> int:
+        """Width of the outputs put together, see `NodeModel.embedding_channels`."""
+        return self._width
 
-        Args:
-            x: Features [N, F], dense or sparse.
-            adj: The directed graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-
-        Returns:
-            Logits [N, C].
-        """
-        csr = as_csr(adj, x.shape[0])
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
+        """The layers' outputs put together, see `NodeModel.hidden`."""
         outputs = []
         for layer in self.layers:
-            h = self.dropout(F.relu(layer(x, csr)))
+            h = self.dropout(F.relu(layer(x, adj)))
             x = F.normalize(h, dim=1) if self.normalize else h
             outputs.append(x)
         if self.jumping_knowledge == "none":
-            logits: Tensor = self.head(x, csr)
-        elif self.jumping_knowledge == "cat":
-            logits = self.head(torch.cat(outputs, dim=1))
-        else:
-            logits = self.head(torch.stack(outputs).amax(0))
-        return logits
+            return x
+        return torch.cat(outputs, dim=1) if self.jumping_knowledge == "cat" else torch.stack(outputs).amax(0)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graphkit.layers import AdjacencyLinear, GraphFreeLinear
 from graphkit.layers.checks import check_at_least
 from graphkit.models.node.network import GraphNetwork, Network, make_norm
-from graphkit.sparse import CSR, Adjacency
+from graphkit.sparse import CSR
 
 
 class LINKX(GraphNetwork):
@@ -78,15 +78,8 @@ class LINKX(GraphNetwork):
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
-
-        Args:
-            x: Features [N, F], dense or sparse.
-            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (rows are targets).
-
-        Returns:
-            Logits [N, C].
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
+        """What MLP_f gives its last layer, see `NodeModel.hidden`.
 
         Raises:
             ValueError: If there are more or fewer nodes than the model was made for.
@@ -97,5 +90,4 @@ class LINKX(GraphNetwork):
         if self.edge_network is not None and self.edge_norm is not None:
             a = self.edge_network(F.relu(self.edge_norm(a)))
         z = self.node_network(x)
-        logits: Tensor = self.network(F.relu(self.mix(torch.cat([a, z], dim=1)) + a + z))
-        return logits
+        return self.network.embed(F.relu(self.mix(torch.cat([a, z], dim=1)) + a + z))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from graphkit.layers import Dropout, FeatureLinear, GraphFreeLinear
 from graphkit.layers.checks import check_at_least, check_choice, check_probability
-from graphkit.sparse import CSR, Adjacency, as_csr
+from graphkit.models.node.base import NodeModel
+from graphkit.sparse import CSR, Adjacency
 
 RESIDUALS = ("none", "identity", "linear")
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -95,6 +96,7 @@ class Network(nn.Module):
         self.pre_linear = FeatureLinear(in_channels, hidden_channels) if pre_linear else None
         num_hidden = num_layers if linear_head else num_layers - 1
         widths = [hidden_channels if pre_linear else in_channels] + [hidden_channels] * num_hidden
+        self.embedding_channels = widths[-1]
         pairs = list(zip(widths, widths[1:], strict=False))
         self.hidden = nn.ModuleList(make_layer(a, b) for a, b in pairs)
         self.norms = nn.ModuleList(make_norm(norm, b) for _, b in pairs)
@@ -107,7 +109,12 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """Scores [N, C] of features x [N, F], dense or sparse."""
-        h = self.input_dropout(x)
+        scores: Tensor = self.head(self.embed(x, adj), adj)
+        return scores
+
+    def embed(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor | CSR:
+        """What the head is given [N, embedding_channels]; sparse if it is sparse features themselves."""
+        h: Tensor | CSR = self.input_dropout(x)
         if self.pre_linear is not None:
             x = self.pre_linear(h)
             h = self.dropout(x)
@@ -120,30 +127,30 @@ class Network(nn.Module):
                 out = out + (x.to_dense(out.dtype) if isinstance(x, CSR) else x)
             x = out
             h = self.dropout(x)
-        scores: Tensor = self.head(h, adj)
-        return scores
+        return h
 
 
-class GraphNetwork(nn.Module):
-    """A model whose last part, or whole, is a `Network`."""
+class GraphNetwork(NodeModel):
+    """A model whose last part, or whole, is a `Network`; its head is that of the network."""
 
     network: Network
+    head_takes_graph = True
 
     @property
-    def head(self) -> nn.Module:
+    def head(self) -> nn.Module:  # type: ignore[override]  # a property: saved weights have it as network.head
         """The last layer."""
         return self.network.head
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
+    @property
+    def embedding_channels(self) -> int:
+        """Width of the last hidden layer, see `NodeModel.embedding_channels`."""
+        return self.network.embedding_channels
 
-        Args:
-            x: Features [N, F], dense or sparse.
-            adj: Adjacency: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: normalized once; rows are
-                targets).
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
+        """What the network gives its head, see `NodeModel.hidden`."""
+        return self.network.embed(x, adj)
 
-        Returns:
-            Logits [N, C].
-        """
-        output: Tensor = self.network(x, as_csr(adj, x.shape[0]))
-        return output
+    def replace_head(self, head: nn.Module) -> None:
+        """Put another head in place, see `NodeModel.replace_head`."""
+        self.network.head = head
+        self.head_takes_graph = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol, Unpack, cast
+from typing import ClassVar, Protocol, Unpack, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,8 @@ from graphkit.layers import Dropout, FeatureLinear, PolynomialSheafDiffusion, Sh
 from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
-from graphkit.sparse import CSR, Adjacency, as_csr
+from graphkit.models.node.base import NodeModel
+from graphkit.sparse import CSR
 
 _ACTIVATIONS = {"elu": F.elu, "tanh": torch.tanh, "none": None}
 
@@ -42,7 +43,7 @@ class SheafNetworkOptions(SheafOptions, total=False):
     activation: str
 
 
-class SheafNetwork(nn.Module):
+class SheafNetwork(NodeModel):
     r"""Neural sheaf diffusion.
 
     X_0 = dropout(sigma(W dropout(x) + b)), X_t+1 = (1 + tanh eps_t) X_t - sigma(Delta_t (I kron W_1) dropout(X_t) W_2) for each
@@ -76,6 +77,8 @@ class SheafNetwork(nn.Module):
     (`sparse_learner`), which mixes the two ends of an edge, degree normalization, and Laplacian eigenvectors as features; the
     layer says in what else it differs. Left and right weights may be off for all maps.
     """
+
+    undirected: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -126,29 +129,24 @@ class SheafNetwork(nn.Module):
         self.dropout = Dropout(dropout)
         self.activation = activation
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Class scores of every node.
+    @property
+    def embedding_channels(self) -> int:
+        """Width of a node's state, see `NodeModel.embedding_channels`."""
+        return self.encoder.out_features
 
-        Args:
-            x: Features [N, F], dense or sparse.
-            adj: The graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: paired once).
-
-        Returns:
-            Logits [N, C].
-        """
-        csr = as_csr(adj, x.shape[0])
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
+        """The state of every node after the last step, see `NodeModel.hidden`."""
         sigma = _ACTIVATIONS[self.activation]
-        h = self.encoder(x)
+        h: Tensor = self.encoder(x)
         h = self.dropout(h if sigma is None else sigma(h))
         if self.second is not None:
             h = self.second(h)
         sheaf: SheafLaplacian | None = None
         for layer in cast("list[SheafDiffusion]", list(self.layers)):
             if sheaf is None or not self.linear:
-                sheaf = layer.sheaf(h, csr)
+                sheaf = layer.sheaf(h, adj)
             h = layer.diffuse(h, sheaf)
-        logits: Tensor = self.head(h)
-        return logits
+        return h
 
 
 class PolyNSD(SheafNetwork):

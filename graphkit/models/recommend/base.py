@@ -38,6 +38,11 @@ class Recommender(nn.Module, ABC):
         self.num_items = num_items
         self._interactions: CSR | None = None
 
+    @property
+    def batch_channels(self) -> int:
+        """How many numbers `loss` reads for each id of a batch, at least; 0 where that is not known."""
+        return 0
+
     def fit(self, interactions: CSR) -> None:
         """Take the training interactions; models without training learn here, the others keep what they propagate with.
 
@@ -149,6 +154,17 @@ class EmbeddingRecommender(Recommender):
         """Scores of all items for new users by `embed_users`, see `Recommender.fold_in`."""
         users = self.embed_users(items)
         return users @ self.embeddings()[1].t()
+
+
+class TableRecommender(EmbeddingRecommender):
+    """A recommender that is trained by its `embedding`: a row for every user, then one for every item."""
+
+    embedding: nn.Parameter
+
+    @property
+    def batch_channels(self) -> int:
+        """Width of the table, see `Recommender.batch_channels`."""
+        return self.embedding.size(1)
 
 
 def bipartite(interactions: CSR) -> CSR:

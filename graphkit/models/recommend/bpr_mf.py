@@ -7,12 +7,12 @@ from typing import Unpack
 
 from torch import Tensor
 
-from graphkit.models.recommend.base import EmbeddingRecommender
+from graphkit.models.recommend.base import TableRecommender
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
 from graphkit.sparse import gather
 
 
-class BPRMF(EmbeddingRecommender):
+class BPRMF(TableRecommender):
     """Matrix factorization: score = <e_u, e_i>, trained with `pairwise_loss`.
 
     Args:

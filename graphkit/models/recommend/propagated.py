@@ -8,17 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
+from graphkit.models.recommend.base import TableRecommender, bipartite, item_bags
 from graphkit.sparse import CSR, normalize, polynomial
 
 
-class PropagatedRecommender(EmbeddingRecommender):
+class PropagatedRecommender(TableRecommender):
     """A recommender with E = sum over k = 0, ..., K of alpha_k A_hat^k E0, of which E0, `embedding`, is trained.
 
     A_hat = D^-1/2 A D^-1/2 on the graph of users and items.
     """
-
-    embedding: torch.nn.Parameter
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__(num_users, num_items)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_choice
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.laplacian import SheafLaplacian
-from graphkit.models.recommend.base import EmbeddingRecommender, bipartite, item_bags
+from graphkit.models.recommend.base import TableRecommender, bipartite, item_bags
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
 from graphkit.sparse import CSR, gather, incidence_of
 
@@ -26,7 +26,7 @@ class _ItemState(NamedTuple):
     root: Tensor
 
 
-class SheafRecommender(EmbeddingRecommender):
+class SheafRecommender(TableRecommender):
     r"""Sheaf4Rec: score = <e_u, e_i> with E combined from K steps of neural sheaf diffusion of the trained E0.
 
     X_0 = E0, X_{k+1} = X_k - sigma(Delta_k (I kron W_1) X_k W_2) on the graph of users and items, where Delta_k is the

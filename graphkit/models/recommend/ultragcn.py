@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphkit.layers.checks import check_at_least, check_choice
-from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
+from graphkit.models.recommend.base import TableRecommender, item_bags
 from graphkit.models.recommend.history import rows_at_a_time, take_rows
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
@@ -28,7 +28,7 @@ class _Fitted(NamedTuple):
     weights: Tensor
 
 
-class UltraGCN(EmbeddingRecommender):
+class UltraGCN(TableRecommender):
     """UltraGCN: score = <e_u, e_i>, trained on weighted binary cross entropy and on the neighbors of positive items.
 
     Summed over the triples (u, i, j_1, ..., j_R) of a batch,

@@ -13,7 +13,7 @@ from numba.core import cgutils
 
 _FUSE = ("contract",)  # a product and a sum may round once
 _LANE, INDEX = ir.IntType(32), ir.IntType(64)
-_AHEAD = 16  # entries between the one that is computed and the one whose numbers are asked for
+_AHEAD = 16  # prefetch distance, in entries
 # tanh x = x P(x^2) / Q(x^2) up to 2e-8 of its size for |x| <= 9.02, where it rounds to one in single precision: coefficients
 # from the constant one on, fitted by reweighted least squares.
 _TANH_END = 9.02
@@ -39,8 +39,8 @@ class Algebra:
         shape = ir.VectorType(number, lanes).as_pointer()
         return self.builder.bitcast(place, shape), number.get_abi_size(self.target.target_data)
 
-    def ask(self, kind: Any, array: Any, row: Any) -> None:
-        """Start loading a matrix that is read later: at random places the processor cannot guess."""
+    def prefetch(self, kind: Any, array: Any, row: Any) -> None:
+        """Prefetch a matrix. The hardware prefetcher cannot predict gathered rows."""
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         shape = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         call = cgutils.get_or_insert_function(self.builder.module, shape, "llvm.prefetch.p0")
@@ -68,14 +68,14 @@ class Algebra:
         """Write the upper triangle."""
         self.store(matrix if self.diagonal else self._shuffled(matrix, self.upper), kind, array, row)
 
-    def place(self, kind: Any, array: Any, at: Any) -> Any:
+    def pointer(self, kind: Any, array: Any, at: Any) -> Any:
         """Address of a number."""
         view = self.target.make_array(kind)(self.target, self.builder, array)
         return cgutils.get_item_pointer(self.target, self.builder, kind, view, [at], wraparound=False)
 
     def number(self, kind: Any, array: Any, at: Any) -> Any:
         """A number of an array; whole ones in 64 bits."""
-        found = self.builder.load(self.place(kind, array, at))
+        found = self.builder.load(self.pointer(kind, array, at))
         return self.builder.sext(found, INDEX) if isinstance(kind.dtype, types.Integer) and kind.dtype.bitwidth < 64 else found
 
     def weight(self, kind: Any, array: Any, at: Any) -> Any:
@@ -88,8 +88,8 @@ class Algebra:
         """The matrix of zeros."""
         return ir.Constant(ir.VectorType(self.target.get_value_type(kind.dtype), self.size), None)
 
-    def later(self, entry: Any, last: Any) -> Any:
-        """The entry whose numbers are asked for while this one is computed."""
+    def entry_ahead(self, entry: Any, last: Any) -> Any:
+        """The entry that is prefetched while this one is computed."""
         return self._least(self.builder.add(entry, INDEX(_AHEAD)), last)
 
     def _least(self, one: Any, other: Any) -> Any:
@@ -102,7 +102,7 @@ class Algebra:
     def _shuffled(self, matrix: Any, lanes: list[int]) -> Any:
         return self.builder.shuffle_vector(matrix, matrix, ir.Constant(ir.VectorType(_LANE, len(lanes)), lanes))
 
-    def turned(self, matrix: Any) -> Any:
+    def transpose(self, matrix: Any) -> Any:
         """The transpose."""
         d = self.d
         return matrix if self.diagonal else self._shuffled(matrix, [b * d + a for a in range(d) for b in range(d)])
@@ -150,24 +150,24 @@ class Algebra:
                 found = builder.insert_element(found, builder.call(call, [builder.extract_element(x, lane)]), lane)
             return found
         for sign, beyond in ((1.0, ">"), (-1.0, "<")):  # no number stays none
-            end = self._filled(x, sign * _TANH_END)
+            end = self._splat(x, sign * _TANH_END)
             x = builder.select(builder.fcmp_ordered(beyond, x, end), end, x)
         square = builder.fmul(x, x)
         over, under = (self._polynomial(square, coefficients) for coefficients in (_TANH_P, _TANH_Q))
         return builder.fdiv(builder.fmul(x, over), under)
 
     def _polynomial(self, x: Any, coefficients: tuple[float, ...]) -> Any:
-        total = self._filled(x, coefficients[-1])
+        total = self._splat(x, coefficients[-1])
         for coefficient in reversed(coefficients[:-1]):
-            total = self.plus(self.builder.fmul(total, x, flags=_FUSE), self._filled(x, coefficient))
+            total = self.plus(self.builder.fmul(total, x, flags=_FUSE), self._splat(x, coefficient))
         return total
 
-    def _filled(self, like: Any, number: float) -> Any:
+    def _splat(self, like: Any, number: float) -> Any:
         return ir.Constant(like.type, [number] * like.type.count)
 
     def through_tanh(self, gradient: Any, value: Any) -> Any:
         """The gradient of x from that of tanh x, entry by entry; `value` is tanh x."""
-        one = self._filled(value, 1.0)
+        one = self._splat(value, 1.0)
         slope = self.builder.fsub(one, self.builder.fmul(value, value, flags=_FUSE), flags=_FUSE)
         return self.builder.fmul(gradient, slope)
 

@@ -1,7 +1,7 @@
 """The innermost loops of products with sparse matrices on the CPU: weighted sums of rows, held in vector registers.
 
-Written as vectors in LLVM's language: a compiler that meets the plain loops cannot know that the sum and the rows do not
-overlap, and writes the running sum to memory after every row.
+Emitted as LLVM vector IR. In a plain loop LLVM must assume that the sum and the rows alias, so it stores the running sum after
+every row instead of keeping it in registers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_AHEAD = 16  # entries between the row that is added and the one that is asked for
+_AHEAD = 16  # prefetch distance: entries between the row that is added and the one that is prefetched
 _LINE = 64  # bytes
 _FUSE = ("contract",)  # a product and a sum may round once
 _INDEX = ir.IntType(32)
@@ -34,7 +34,7 @@ class VectorCode:
         self.align = number.get_abi_size(target.target_data)
         self.vector, self.size = ir.VectorType(number, width), width * count * self.align
 
-    def place(self, name: str, *indices: Any) -> Any:
+    def pointer(self, name: str, *indices: Any) -> Any:
         """Address of an element."""
         return cgutils.get_item_pointer(
             self.target, self.builder, self.kinds[name], self.views[name], list(indices), wraparound=False
@@ -42,11 +42,11 @@ class VectorCode:
 
     def vectors(self, name: str, row: Any) -> list[Any]:
         """Addresses of the row's vectors, from channel f on."""
-        start = self.builder.bitcast(self.place(name, row, self.given["f"]), self.vector.as_pointer())
+        start = self.builder.bitcast(self.pointer(name, row, self.given["f"]), self.vector.as_pointer())
         return [self.builder.gep(start, [_INDEX(k)]) for k in range(self.count)]
 
-    def filled(self, scalar: Any) -> Any:
-        """A vector that has this number everywhere."""
+    def splat(self, scalar: Any) -> Any:
+        """Splat: a vector with this number in every lane."""
         nothing = ir.Constant(self.vector, ir.Undefined)
         one = self.builder.insert_element(nothing, scalar, _INDEX(0))
         zeros = ir.Constant(ir.VectorType(_INDEX, self.vector.count), [0] * self.vector.count)
@@ -54,7 +54,7 @@ class VectorCode:
 
     def row_at(self, entry: Any) -> Any:
         """The column of an entry."""
-        column = self.builder.load(self.place("col", entry))
+        column = self.builder.load(self.pointer("col", entry))
         return self.builder.zext(column, ir.IntType(64)) if column.type.width < 64 else column
 
     def row_ahead(self, entry: Any) -> Any:
@@ -62,12 +62,12 @@ class VectorCode:
         later, last = self.builder.add(entry, ir.Constant(entry.type, _AHEAD)), self.given["last"]
         return self.row_at(self.builder.select(self.builder.icmp_signed("<", later, last), later, last))
 
-    def ask(self, row: Any) -> None:
-        """Start loading a row of x: rows gathered at random arrive too late for the processor to guess them."""
-        self.ask_for(self.place("x", row, self.given["f"]))
+    def prefetch(self, row: Any) -> None:
+        """Prefetch a row of x. The hardware prefetcher cannot predict gathered rows."""
+        self.prefetch_at(self.pointer("x", row, self.given["f"]))
 
-    def ask_for(self, place: Any) -> None:
-        """Start loading the vectors from an address on."""
+    def prefetch_at(self, place: Any) -> None:
+        """Prefetch the vectors from an address on."""
         byte = ir.IntType(8).as_pointer()
         shape = ir.FunctionType(ir.VoidType(), [byte, _INDEX, _INDEX, _INDEX])
         call = cgutils.get_or_insert_function(self.builder.module, shape, "llvm.prefetch.p0")
@@ -85,10 +85,10 @@ class VectorCode:
         self.builder.store(self.builder.fadd(self.load(place), term, flags=_FUSE), place, align=self.align)
 
 
-def _gathering(width: int, count: int, weighted: bool, ask: bool) -> Callable[..., None]:
+def _gathering(width: int, count: int, weighted: bool, prefetch: bool) -> Callable[..., None]:
     """Code for out[r, f:g] += a * sum of value[e] * x[col[e], f:g] over first <= e < end, with g = f + width * count.
 
-    Without `weighted` the values are ones; with `ask` rows are asked for ahead of time.
+    Without `weighted` the values are ones; with `prefetch` rows are prefetched.
     """
 
     @intrinsic
@@ -102,14 +102,14 @@ def _gathering(width: int, count: int, weighted: bool, ask: bool) -> Callable[..
             code = VectorCode(target, builder, dict(zip(names, signature.args, strict=True)), given, width, count)
             sums = [cgutils.alloca_once_value(builder, ir.Constant(code.vector, None)) for _ in range(count)]
             with cgutils.for_range_slice(builder, given["first"], given["end"], ir.IntType(64)(1), inc=True) as (entry, _):
-                if ask:
-                    code.ask(code.row_ahead(entry))
-                weight = code.filled(builder.load(code.place("value", entry))) if weighted else None
+                if prefetch:
+                    code.prefetch(code.row_ahead(entry))
+                weight = code.splat(builder.load(code.pointer("value", entry))) if weighted else None
                 for total, source in zip(sums, code.vectors("x", code.row_at(entry)), strict=True):
                     term = code.load(source)
                     term = builder.fmul(weight, term, flags=_FUSE) if weighted else term
                     builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
-            factor = code.filled(given["a"])
+            factor = code.splat(given["a"])
             for total, goal in zip(sums, code.vectors("out", given["r"]), strict=True):
                 code.add_at(goal, builder.fmul(factor, builder.load(total), flags=_FUSE))
             return target.get_dummy_value()
@@ -145,9 +145,9 @@ def _scattering(width: int, count: int) -> Callable[..., None]:
 
 
 _TILES = (16, 4), (16, 1), (4, 1), (1, 1)
-_weighted_64, _weighted_16, _weighted_4, _weighted_1 = (_gathering(*tile, weighted=True, ask=True) for tile in _TILES)
-_plain_64, _plain_16, _plain_4, _plain_1 = (_gathering(*tile, weighted=False, ask=True) for tile in _TILES)
-_close_64, _close_16, _close_4, _close_1 = (_gathering(*tile, weighted=False, ask=False) for tile in _TILES)
+_weighted_64, _weighted_16, _weighted_4, _weighted_1 = (_gathering(*tile, weighted=True, prefetch=True) for tile in _TILES)
+_plain_64, _plain_16, _plain_4, _plain_1 = (_gathering(*tile, weighted=False, prefetch=True) for tile in _TILES)
+_close_64, _close_16, _close_4, _close_1 = (_gathering(*tile, weighted=False, prefetch=False) for tile in _TILES)
 _scatter_64, _scatter_16, _scatter_4, _scatter_1 = (_scattering(*tile) for tile in _TILES)
 
 
@@ -189,7 +189,7 @@ def add_rows(out: Any, r: Any, a: Any, x: Any, col: Any, value: Any, first: Any,
 
 @njit(inline="always")
 def add_close_rows(out: Any, r: Any, x: Any, col: Any, end: Any) -> None:
-    """Add the rows col[:end] of x to row r of `out`, where they lie in a cache: asking ahead would only cost.
+    """Add the rows col[:end] of x to row r of `out`, where they lie in a cache: prefetching would only cost.
 
     Compiled code only.
     """

@@ -1,8 +1,8 @@
-"""Blocks of work handed out one by one, in compiled loops: a thread that is held up holds up nobody else.
+"""Dynamic scheduling for compiled loops: threads fetch the next block from a shared counter, so a slow thread delays no other.
 
-A kernel takes a counter first, is compiled with `nogil` and takes numbers until nothing is left; `share` calls it in as many
-threads as torch has. Such a kernel compiles in a third of the time of one with numba's own parallel loops, which matters where
-it is compiled for every size of a matrix, and needs no turns.
+A kernel takes the counter first, is compiled with `nogil` and fetches blocks until none is left; `parallel_for` calls it in as
+many threads as torch has. Such a kernel compiles in a third of the time of one with numba's own parallel loops, which matters
+where it is compiled for every size of a matrix, and needs no turns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 
-def share(kernel: Any, *given: Any, alone: bool = False) -> None:
+def parallel_for(kernel: Any, *given: Any, alone: bool = False) -> None:
     """Call kernel(counter, *given) in all threads at once, tensors as arrays; what it writes to must be contiguous.
 
     With `alone` the caller does it all: what takes less than half a millisecond is done before another thread is awake.
@@ -44,11 +44,10 @@ if hasattr(os, "register_at_fork"):
 
 
 @intrinsic
-def take(context: Any, counter: Any) -> Any:
+def next_block(context: Any, counter: Any) -> Any:
     """The next number from counter[0], which no other thread gets; compiled code only.
 
-    Threads that take until nothing is left share work evenly whatever a block costs; `prange` over the blocks would give every
-    thread a fixed half, third, quarter.
+    Work is spread evenly whatever a block costs; `prange` over the blocks would give every thread a fixed part.
     """
 
     def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import take
+from graphkit.sparse.compiled.work import next_block
 
 _BAGS = 32  # that a thread takes at a time
 
@@ -21,7 +21,7 @@ def balls(counter: Any, rowptr: Any, col: Any, roots: Any, hops: int, fill: bool
     """Nodes within `hops` steps of a bag's roots [S, k]: sizes to out [S], or ids, ascending, to out[ptr[s] : ptr[s + 1]]."""
     n = rowptr.shape[0] - 1
     seen, queue = np.full(n, -1, np.int64), np.empty(n, np.int64)
-    first = take(counter) * _BAGS
+    first = next_block(counter) * _BAGS
     while first < roots.shape[0]:
         for s in range(first, min(first + _BAGS, roots.shape[0])):
             size = 0
@@ -46,7 +46,7 @@ def balls(counter: Any, rowptr: Any, col: Any, roots: Any, hops: int, fill: bool
                 out[ptr[s] : ptr[s] + size] = np.sort(queue[:size])
             else:
                 out[s] = size
-        first = take(counter) * _BAGS
+        first = next_block(counter) * _BAGS
 
 
 @kernel(nogil=True)
@@ -54,7 +54,7 @@ def depths(counter: Any, rowptr: Any, col: Any, roots: Any, ptr: Any, node: Any,
     """Steps inside the bag from each root to each row: out [T, k], -1 where no walk leads."""
     n = rowptr.shape[0] - 1
     row_of, queue = np.full(n, -1, np.int64), np.empty(n, np.int64)
-    first = take(counter) * _BAGS
+    first = next_block(counter) * _BAGS
     while first < roots.shape[0]:
         for s in range(first, min(first + _BAGS, roots.shape[0])):
             start, stop = ptr[s], ptr[s + 1]
@@ -75,7 +75,7 @@ def depths(counter: Any, rowptr: Any, col: Any, roots: Any, ptr: Any, node: Any,
                             out[w, i] = out[t, i] + 1
                             queue[size] = w
                             size += 1
-        first = take(counter) * _BAGS
+        first = next_block(counter) * _BAGS
 
 
 @kernel(nogil=True)
@@ -99,7 +99,7 @@ def lifted(
     """
     n = rowptr.shape[0] - 1
     group_of, row_of = np.full(n, -1, np.int64), np.empty(n, np.int64)
-    first = take(counter) * _BAGS
+    first = next_block(counter) * _BAGS
     while first < ptr.shape[0] - 1:
         for s in range(first, min(first + _BAGS, ptr.shape[0] - 1)):
             for t in range(ptr[s], ptr[s + 1]):
@@ -116,4 +116,4 @@ def lifted(
                     size += 1
                 if not fill:
                     out[row[t]] = size
-        first = take(counter) * _BAGS
+        first = next_block(counter) * _BAGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.egonets import kernels
 from graphkit.sparse.structure import pointers
@@ -22,7 +22,7 @@ def ball_sizes(adj: CSR, roots: Tensor, hops: int) -> Tensor:
     """Number of nodes within `hops` steps of each bag's roots [S], from roots [S, k]."""
     if adj.device.type == "cpu":
         out = torch.zeros(roots.size(0), dtype=torch.long)
-        share(kernels.balls, adj.rowptr, adj.col, roots, hops, False, out, out)
+        parallel_for(kernels.balls, adj.rowptr, adj.col, roots, hops, False, out, out)
         return out
     return _balls(adj, roots, hops)[0].diff()
 
@@ -32,7 +32,7 @@ def balls(adj: CSR, roots: Tensor, hops: int) -> tuple[Tensor, Tensor]:
     if adj.device.type == "cpu":
         ptr = pointers(ball_sizes(adj, roots, hops))
         node = torch.empty(int(ptr[-1]), dtype=torch.long)
-        share(kernels.balls, adj.rowptr, adj.col, roots, hops, True, ptr, node)
+        parallel_for(kernels.balls, adj.rowptr, adj.col, roots, hops, True, ptr, node)
         return ptr, node
     return _balls(adj, roots, hops)
 
@@ -57,7 +57,7 @@ def depths(adj: CSR, roots: Tensor, ptr: Tensor, node: Tensor, within: CSR) -> T
     """Steps inside the bag from each of its roots [S, k] to each row [T, k], -1 where no walk leads."""
     out = torch.full((node.numel(), roots.size(1)), -1, device=node.device)
     if adj.device.type == "cpu":
-        share(kernels.depths, adj.rowptr, adj.col, roots, ptr, node, out)
+        parallel_for(kernels.depths, adj.rowptr, adj.col, roots, ptr, node, out)
         return out
     return _depths(out, roots, ptr, node, within)
 
@@ -93,10 +93,10 @@ def lifted(adj: CSR, ptr: Tensor, member: Tensor, row: Tensor, removed: Tensor |
         return _lifted(adj, ptr, member, row, removed)
     given = adj.rowptr, adj.col, ptr, member, row, removed
     counts = torch.zeros_like(member)
-    share(kernels.lifted, *given, False, counts, counts, counts)
+    parallel_for(kernels.lifted, *given, False, counts, counts, counts)
     start = pointers(counts)
     out, entry = torch.empty(2, int(start[-1]), dtype=torch.long)
-    share(kernels.lifted, *given, True, start, out, entry)
+    parallel_for(kernels.lifted, *given, True, start, out, entry)
     return start, out, entry
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import share, take
+from graphkit.sparse.compiled.work import next_block, parallel_for
 
 _WORD = ir.IntType(32)
 _PIECE = 4096  # entries that share a key
@@ -61,7 +61,7 @@ class _Dropout(torch.autograd.Function):
         x = x.contiguous()
         out = torch.empty_like(x)
         scale = torch.tensor([1 / (1 - p)], dtype=x.dtype)  # a Python number would turn float32 loops into float64 ones
-        share(_dropped, x.view(-1), scale, threshold(p), seed, out.view(-1), alone=x.numel() <= _ALONE)
+        parallel_for(_dropped, x.view(-1), scale, threshold(p), seed, out.view(-1), alone=x.numel() <= _ALONE)
         return out
 
     @staticmethod
@@ -83,7 +83,7 @@ def threshold(p: float) -> int:
 @kernel(nogil=True)
 def _dropped(counter: Any, x: Any, scale: Any, dropping: int, seed: int, out: Any) -> None:
     limit, factor, zero = np.uint32(dropping), scale[0], scale[0] - scale[0]
-    piece = take(counter)
+    piece = next_block(counter)
     while piece * _PIECE < x.size:
         given, goal = x[piece * _PIECE : (piece + 1) * _PIECE], out[piece * _PIECE : (piece + 1) * _PIECE]
         key = row_key(seed, piece)
@@ -91,7 +91,7 @@ def _dropped(counter: Any, x: Any, scale: Any, dropping: int, seed: int, out: An
         for f in range(given.size):
             # A factor, not a choice of values: a dropped NaN stays one, as in torch, and is noticed.
             goal[f] = given[f] * (factor if draw(low, high, f) >= limit else zero)
-        piece = take(counter)
+        piece = next_block(counter)
 
 
 @njit(inline="always")

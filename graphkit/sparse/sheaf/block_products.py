@@ -44,11 +44,11 @@ def _forward(diagonal: bool) -> Callable[..., None]:
             _, given, twins, weights, goal, squares, i, first, end, last = args
             total = cgutils.alloca_once_value(builder, code.zeros(f))
             with code.loop(first, end) as (e, _):
-                code.ask(f, given, code.number(twin, twins, code.later(e, last)))
+                code.prefetch(f, given, code.number(twin, twins, code.entry_ahead(e, last)))
                 own, other = code.load(f, given, e), code.load(f, given, code.number(twin, twins, e))
-                turned = code.scaled(code.turned(own), code.weight(w, weights, e))
-                code.store(code.times(turned, other), out, goal, e)
-                builder.store(code.plus(builder.load(total), code.times(turned, own)), total)
+                transposed = code.scaled(code.transpose(own), code.weight(w, weights, e))
+                code.store(code.times(transposed, other), out, goal, e)
+                builder.store(code.plus(builder.load(total), code.times(transposed, own)), total)
             if square != types.none:
                 code.store_upper(builder.load(total), square, squares, i)
             return target.get_dummy_value()
@@ -73,9 +73,9 @@ def _forward_from_nodes(diagonal: bool) -> Callable[..., None]:
             total = cgutils.alloca_once_value(builder, code.zeros(nodes))
             with code.loop(first, end) as (e, _):
                 own, other = code.tanh_of_ends(nodes, given, i, code.number(col, columns, e))
-                turned = code.scaled(code.turned(own), code.weight(w, weights, e))
-                code.store(code.times(turned, other), out, goal, e)
-                builder.store(code.plus(builder.load(total), code.times(turned, own)), total)
+                transposed = code.scaled(code.transpose(own), code.weight(w, weights, e))
+                code.store(code.times(transposed, other), out, goal, e)
+                builder.store(code.plus(builder.load(total), code.times(transposed, own)), total)
             code.store_upper(builder.load(total), square, squares, i)
             return target.get_dummy_value()
 
@@ -87,9 +87,9 @@ def _forward_from_nodes(diagonal: bool) -> Callable[..., None]:
 
 
 def _gradients(code: Algebra, grad: Any, outer: Any, twin: Any, twins: Any, e: Any, last: Any) -> tuple[Any, Any]:
-    """grad[e]^T and grad[twin[e]]; that of a later entry's twin is asked for."""
-    code.ask(grad, outer, code.number(twin, twins, code.later(e, last)))
-    return code.turned(code.load(grad, outer, e)), code.load(grad, outer, code.number(twin, twins, e))
+    """grad[e]^T and grad[twin[e]]; that of the twin of an entry ahead is prefetched."""
+    code.prefetch(grad, outer, code.number(twin, twins, code.entry_ahead(e, last)))
+    return code.transpose(code.load(grad, outer, e)), code.load(grad, outer, code.number(twin, twins, e))
 
 
 def _backward(diagonal: bool) -> Callable[..., None]:
@@ -119,7 +119,7 @@ def _backward(diagonal: bool) -> Callable[..., None]:
             _, given, twins, weights, outer, squares, goal, weight_goal, i, first, end, last = args
             at_own = None if square == types.none else code.load_symmetric(square, squares, i)
             with code.loop(first, end) as (e, _):
-                code.ask(f, given, code.number(twin, twins, code.later(e, last)))
+                code.prefetch(f, given, code.number(twin, twins, code.entry_ahead(e, last)))
                 opposite = code.number(twin, twins, e)
                 own, other = code.load(f, given, e), code.load(f, given, opposite)
                 here, there = _gradients(code, grad, outer, twin, twins, e, last)
@@ -127,7 +127,7 @@ def _backward(diagonal: bool) -> Callable[..., None]:
                 found = found if at_own is None else code.plus(found, code.times(own, at_own))
                 code.store(code.scaled(found, code.weight(w, weights, e)), to, goal, e)
                 if to_weight != types.none:
-                    builder.store(code.energy(own, other, here, at_own), code.place(to_weight, weight_goal, e))
+                    builder.store(code.energy(own, other, here, at_own), code.pointer(to_weight, weight_goal, e))
             return target.get_dummy_value()
 
         number = types.int64
@@ -140,8 +140,8 @@ def _backward(diagonal: bool) -> Callable[..., None]:
 def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
     """Code for the gradients of `_forward_from_nodes`: to[2 i] of a, to[2 i + 1] of b; to_weight as in `_backward`.
 
-    `square` holds the gradients of the second result. Maps are made anew and their gradients never written: what b gets comes
-    from the opposite ends, whose gradients are computed a second time.
+    `square` holds the gradients of the second result. Maps are recomputed and their gradients never stored: the gradient of b
+    comes from the opposite ends, whose gradients are computed a second time.
     """
 
     @intrinsic
@@ -173,12 +173,12 @@ def _backward_to_nodes(diagonal: bool) -> Callable[..., None]:
                 both, weight = code.plus(here, there), code.weight(w, weights, e)
                 at_other = code.load_symmetric(square, squares, u)
                 found = code.plus(code.times(other, both), code.times(own, at_own))
-                opposite = code.plus(code.times(own, code.turned(both)), code.times(other, at_other))
+                opposite = code.plus(code.times(own, code.transpose(both)), code.times(other, at_other))
                 for total, value, end_map in zip(totals, (found, opposite), (own, other), strict=True):
                     term = code.scaled(code.through_tanh(value, end_map), weight)
                     builder.store(code.plus(builder.load(total), term), total)
                 if to_weight != types.none:
-                    builder.store(code.energy(own, other, here, at_own), code.place(to_weight, weight_goal, e))
+                    builder.store(code.energy(own, other, here, at_own), code.pointer(to_weight, weight_goal, e))
             for side, total in enumerate(totals):
                 code.store(builder.load(total), to, goal, builder.add(builder.mul(i, INDEX(2)), INDEX(side)))
             return target.get_dummy_value()
@@ -231,8 +231,8 @@ def set_reflection_gradients(context: Any, size: Any, theta: Any, k: Any, out: A
         half = ir.Constant(product.type.element, 0.5)
         for i, (v, scale, reflection) in enumerate(code.reflections(theta, given, k)):
             product = code.times(reflection, product)
-            inner = code.times(g, code.turned(product))
-            both = code.applied(code.plus(inner, code.turned(inner)), v)
+            inner = code.times(g, code.transpose(product))
+            both = code.applied(code.plus(inner, code.transpose(inner)), v)
             along = builder.fmul(builder.fmul(scale, half), code.inner(v, both))
             found = code.scaled(builder.fsub(code.scaled(v, along), both), scale)
             for a in range(i + 1, size.count):

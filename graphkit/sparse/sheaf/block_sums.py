@@ -27,7 +27,7 @@ class _MaskedCode(VectorCode):
 
     def __init__(self, target: Any, builder: Any, kinds: dict[str, Any], given: dict[str, Any], count: int) -> None:
         super().__init__(target, builder, kinds, given, _WIDTH, count)
-        self.pointer, self.lanes = self.vector.as_pointer(), ir.VectorType(ir.IntType(1), _WIDTH)
+        self.pointer_type, self.lanes = self.vector.as_pointer(), ir.VectorType(ir.IntType(1), _WIDTH)
         self.kind = f"v{_WIDTH}{self.vector.element.intrinsic_name}.p0"
         self.nothing = ir.Constant(self.vector, None)
         self.channels = cgutils.unpack_tuple(builder, self.views["x"].shape)[2]
@@ -43,7 +43,7 @@ class _MaskedCode(VectorCode):
 
     def load_at(self, name: str, row: Any, dim: Any, f: Any, masks: list[Any]) -> list[Any]:
         """The vectors from channel f on, with zeros where they are masked."""
-        shape = ir.FunctionType(self.vector, [self.pointer, _LANE, self.lanes, self.vector])
+        shape = ir.FunctionType(self.vector, [self.pointer_type, _LANE, self.lanes, self.vector])
         call = cgutils.get_or_insert_function(self.builder.module, shape, f"llvm.masked.load.{self.kind}")
         places = self._places(name, row, dim, f)
         given = [[place, _LANE(self.align), mask, self.nothing] for place, mask in zip(places, masks, strict=True)]
@@ -51,13 +51,13 @@ class _MaskedCode(VectorCode):
 
     def store_at(self, vectors: list[Any], name: str, row: Any, dim: Any, f: Any, masks: list[Any]) -> None:
         """Write vectors from channel f on, but nothing where they are masked."""
-        shape = ir.FunctionType(ir.VoidType(), [self.vector, self.pointer, _LANE, self.lanes])
+        shape = ir.FunctionType(ir.VoidType(), [self.vector, self.pointer_type, _LANE, self.lanes])
         call = cgutils.get_or_insert_function(self.builder.module, shape, f"llvm.masked.store.{self.kind}")
         for vector, place, mask in zip(vectors, self._places(name, row, dim, f), masks, strict=True):
             self.builder.call(call, [vector, place, _LANE(self.align), mask])
 
     def _places(self, name: str, row: Any, dim: Any, f: Any) -> list[Any]:
-        start = self.builder.bitcast(self.place(name, row, dim, f), self.pointer)
+        start = self.builder.bitcast(self.pointer(name, row, dim, f), self.pointer_type)
         return [self.builder.gep(start, [_LANE(k)]) for k in range(self.count)]
 
     def zeros(self, count: int) -> list[Any]:
@@ -102,7 +102,7 @@ class _MaskedCode(VectorCode):
             part = vectors[start : start + _WIDTH]
             lanes = ir.Constant(ir.VectorType(_LANE, len(part)), list(range(len(part))))
             sums = self.builder.shuffle_vector(self.lane_sums(part), self.nothing, lanes)
-            place = self.builder.gep(self.place(name, row, _INDEX(0), _INDEX(0)), [_LANE(start)])
+            place = self.builder.gep(self.pointer(name, row, _INDEX(0), _INDEX(0)), [_LANE(start)])
             place = self.builder.bitcast(place, sums.type.as_pointer())
             before = self.builder.load(place, align=self.align)
             before = self.builder.select(begun, before, ir.Constant(sums.type, None))
@@ -155,12 +155,12 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
             f, d = given["f"], size.count
             dims, fixed = ([_INDEX(a) for a in part] for part in (range(d), range(d, d + more.count)))
             masks, totals = code.masks(f), [code.zeros(count) for _ in (*dims, *fixed)]
-            factors = [builder.load(code.place("signs", _INDEX(k))) for k in range(more.count)]
+            factors = [builder.load(code.pointer("signs", _INDEX(k))) for k in range(more.count)]
 
             def add(entry: Any, b: Any, weights: list[Any], goals: list[list[Any]]) -> list[Any]:
-                code.ask_for(code.place("x", code.row_ahead(entry), b, f))
+                code.prefetch_at(code.pointer("x", code.row_ahead(entry), b, f))
                 vectors = code.load_at("x", code.row_at(entry), b, f, masks)
-                for weight, goal in zip(map(code.filled, weights), goals, strict=True):
+                for weight, goal in zip(map(code.splat, weights), goals, strict=True):
                     for total, vector in zip(goal, vectors, strict=True):
                         code.add(total, vector, weight)
                 return vectors
@@ -168,18 +168,19 @@ def _gathering(count: int, diagonal: bool) -> Callable[..., None]:
             with code.loop(given["first"], given["end"]) as (entry, _):
                 if diagonal:
                     there = [
-                        add(entry, a, [builder.load(code.place("value", entry, _INDEX(0), a))], [goal])
+                        add(entry, a, [builder.load(code.pointer("value", entry, _INDEX(0), a))], [goal])
                         for a, goal in zip(dims, totals, strict=False)
                     ]
                 elif dots == types.none:
                     with code.loop(_INDEX(0), _INDEX(d)) as (b, _):
-                        add(entry, b, [builder.load(code.place("value", entry, a, b)) for a in dims], totals[:d])
+                        add(entry, b, [builder.load(code.pointer("value", entry, a, b)) for a in dims], totals[:d])
                 else:
                     there = [
-                        add(entry, b, [builder.load(code.place("value", entry, a, b)) for a in dims], totals[:d]) for b in dims
+                        add(entry, b, [builder.load(code.pointer("value", entry, a, b)) for a in dims], totals[:d])
+                        for b in dims
                     ]
                 for a, factor, goal in zip(fixed, factors, totals[d:], strict=True):
-                    add(entry, a, [builder.fmul(factor, builder.load(code.place("weight", entry)))], [goal])
+                    add(entry, a, [builder.fmul(factor, builder.load(code.pointer("weight", entry)))], [goal])
                 if dots != types.none:
                     here = [code.load_at("y", given["i"], a, f, masks) for a in dims]
                     places = [(a, a) for a in range(d)] if diagonal else [(a, b) for a in range(d) for b in range(d)]
@@ -238,7 +239,7 @@ def _sum_both(context: Any, out: Any, i: Any, f: Any, x: Any, twin: Any, first: 
         f, zero = given["f"], _INDEX(0)
         masks, totals = code.masks(f), code.zeros(2)
         with code.loop(given["first"], given["end"]) as (entry, _):
-            code.ask_for(code.place("x", code.row_ahead(entry), zero, f))
+            code.prefetch_at(code.pointer("x", code.row_ahead(entry), zero, f))
             for total, row in zip(totals, (entry, code.row_at(entry)), strict=True):
                 code.add(total, *code.load_at("x", row, zero, f, masks))
         for side, total in enumerate(code.read(totals)):

@@ -1,4 +1,7 @@
-"""The undirected edges of a graph and their two ends: the static half of everything that lives on edges, such as sheaves."""
+"""Half-edges of an undirected graph: the entries (v, u) and (u, v) of every edge, and the permutation between them.
+
+They depend on the pattern alone, so they are computed once per graph.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import take
+from graphkit.sparse.compiled.work import next_block
 from graphkit.sparse.sheaf.block_products import (
     set_diagonal_gradients,
     set_diagonal_node_gradients,
@@ -27,22 +27,22 @@ from graphkit.sparse.sheaf.block_sums import set_blocks, set_dots, set_ends, set
 @kernel(nogil=True)
 def add_ends(counter: Any, blocks: Any, rowptr: Any, col: Any, nodes: Any, out: Any) -> None:
     """out[e, 0] = nodes[i, 0] + nodes[col[e], 1] for the entries e of row i and nodes [N, 2, C]."""
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             set_ends(out, nodes, i, col, rowptr[i], rowptr[i + 1])
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
 def sum_ends(counter: Any, blocks: Any, rowptr: Any, twin: Any, values: Any, out: Any) -> None:
     """out[i, 0] = sum of values[e, 0] over the entries e of row i, out[i, 1] = that of values[twin[e], 0]."""
     last = twin.shape[0] - 1
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             set_sums(out, i, values, twin, rowptr[i], rowptr[i + 1], last)
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -53,14 +53,14 @@ def products(counter: Any, size: Any, blocks: Any, rowptr: Any, twin: Any, f: An
     entries. Diagonal maps, and all that is made of them, are [.., d].
     """
     last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             if diagonal:
                 set_diagonal_products(size, f, twin, weight, out, degree, i, rowptr[i], rowptr[i + 1], last)
             else:
                 set_products(size, f, twin, weight, out, degree, i, rowptr[i], rowptr[i + 1], last)
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -79,7 +79,7 @@ def products_backward(
 ) -> None:
     """Gradients of `products`: those of the maps, and those of the weights unless `grad_weight` is None."""
     last, diagonal = twin.shape[0] - 1, f.shape[1] == len(size)
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             begin, end = rowptr[i], rowptr[i + 1]
@@ -87,7 +87,7 @@ def products_backward(
                 set_diagonal_gradients(size, f, twin, weight, grad, grad_degree, grad_f, grad_weight, i, begin, end, last)
             else:
                 set_gradients(size, f, twin, weight, grad, grad_degree, grad_f, grad_weight, i, begin, end, last)
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -96,14 +96,14 @@ def tanh_products(
 ) -> None:
     """`products` of f[e] = tanh(a[i] + b[col[e]]) with (a, b) side by side, nodes [N, 2 d d] or [N, 2 d]; f is not kept."""
     diagonal = nodes.shape[1] == 2 * len(size)
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             if diagonal:
                 set_diagonal_products_from_nodes(size, nodes, col, weight, out, degree, i, rowptr[i], rowptr[i + 1])
             else:
                 set_products_from_nodes(size, nodes, col, weight, out, degree, i, rowptr[i], rowptr[i + 1])
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -123,7 +123,7 @@ def tanh_products_backward(
 ) -> None:
     """Gradients of `tanh_products`: grad_nodes [2 N, ..], two rows a node, and those of the weights unless None."""
     last, diagonal = twin.shape[0] - 1, nodes.shape[1] == 2 * len(size)
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             begin, end = rowptr[i], rowptr[i + 1]
@@ -135,7 +135,7 @@ def tanh_products_backward(
                 set_node_gradients(
                     size, nodes, twin, col, weight, grad, grad_degree, grad_nodes, grad_weight, i, begin, end, last
                 )
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -146,11 +146,11 @@ def scaled(
 
     S is [N, d, d], or its diagonals [N, 1, d], and fixed [N] for the last k dimensions; `ones` [k].
     """
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             set_blocks(size, more, out, i, x, nodes, root, fixed, ones, i, i + 1, i, None, None)
-        block = take(counter)
+        block = next_block(counter)
 
 
 @kernel(nogil=True)
@@ -180,12 +180,15 @@ def diffused(
 ) -> None:
     """v[i] = u[i] + sum of T_e u[col[e]] over the entries of row i, and out[i] = x[i] - S_i v[i]; S as in `scaled`.
 
-    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions. Of dimensions
-    below d, unless they are None, grad_value[e] = -other[i] u[col[e]]^T and grad_root[i] = -x[i] moved[i]^T - v[i] before[i]^T,
-    or the diagonals of these.
+    T is [nnz, d, d], or its diagonals [nnz, 1, d], and weight [nnz] times signs [k] for the last k dimensions. Outputs:
+
+    - `v`: u + T u.
+    - `out`: x - S v.
+    - `grad_value` (optional): -other[i] u[col[e]]^T, of the d learned dimensions; diagonals where T has diagonals.
+    - `grad_root` (optional): -x[i] moved[i]^T - v[i] before[i]^T, likewise.
     """
     last = col.shape[0] - 1
-    block = take(counter)
+    block = next_block(counter)
     while block < blocks.shape[0] - 1:
         for i in range(blocks[block], blocks[block + 1]):
             first, end = rowptr[i], rowptr[i + 1]
@@ -199,4 +202,4 @@ def diffused(
                     out[i, a, f] = x[i, a, f] - out[i, a, f]
             if grad_root is not None:
                 set_dots(size, grad_root, i, x, moved, v, before)
-        block = take(counter)
+        block = next_block(counter)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.gathering import at_cols, at_rows, sum_rows
 from graphkit.sparse.sheaf import kernels
 from graphkit.sparse.sheaf.ends import EdgeEnds
@@ -97,7 +97,8 @@ def diffuse(transport: Tensor, root: Tensor, x: Tensor, ends: EdgeEnds, fixed: F
         fixed: S and T of the last k dimensions, None for k = 0.
 
     Returns:
-        [N, d + k, h]. T_uv is T_vu^T: what both get as gradients counts together.
+        [N, d + k, h]. Each transport is stored twice, since T_uv = T_vu^T. Only the sum of the two stored gradients, one of
+        them transposed, is the gradient of the edge.
     """
     given = fixed or Fixed(*(x.new_empty(0) for _ in Fixed._fields))
     out: Tensor = _Diffuse.apply(transport, root, x, *given, ends)  # type: ignore[no-untyped-call]
@@ -118,7 +119,7 @@ class _AtEnds(Function):
             arriving = sum_rows(grad, pattern.row, pattern.row_incidence)
             return torch.cat([arriving, sum_rows(grad, pattern.col, pattern.col_incidence)], dim=1), None
         out = grad.new_empty(ends.num_nodes, 2, grad.size(1))
-        share(kernels.sum_ends, *_rows(ends.structure), ends.twin, grad.unsqueeze(1), out)
+        parallel_for(kernels.sum_ends, *_rows(ends.structure), ends.twin, grad.unsqueeze(1), out)
         return out.flatten(1), None
 
 
@@ -130,7 +131,7 @@ class _TanhTransports(Function):
         size, structure = nodes.size(1) // 2, ends.structure
         out, degrees = nodes.new_empty(structure.nnz, size), nodes.new_empty(len(nodes), d if size == d else d * (d + 1) // 2)
         given = nodes, _or_one(weight, nodes), out, degrees
-        share(kernels.tanh_products, (0,) * d, *_rows(structure), structure.narrow_col, *given)
+        parallel_for(kernels.tanh_products, (0,) * d, *_rows(structure), structure.narrow_col, *given)
         return out.view(-1, 1 if size == d else d, d), degrees
 
     @staticmethod
@@ -148,7 +149,7 @@ class _TanhTransports(Function):
         energy = nodes.new_empty(ends.structure.nnz) if ctx.needs_input_grad[2] else None
         pattern = *_rows(ends.structure), ends.twin, ends.structure.narrow_col
         given = nodes, _or_one(weight, nodes), grad.flatten(1), grad_degree, gradient, energy
-        share(kernels.tanh_products_backward, (0,) * ctx.d, *pattern, *given)
+        parallel_for(kernels.tanh_products_backward, (0,) * ctx.d, *pattern, *given)
         return gradient.view_as(nodes), None, None if energy is None else energy.to(weight.dtype), None
 
 
@@ -164,7 +165,7 @@ class _Transports(Function):
             degrees = maps.new_empty(ends.num_nodes, d if diagonal else d * (d + 1) // 2)
         out = torch.empty_like(maps, memory_format=torch.contiguous_format)
         given = maps.flatten(1), _or_one(weight, maps), out.flatten(1), degrees
-        share(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, *given)
+        parallel_for(kernels.products, (0,) * d, *_rows(ends.structure), ends.twin, *given)
         return out.view(-1, 1 if diagonal else d, d), degrees
 
     @staticmethod
@@ -183,7 +184,9 @@ class _Transports(Function):
             gradient = torch.empty_like(maps, memory_format=torch.contiguous_format)
             energy = maps.new_empty(ends.structure.nnz) if weighs else None
             given = maps.flatten(1), _or_one(weight, maps), grad.flatten(1), grad_degree
-            share(kernels.products_backward, (0,) * d, *_rows(ends.structure), ends.twin, *given, gradient.flatten(1), energy)
+            parallel_for(
+                kernels.products_backward, (0,) * d, *_rows(ends.structure), ends.twin, *given, gradient.flatten(1), energy
+            )
         else:
             other, grad = maps[ends.twin], grad.squeeze(1) if diagonal else grad
             to_own = other * grad if diagonal else other @ grad.transpose(1, 2)
@@ -251,7 +254,7 @@ def _added(nodes: Tensor, ends: EdgeEnds) -> Tensor:
     if not compiled(nodes):
         return at_rows(nodes[:, :width], structure) + at_cols(nodes[:, width:], structure)
     out = nodes.new_empty(structure.nnz, 1, width)
-    share(kernels.add_ends, *_rows(structure), structure.narrow_col, nodes.view(-1, 2, width), out)
+    parallel_for(kernels.add_ends, *_rows(structure), structure.narrow_col, nodes.view(-1, 2, width), out)
     return out.squeeze(1)
 
 
@@ -274,11 +277,11 @@ def _diffused(
         u, v, out = (torch.empty_like(x) for _ in range(3))
         sizes, nodes = ((0,) * root.size(2), (0,) * signs.numel()), (torch.arange(ends.num_nodes), root, scale, ones)
         entries = structure.narrow_col, transport, weight, signs
-        share(kernels.scaled, *sizes, structure.row_blocks, *nodes, x, u)
+        parallel_for(kernels.scaled, *sizes, structure.row_blocks, *nodes, x, u)
         before, other, later = kept or (None, None, None)
         of_transport = (None, None) if grad_transport is None else (other, grad_transport)
         of_root = (None, None, None) if grad_root is None else (before, later, grad_root)
-        share(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, *of_transport, *of_root)
+        parallel_for(kernels.diffused, *sizes, *_rows(structure), *entries, *nodes, x, u, v, out, *of_transport, *of_root)
         return u, v, out
     u, v, out = _plain_diffused(ends, x, operator)
     if kept is not None and grad_transport is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.sheaf import small_matrix_kernels as kernels
 from graphkit.sparse.twice import recorded_gradients
 
@@ -52,9 +52,9 @@ class _Householder(Function):
         if compiled(theta):
             out = theta.new_empty(len(theta), d, d)
             if d == 3:
-                share(kernels.reflect_three, theta, out.flatten(1))
+                parallel_for(kernels.reflect_three, theta, out.flatten(1))
             else:
-                share(kernels.reflect, (0,) * d, theta, out.flatten(1))
+                parallel_for(kernels.reflect, (0,) * d, theta, out.flatten(1))
         else:
             out = _plain_householder(theta, d)
         ctx.save_for_backward(theta, out)
@@ -69,9 +69,9 @@ class _Householder(Function):
         gradient = torch.empty_like(theta, memory_format=torch.contiguous_format)
         if compiled(theta):
             if d == 3:
-                share(kernels.reflect_three_backward, theta, grad.flatten(1), gradient)
+                parallel_for(kernels.reflect_three_backward, theta, grad.flatten(1), gradient)
             else:
-                share(kernels.reflect_backward, (0,) * d, theta, out.flatten(1), grad.flatten(1), gradient)
+                parallel_for(kernels.reflect_backward, (0,) * d, theta, out.flatten(1), grad.flatten(1), gradient)
             return gradient, None
         for i in range(d - 1):
             v, scale = _reflection(theta, d, i)
@@ -112,7 +112,7 @@ class _InverseRoot(Function):
         out: Tensor
         if compiled(matrices):
             root, vectors, out = matrices.new_empty(matrices.shape[:2]), *matrices.new_empty(2, *matrices.shape)
-            share(kernels.inverse_roots, matrices, root, vectors, out)
+            parallel_for(kernels.inverse_roots, matrices, root, vectors, out)
         else:
             values, vectors = torch.linalg.eigh(matrices)
             root = values.rsqrt()
@@ -131,7 +131,7 @@ class _InverseRoot(Function):
             return again
         if compiled(grad):
             gradient = torch.empty_like(vectors)
-            share(kernels.inverse_roots_backward, root, vectors, grad, gradient)
+            parallel_for(kernels.inverse_roots_backward, root, vectors, grad, gradient)
             return gradient
         r, s = root.unsqueeze(2), root.unsqueeze(1)
         turned = vectors.transpose(1, 2)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from graphkit.sparse.compiled.kernel import kernel
-from graphkit.sparse.compiled.work import take
+from graphkit.sparse.compiled.work import next_block
 from graphkit.sparse.sheaf.block_products import set_reflection_gradients, set_reflections
 
 _TASK = 256  # matrices a task
@@ -20,21 +20,21 @@ def reflect(counter: Any, size: Any, theta: Any, out: Any) -> None:
 
     theta [ends, d (d - 1) / 2] holds, one reflection after another, what of v_i lies below its leading 1 at place i.
     """
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
             set_reflections(size, theta, k, out)
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @kernel(nogil=True)
 def reflect_backward(counter: Any, size: Any, theta: Any, out: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect`."""
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
             set_reflection_gradients(size, theta, k, out, grad, grad_theta)
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @njit(inline="always")
@@ -54,21 +54,21 @@ def _reflections_of_three(theta: Any, k: Any) -> Any:
 def reflect_three(counter: Any, theta: Any, out: Any) -> None:
     """`reflect` for d = 3, written out: Q = (I - n v v^T) G with v = (1, a, b) and G = H_2 H_3, which c gives."""
     one = theta.dtype.type(1)
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
             (a, b, _), (n, _), (g11, g12, g22), (w1, w2) = _reflections_of_three(theta, k)
             out[k, 0], out[k, 1], out[k, 2] = one - n, -n * w1, -n * w2
             out[k, 3], out[k, 4], out[k, 5] = -n * a, g11 - n * a * w1, g12 - n * a * w2
             out[k, 6], out[k, 7], out[k, 8] = -n * b, -g12 - n * b * w1, g22 - n * b * w2
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @kernel(nogil=True, error_model="numpy")
 def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any) -> None:
     """Gradient of `reflect_three`, with D that of Q: n gets -v^T D w, v gets -n (D w + G D^T v), G gets (I - n v v^T) D."""
     two = theta.dtype.type(2)
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < theta.shape[0]:
         for k in range(first, min(first + _TASK, theta.shape[0])):
             (a, b, c), (n, m), (g11, g12, g22), (w1, w2) = _reflections_of_three(theta, k)
@@ -84,7 +84,7 @@ def reflect_three_backward(counter: Any, theta: Any, grad: Any, grad_theta: Any)
             h11, h12, h21, h22 = d11 - n * a * t1, d12 - n * a * t2, d21 - n * b * t1, d22 - n * b * t2
             to_m = -h11 + c * (h12 - h21) + c * c * h22
             grad_theta[k, 2] = m * (h12 - h21 + two * c * h22 - m * c * to_m)
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @kernel(nogil=True)
@@ -95,7 +95,7 @@ def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any
     """
     n, d, _ = matrices.shape
     a, v = np.empty((d, d)), np.empty((d, d))
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < n:
         for i in range(first, min(first + _TASK, n)):
             _eigen(matrices[i], a, v)
@@ -110,7 +110,7 @@ def inverse_roots(counter: Any, matrices: Any, root: Any, vectors: Any, out: Any
                     for k in range(d):
                         total += v[p, k] * a[k, k] * v[q, k]
                     out[i, p, q] = total
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @kernel(nogil=True)
@@ -118,7 +118,7 @@ def inverse_roots_backward(counter: Any, root: Any, vectors: Any, grad: Any, out
     """V (K * (V^T G V)) V^T with the symmetric part of G, K_ij = -r_i^2 r_j^2 / (r_i + r_j) for r = l^-1/2."""
     n, d, _ = vectors.shape
     g, t = np.empty((d, d)), np.empty((d, d))
-    first = take(counter) * _TASK
+    first = next_block(counter) * _TASK
     while first < n:
         for i in range(first, min(first + _TASK, n)):
             v, r = vectors[i], root[i]
@@ -131,7 +131,7 @@ def inverse_roots_backward(counter: Any, root: Any, vectors: Any, grad: Any, out
                     g[p, q] *= -r[p] * r[p] * r[q] * r[q] / (r[p] + r[q])
             _sandwich(g, v, t, False)
             out[i] = g
-        first = take(counter) * _TASK
+        first = next_block(counter) * _TASK
 
 
 @kernel()

@@ -17,7 +17,9 @@ from tests.layers.oracle import dense_operator
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("widths", WIDTHS)
-@pytest.mark.parametrize(("norm", "loops"), [("gcn", True), ("gcn", False), ("mean", False), ("sum", False)])
+@pytest.mark.parametrize(
+    ("norm", "loops"), [("gcn", True), ("gcn", False), ("mean", False), ("sum", False), ("directed", False)]
+)
 def test_gcn_conv_equals_dense_oracle(norm: str, loops: bool, widths: tuple[int, int], weighted: bool) -> None:
     layer = GCNConv(*widths, norm=norm, add_self_loops=loops).double()
     nn.init.normal_(layer.bias)

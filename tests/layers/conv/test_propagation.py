@@ -10,7 +10,7 @@ from tests.layers.oracle import dense_operator, messy_graph
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("norm", ["gcn", "mean", "sum"])
+@pytest.mark.parametrize("norm", ["gcn", "mean", "sum", "directed"])
 def test_propagation_equals_dense_oracle(norm: str, weighted: bool) -> None:
     edge_index, num_nodes = messy_graph()
     x = torch.randn(num_nodes, 5, dtype=torch.float64, requires_grad=True)
@@ -42,5 +42,5 @@ def test_messages_run_from_source_to_target() -> None:
 
 
 def test_unknown_norm_is_refused() -> None:
-    with pytest.raises(ValueError, match="norm must be one of gcn, mean, sum, got 'max'"):
+    with pytest.raises(ValueError, match="norm must be one of gcn, mean, sum, directed, got 'max'"):
         Propagation("max")

@@ -156,6 +156,7 @@ def test_a_call_draws_one_number_whatever_the_size():
     assert torch.equal(*states)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_wrong_arguments_are_refused():
     for dropout in (-0.1, 1.0, float("nan")):
         with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\)"):

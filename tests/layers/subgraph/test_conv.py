@@ -165,6 +165,7 @@ def test_values_of_edges_do_not_matter():
         ({"out_channels": 0}, "out_channels must be at least 1"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_wrong_arguments_are_refused(given, says):
     with pytest.raises(ValueError, match=says):
         SubgraphConv(**{"in_channels": 4, "out_channels": 4, **given})

@@ -34,6 +34,7 @@ def test_features_equal_the_oracle(labels):
             torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_wrong_arguments_are_refused():
     x, edge_index, ptr = testing.graph_batch()
     with pytest.raises(ValueError, match="labels must be"):

@@ -46,6 +46,7 @@ def test_votes_over_samples_average_to_the_whole(outer):
     torch.testing.assert_close(mean, layer(h(whole), whole))
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="needs order='VS'"):
         SubgraphPooling(4, "SV", inner="root")

@@ -51,6 +51,7 @@ def test_deterministic(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", ["SubgraphConv-sswl+", "BagFeatures-distance", "SubgraphPooling-SV-nodes"])
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_compiles(name: str) -> None:
     testing.assert_compiles(CASES[name].adapted)
 

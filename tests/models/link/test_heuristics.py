@@ -33,7 +33,7 @@ def random_graph(seed, density=0.15):
 
 
 def scores(model, adj, pairs, method="auto"):
-    return model.score(model.encoder(None, adj), NeighborSets(adj, method), pairs)
+    return model.head(*model.pair_features(model.encode(None, adj), NeighborSets(adj, method), pairs))
 
 
 @pytest.mark.parametrize("method", ["bitset", "sorted", "dense", "search"])
@@ -69,9 +69,9 @@ def test_absent_edges_count_neither_as_neighbors_nor_in_degrees(kind):
     wanted = list(combinations(range(NODES), 2))
     expected = torch.tensor([score for _, _, score in BY_NETWORKX[kind](graph, wanted)], dtype=torch.float64)
     left = adj.without(adj.positions(torch.tensor(gone).t()), mirror=True)
-    torch.testing.assert_close(scores(kind(), left, torch.tensor(wanted).t()), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(kind()(None, left, torch.tensor(wanted).t()), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", WEIGHTS)
 def test_there_is_nothing_to_learn(kind):
-    assert not list(kind(in_channels=3, num_nodes=NODES).parameters())
+    assert not kind.trained and not list(kind().parameters())

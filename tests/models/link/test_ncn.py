@@ -82,7 +82,7 @@ def test_recipes_give_the_published_counts():
     """The recipe that `model=ncn` gets on ogbl-ddi builds the published model."""
     from graphkit.conf.arguments import split
     from graphkit.data.catalog import DATASETS
-    from graphkit.tasks.build import arguments
+    from graphkit.tasks.make_model import arguments
 
     settings = compose(check(split(["task=link", "dataset=ogbl-ddi", "model=ncn"]).assignments, DATASETS)).run
     model = NCN(0, 4267, **arguments(settings.model))

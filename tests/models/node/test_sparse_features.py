@@ -12,7 +12,7 @@ from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import ADPAModel, DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
 from graphkit.layers import Dropout, FeatureLinear
 from graphkit.sparse import CSR, sparse_features
-from graphkit.tasks.build import construct
+from graphkit.tasks.build import model_maker
 from tests.layers.oracle import messy_graph
 
 WIDE, NARROW = 40, 3  # wider and narrower than the hidden layers
@@ -37,8 +37,7 @@ CASES = {
 def _model(case: str, width: int, num_nodes: int) -> nn.Module:
     settings: Any = CASES[case]
     torch.manual_seed(0)
-    sizes = {"in_channels": width, "out_channels": 3} | ({"num_nodes": num_nodes} if settings.name == "linkx" else {})
-    return construct(MODELS["node"][settings.name].target, settings, **sizes)
+    return model_maker("node", settings)(in_channels=width, out_channels=3, num_nodes=num_nodes)
 
 
 def _bags(num_nodes: int, width: int) -> Tensor:

@@ -10,6 +10,7 @@ from graphkit.data import load
 from graphkit.errors import RequestError
 from graphkit.models.recommend.ease import EASE
 from graphkit.sparse import CSR
+from graphkit.tasks.build import model_maker
 from graphkit.tasks.recommend import Recommendation
 from tests.models.recommend import histories
 
@@ -66,6 +67,6 @@ def test_regularization_must_be_positive(value):
 def test_the_task_refuses_a_request_that_is_too_large():
     settings = EASEModel(max_memory_gb=1e-6)
     dataset = load("planted-interactions", task="recommend", seed=0)
-    task = Recommendation(dataset, RecommendTask(), settings, Train(), torch.device("cpu"))
+    task = Recommendation(dataset, RecommendTask(), model_maker("recommend", settings), Train(), torch.device("cpu"))
     with pytest.raises(RequestError, match="model.max_memory_gb is 1e-06"):
         task.build_model()

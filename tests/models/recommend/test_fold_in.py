@@ -11,7 +11,7 @@ from graphkit.models.recommend.base import Recommender
 from graphkit.models.recommend.lightgcl import LightGCL
 from graphkit.models.recommend.lightgcn import LightGCN
 from graphkit.models.recommend.ultragcn import UltraGCN
-from graphkit.tasks.build import construct
+from graphkit.tasks.build import model_maker
 from tests.models.recommend.pairwise import NUM_ITEMS, NUM_USERS, dense_a_hat, some_interactions
 
 BAGS = [[1, 4, 5], [0], [], [8, 2]]  # nobody has taken item 8
@@ -19,8 +19,8 @@ BAGS = [[1, 4, 5], [0], [], [8, 2]]  # nobody has taken item 8
 
 def fitted(name: str) -> tuple[Recommender, Tensor]:
     """The named model with its default settings, in double precision, and the dense interactions."""
-    entry = MODELS["recommend"][name]
-    model = construct(entry.target, entry.settings(), num_users=NUM_USERS, num_items=NUM_ITEMS).double()
+    settings = MODELS["recommend"][name].settings()
+    model = model_maker("recommend", settings)(num_users=NUM_USERS, num_items=NUM_ITEMS).double()
     interactions, dense = some_interactions()
     with torch.no_grad():
         for parameter in model.parameters():

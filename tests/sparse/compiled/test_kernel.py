@@ -104,7 +104,7 @@ FORK = """
     import numba, torch
     from graphkit.sparse import pair_product
     from graphkit.sparse.compiled.threads import kernel_threads
-    from graphkit.sparse.compiled.work import share, take
+    from graphkit.sparse.compiled.work import next_block, parallel_for
 
     torch.set_num_threads(2)
     x, pairs = torch.ones(8, 2), torch.zeros(2, 5, dtype=torch.int64)
@@ -114,10 +114,10 @@ FORK = """
         total = 0
         for i in range(patience):
             total ^= i * i
-        i = take(counter)
+        i = next_block(counter)
         while i < out.shape[0]:
             out[i] += 1 + (total == -1)
-            i = take(counter)
+            i = next_block(counter)
 
     def child(work, wait=60):
         number = os.fork()
@@ -136,7 +136,7 @@ FORK = """
 
     def shared(patience=1):
         out = torch.zeros(1000, dtype=torch.int64)
-        share(count, out, patience)
+        parallel_for(count, out, patience)
         assert bool((out == 1).all())
 """
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from numba import njit
 
-from graphkit.sparse.compiled.work import share, take
+from graphkit.sparse.compiled.work import next_block, parallel_for
 
 pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 @njit(nogil=True)
 def count(counter, out):
-    i = take(counter)
+    i = next_block(counter)
     while i < out.shape[0]:
         out[i] += 1
-        i = take(counter)
+        i = next_block(counter)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -28,7 +28,7 @@ def test_every_block_is_taken_once(threads: int):
     torch.set_num_threads(threads)
     for size in (0, 1, 5, 10_000):
         out = torch.zeros(size, dtype=torch.int64)
-        share(count, out)
+        parallel_for(count, out)
         assert torch.equal(out, torch.ones_like(out))
 
 
@@ -37,7 +37,7 @@ def test_callers_share_the_threads():
 
     def work(_: int) -> bool:
         out = torch.zeros(1000, dtype=torch.int64)
-        share(count, out)
+        parallel_for(count, out)
         return bool((out == 1).all())
 
     with ThreadPoolExecutor(4) as callers:
@@ -52,14 +52,14 @@ def test_alone_is_in_the_callers_thread():
         called.append(threading.get_ident())
         time.sleep(0.2)  # for a helper to come
 
-    share(kernel, alone=True)
+    parallel_for(kernel, alone=True)
     assert called == [threading.get_ident()]
 
 
 def test_other_threads_help():
     torch.set_num_threads(2)
     together = threading.Barrier(2, timeout=60)  # broken unless two threads call the kernel at once
-    share(lambda counter: together.wait())
+    parallel_for(lambda counter: together.wait())
 
 
 @pytest.mark.parametrize("where", ["caller", "helper"])
@@ -73,18 +73,18 @@ def test_an_error_reaches_the_caller(where: str):
             raise RuntimeError("broken kernel")
 
     with pytest.raises(RuntimeError, match="broken kernel"):
-        share(kernel)
+        parallel_for(kernel)
 
 
 def test_a_forked_child_has_threads_of_its_own():
     script = """
 import os, torch
-from graphkit.sparse.compiled.work import share
+from graphkit.sparse.compiled.work import parallel_for
 from threading import Barrier
 torch.set_num_threads(2)
 def both():
     together = Barrier(2, timeout=60)
-    share(lambda counter: together.wait())
+    parallel_for(lambda counter: together.wait())
 both()
 child = os.fork()
 if not child:

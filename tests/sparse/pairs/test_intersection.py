@@ -1,9 +1,13 @@
 """Row intersection against adjacency products in float64, for every method."""
 
+import gc
+
 import pytest
 import torch
 
 from graphkit.sparse import CSR
+from graphkit.sparse.memo import _memory
+from graphkit.sparse.pairs import intersection
 from graphkit.sparse.pairs.intersection import NeighborSets, cheapest_method
 
 METHODS = ["bitset", "sorted", "dense", "search"]
@@ -175,6 +179,41 @@ def test_auto_takes_packed_rows_for_dense_graphs_and_sorted_rows_for_sparse_ones
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_sets_of_an_operator_are_laid_out_once_and_without_its_absent_entries(method, monkeypatch):
+    monkeypatch.setattr(intersection, "cheapest_method", lambda adj: method)
+    laid_out, lay_out = [], NeighborSets._lay_out
+    monkeypatch.setattr(NeighborSets, "_lay_out", lambda sets: laid_out.append(sets.method) or lay_out(sets))
+    edge_index, pairs, n = random_graph(seed=7)
+    adj = CSR.from_edge_index(edge_index, n)
+    less = adj.dropout(0.4, torch.Generator().manual_seed(0))
+    still_less = less.without(adj.positions(edge_index[:, 200:240]))
+    x = torch.randn(n, 3, dtype=torch.float64)
+    for graph in (adj, less, still_less, adj, adj.with_value(torch.rand(adj.nnz))):
+        sets, rows = NeighborSets.of(graph), oracle_rows(graph.edge_index(), n)
+        assert sets.adj is graph and sets.method == method and NeighborSets.of(sets) is sets
+        assert NeighborSets.of(graph)._rows is sets._rows
+        for which in ("common", "left", "right"):
+            expected = oracle_sets(rows, pairs, which)
+            assert torch.equal(sets.count(pairs, which), expected.sum(1).long())
+            torch.testing.assert_close(sets.pool(pairs, x, which), expected @ x, rtol=0, atol=1e-9)
+    assert laid_out == [method]
+
+
+def test_the_layout_of_an_operator_goes_with_it():
+    edge_index, _, n = random_graph(seed=8)
+    before = len(_memory)
+    adj = CSR.from_edge_index(edge_index, n)
+    less = adj.without(torch.tensor([3]))
+    NeighborSets.of(less)
+    assert len(_memory) == before + 2
+    del less
+    assert len(_memory) == before + 1
+    del adj
+    gc.collect()
+    assert len(_memory) == before
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_wrong_arguments_say_what_is_wrong(method):
     sets = NeighborSets(CSR.from_edge_index(torch.tensor([[0], [1]]), 3), method)
     with pytest.raises(ValueError, match="node id 3 is out of range"):
@@ -194,6 +233,8 @@ def test_unknown_method_and_rectangular_operators_are_refused():
         NeighborSets(CSR.from_edge_index(torch.tensor([[0], [1]]), 3), "hash")
     with pytest.raises(ValueError, match="square"):
         NeighborSets(CSR.from_edge_index(torch.tensor([[0], [1]]), (3, 4)))
+    with pytest.raises(ValueError, match="square"):
+        NeighborSets.of(CSR.from_edge_index(torch.tensor([[0], [1]]), (3, 4)))
 
 
 @pytest.mark.gpu

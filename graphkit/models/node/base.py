@@ -1,0 +1,87 @@
+"""What the node classification task asks of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from graphkit.sparse import CSR, Adjacency, as_csr
+
+
+class NodeModel(nn.Module, ABC):
+    """A model that gives every node class scores: a body that represents the nodes, and a last layer, its `head`.
+
+    logits = head(h) with h = embed(x, adj). A head may also look at the graph (`head_takes_graph`), as the last convolution
+    of a GCN does: then logits = head(h, adj). `replace_head` puts another head in place, e.g. one on prototypes.
+
+    A model implements `hidden`; `embed` and `forward` follow from it.
+    """
+
+    undirected: ClassVar[bool] = False
+    """Whether a directed edge is read as an undirected one."""
+
+    head: nn.Module
+    """The last layer; `train.head_lr` is for its parameters."""
+
+    head_takes_graph: bool = False
+    """Whether the head is called with (h, adj) instead of h."""
+
+    @property
+    @abstractmethod
+    def embedding_channels(self) -> int:
+        """Width C of what `embed` gives, and a head is given."""
+
+    @abstractmethod
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
+        """What the head is given: the last hidden representation, in training after its dropout.
+
+        Args:
+            x: Features [N, F], sparse ones as an operator of that shape.
+            adj: The graph; rows are targets.
+
+        Returns:
+            [N, embedding_channels]; an operator only if that is sparse features themselves, of a model that is its head alone.
+        """
+
+    def embed(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
+        """The last hidden representation of every node.
+
+        Args:
+            x: Features [N, F], dense or sparse.
+            adj: The graph, as for `forward`.
+
+        Returns:
+            [N, embedding_channels], in training after dropout, as the head is given it.
+        """
+        return self._dense(self.hidden(x, as_csr(adj, x.shape[0])))
+
+    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
+        """Class scores of every node.
+
+        Args:
+            x: Features [N, F], dense or sparse.
+            adj: The graph: `edge_index` [2, E], PyG `EdgeIndex`, torch CSR or graphkit CSR (fastest: what is made of it is made
+                once); rows are targets.
+
+        Returns:
+            Logits [N, number of classes].
+        """
+        csr = as_csr(adj, x.shape[0])
+        h = self.hidden(x, csr)
+        logits: Tensor = self.head(h, csr) if self.head_takes_graph else self.head(h)
+        return logits
+
+    def _dense(self, h: Tensor | CSR) -> Tensor:
+        """A representation as a tensor in the model's precision; only an operator is copied."""
+        return h.to_dense(next(self.parameters()).dtype) if isinstance(h, CSR) else h
+
+    def replace_head(self, head: nn.Module) -> None:
+        """Put another head in place; a new model's, before it is trained.
+
+        Args:
+            head: Called with h [N, embedding_channels] alone, gives logits [N, number of classes].
+        """
+        self.head = head
+        self.head_takes_graph = False
