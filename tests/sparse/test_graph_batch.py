@@ -118,8 +118,7 @@ def test_it_moves_with_its_index():
     assert repr(batch) == "GraphBatch(graphs=1, nodes=2, edges=1, features=1)"
 
 
-def test_segments_beside_the_processor_are_the_same():
-    """The path of other devices, run on the CPU."""
+def test_positions_say_the_same_as_copies():
     segments = Segments.of(torch.tensor([0, 3, 3, 7]), torch.tensor([2, 1, 0, 2]))
     assert segments.positions.tolist() == [3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6]
     assert torch.equal(segments.copy(torch.arange(7) * 10), segments.positions * 10)

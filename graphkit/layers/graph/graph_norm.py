@@ -28,7 +28,7 @@ class GraphNorm(nn.Module):
         >>> GraphNorm(64)(x, ptr)  # [N, 64] -> [N, 64]
     """
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
         super().__init__()
         check_at_least(1, channels=channels)
         self.channels, self.eps = channels, eps

@@ -97,7 +97,7 @@ class SubgraphNetwork(GraphModel):
         preset = PRESETS[self.preset]
         self.policy = preset.policy if policy == PUBLISHED else policy
         first_pool = preset.inner if inner == PUBLISHED else cast(Inner, inner)
-        self.num_roots = self._check(preset.aggregations, first_pool, length, sample)
+        self.num_roots = self._check(preset.aggregations, first_pool, length=length, sample=sample)
         given = {"hops": hops, "length": length}
         self.numbers = {name: given[name] for name in POLICIES[self.policy].needs}
         self.sample, self.max_bytes, self.edge_channels = sample, max_bytes, edge_channels
@@ -119,7 +119,7 @@ class SubgraphNetwork(GraphModel):
             self._width, out_channels, hidden=(2 * hidden_channels,) * (head_layers - 1), dropout=head_dropout
         )
 
-    def _check(self, aggregations: tuple[str, ...], inner: str, length: int, sample: float) -> int:
+    def _check(self, aggregations: tuple[str, ...], inner: str, *, length: int, sample: float) -> int:
         """The number of roots per bag; RequestError where bags of the policy lack what is read."""
         roots = {"edge-deleted": 0, "path": length}.get(self.policy, 1)
         extra = PRESETS[self.preset].options.get("root", "shared") != "shared"

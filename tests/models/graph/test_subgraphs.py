@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from graphkit.conf.models.graph import MODELS as MODELS_OF_CONF
 from graphkit.errors import RequestError
 from graphkit.layers import POLICIES, PRESETS
+from graphkit.models.graph.inputs import NODE_FEATURES
 from graphkit.models.graph.subgraphs import DS, DSS, GNNAK, IDGNN, NGNN, SSWL, SUN, KPath, SSWLPlus, SubgraphNetwork
 from graphkit.sparse import GraphBatch
 from tests.models.graph.frame import (
@@ -156,3 +160,9 @@ def test_embeddings_of_nodes_pool_to_those_of_graphs():
 def test_every_model_takes_its_published_policy():
     for name, kind in MODELS.items():
         assert issubclass(kind, SubgraphNetwork) and kind(4, 3).policy == PRESETS[name].policy
+
+
+def test_settings_offer_every_policy_and_every_kind_of_features():
+    """They are written out there, since settings do not import torch."""
+    offered = {field.name: field.metadata.get("choices") for field in dataclasses.fields(MODELS_OF_CONF["ds"].settings)}
+    assert offered["policy"] == ("published", *POLICIES) and offered["node_features"] == NODE_FEATURES
