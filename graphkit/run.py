@@ -175,6 +175,8 @@ def _execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None
             folder=folder,
             notes=notes,
             files=experiment.files() if folder is None else None,
+            over_seeds=experiment.over_seeds(),
+            sections=experiment.sections,
             tell=hear,
         )
 
@@ -227,6 +229,7 @@ def _result_page(result: RunResult) -> str:
     from rich import box
     from rich.table import Table
 
+    from graphkit.metrics.registry import decimals
     from graphkit.training.report import plus_minus
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -235,15 +238,16 @@ def _result_page(result: RunResult) -> str:
     for title in (*result.metrics, *(f"paper {part}" for part in published)):
         table.add_column(title, justify="right")
     for name in next(iter(result.metrics.values())):
-        ours = [plus_minus(result.metrics[part][name]) for part in result.metrics]
-        table.add_row(name, *ours, *(plus_minus(result.published(part, name)) for part in published))
+        digits = decimals(name)
+        ours = [plus_minus(result.metrics[part][name], digits) for part in result.metrics]
+        table.add_row(name, *ours, *(plus_minus(result.published(part, name), digits) for part in published))
     seeds = f"seed {result.seeds[0]}"
     if len(result.seeds) > 1:
         seeds = f"seeds {result.seeds[0]} to {result.seeds[-1]}, mean ± unbiased standard deviation"
     lines: list[RenderableType] = [
         f"{result.model} on {result.dataset} (task={result.task}): {seeds}",
         table,
-        f"epoch selected by valid {result.metric}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
+        f"{result.selection or f'epoch selected by valid {result.metric}'}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
     ]
     if result.protocol:
         lines.append(f"protocol: {result.protocol}")

@@ -106,6 +106,7 @@ class Siding:
     def __init__(
         self, dataset: Points, settings: ToyTask, make_model: MakeModel[Line], train: Train, device: torch.device
     ) -> None:
+        self.lower_is_better = False
         self.metric, self.metrics, self.protocol, self.notes = dataset.metric, dataset.metrics, dataset.protocol, dataset.notes
         self._dataset, self._settings, self._train = dataset, settings, train
         self.build_model = make_model

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import link, node, recommend
+from graphkit.conf.models import graph, link, node, recommend
 
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
@@ -32,6 +32,18 @@ TASKS: dict[str, TaskEntry] = {
         needs=("data.edges", "data.labels"),
         reads=("data.features", "data.directed"),
     ),
+    "graph": TaskEntry(
+        schema.GraphTask,
+        "graphkit.tasks.graph:GraphPrediction",
+        "graphkit.data.tasks.graph:build",
+        "gin",
+        "planted-graphs",
+        "classification and regression of graphs",
+        needs=("data.graphs",),
+        reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
+        over_seeds="graphkit.tasks.folds:over_seeds",
+        report="graphkit.tasks.graph_pictures:sections",
+    ),
     "recommend": TaskEntry(
         schema.RecommendTask,
         "graphkit.tasks.recommend:Recommendation",
@@ -46,4 +58,9 @@ TASKS: dict[str, TaskEntry] = {
     ),
 }
 
-MODELS: dict[str, dict[str, ModelEntry]] = {"link": link.MODELS, "node": node.MODELS, "recommend": recommend.MODELS}
+MODELS: dict[str, dict[str, ModelEntry]] = {
+    "link": link.MODELS,
+    "node": node.MODELS,
+    "graph": graph.MODELS,
+    "recommend": recommend.MODELS,
+}

@@ -31,6 +31,9 @@ class TaskEntry:
         needs: Settings of own files that `dataset=custom` must come with.
         reads: Further settings of own files that it reads; it refuses all others.
         refuses: Settings `data.*` that mean nothing for it, each with the reason, a predicate of the task.
+        over_seeds: Says how the epochs of all seeds make a run's result, given the task's settings, where it is not each seed's
+            selected epoch; empty: it always is.
+        report: Further sections of report.html, of a seed's data and predictions; empty: none.
         serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
     """
 
@@ -43,6 +46,8 @@ class TaskEntry:
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
+    over_seeds: str = ""
+    report: str = ""
     serve: str = ""
 
     @property

@@ -50,6 +50,28 @@ class NodeTask:
 
 
 @dataclass
+class GraphTask:
+    """Graphs: predict a class, labels or numbers for every graph of a collection."""
+
+    name: str = "graph"
+    metric: str = setting(
+        "auto",
+        "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy, roc-auc or mae",
+    )
+    protocol: str = setting(
+        "nested",
+        "nested: a fold tests, the next one selects the epoch, seed s takes fold s; split: at random by data.split; gin and "
+        "last10: published conventions of ten folds without validation, the best common epoch (SELECTED ON TEST) and the mean "
+        "of the last ten epochs",
+        choices=("nested", "split", "gin", "last10"),
+    )
+    edge_features: bool = setting(True, "hand features of edges to models that read them")
+    standardize: bool = setting(
+        False, "numbers to predict: standardized by mean and deviation of the training graphs; metrics keep their unit"
+    )
+
+
+@dataclass
 class RecommendTask:
     """Recommendation: rank all items for every user, those taken next first.
 
@@ -85,12 +107,26 @@ class Data:
     """Where data lies, and own files. A task's row in the catalog says which of them it needs, reads and refuses."""
 
     root: str | None = setting(None, "data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit", path=True)
-    edges: str | None = own_file("own edge list, CSV: one edge a row, source and target (with dataset=custom)")
-    features: str | None = own_file("own node features, CSV: node id, then numbers (with dataset=custom)")
+    edges: str | None = own_file(
+        "own edge list, CSV: one edge a row, source and target (with dataset=custom); task=graph: graph id before them"
+    )
+    features: str | None = own_file(
+        "own node features, CSV: node id, then numbers (with dataset=custom); task=graph: graph id before them"
+    )
     labels: str | None = own_file("own node labels, CSV: node id, label (with dataset=custom; required by task=node)")
+    graphs: str | None = own_file(
+        "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml "
+        "or *.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
+    )
+    targets: str = setting(
+        "auto",
+        "what is predicted of own graphs: classes, labels (0 or 1 for each of several) or numbers; auto: as they look",
+        choices=("auto", "classes", "labels", "numbers"),
+        own=True,
+    )
     directed: bool = setting(
         False,
-        "keep the direction of own edges, source to target, and self-loops (with dataset=custom and task=node)",
+        "keep the direction of own edges, source to target, and self-loops (with dataset=custom and task=node or task=graph)",
         own=True,
     )
     scale: str = setting(

@@ -211,10 +211,11 @@ def _place(fetched: Path, target: Path, file: DataFile) -> None:
 
 def _matches(path: Path, file: DataFile) -> bool:
     """Whether a file has its published checksum, or one of an equally good file."""
-    return any(_has_checksum(path, checksum) for checksum in (file.checksum, *file.also))
+    return any(has_checksum(path, checksum) for checksum in (file.checksum, *file.also))
 
 
-def _has_checksum(path: Path, checksum: str) -> bool:
+def has_checksum(path: Path, checksum: str) -> bool:
+    """Whether a file has a SHA-256, or where 40 digits are given, git's id."""
     with path.open("rb") as content:
         if len(checksum) == 64:
             return hashlib.file_digest(content, "sha256").hexdigest() == checksum

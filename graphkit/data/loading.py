@@ -30,6 +30,8 @@ class Options(TypedDict, total=False):
     edges: PathLike | None
     features: PathLike | None
     labels: PathLike | None
+    graphs: PathLike | None
+    targets: str
     directed: bool
     scale: str
     interactions: PathLike | None
@@ -52,7 +54,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
 
     Args:
         name: A name of `graphkit.data.catalog.DATASETS`.
-        task: `link`, `node` or `recommend`.
+        task: `link`, `node`, `graph` or `recommend`.
         seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs,
             validation interactions. Where there are ten published splits, seed s takes split s mod 10.
         own_files: Reads own files, once for all the calls that get the same one; default: they are read by this call.
@@ -62,7 +64,9 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
             - `edges`: With `custom`: CSV file, one edge a row.
             - `features`: With `custom`: CSV file, node id and numbers a row.
             - `labels`: With `custom`: CSV file, node id and label a row; needed by `node`.
-            - `directed`: With `custom` and `node`: edges keep their direction, source to target; else they have none.
+            - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; a file of JSON lines; or a folder.
+            - `targets`: What own graphs' labels are: `classes`, `labels`, `numbers`, or `auto`.
+            - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from graphkit.data.catalog import DatasetEntry, Protocol
 from graphkit.data.dataset import Graph, Pairs
+from graphkit.data.graphs import Graphs
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import DataError
 
@@ -112,6 +113,35 @@ class GraphSource:
     node_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GraphsSource:
+    """A collection of graphs as its reader found it.
+
+    Attributes:
+        graphs: The graphs with their classes or targets.
+        kind: What is predicted: `classes`, `labels` (yes or no for each of several) or `numbers`.
+        folds: Published test graphs of each fold; empty: ten folds are drawn, class by class.
+        splits: A published split, of which validation is no fold that others test; None: see `folds`.
+        num_splits: How many such splits there are, that of seed s being number s mod num_splits.
+        graph_names: The user's own graph ids in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        target_names: Names of the labels or numbers in index order, where known.
+        remarks: Sentences on what was dropped or kept while reading.
+        notes: Sentences that a run tells before it begins.
+    """
+
+    graphs: Graphs
+    kind: str = "classes"
+    folds: tuple[Tensor, ...] = ()
+    splits: dict[str, Tensor] | None = None
+    num_splits: int = 1
+    graph_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager

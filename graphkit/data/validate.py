@@ -12,6 +12,7 @@ from graphkit.errors import DataError
 
 if TYPE_CHECKING:
     from graphkit.data.dataset import Graph
+    from graphkit.data.graphs import Graphs
 
 
 def check_graph(dataset: str, graph: Graph, names: Sequence[str] = ()) -> None:
@@ -35,6 +36,33 @@ def check_graph(dataset: str, graph: Graph, names: Sequence[str] = ()) -> None:
         raise _error(dataset, f"it has {graph.y.size(0)} labels for {graph.num_nodes} nodes")
 
 
+def check_graphs(dataset: str, graphs: Graphs) -> None:
+    """Refuse a collection of graphs that no model could use.
+
+    Args:
+        dataset: Name of the data set, for the message.
+        graphs: Its graphs.
+
+    Raises:
+        DataError: If there is no graph, one has no node, an edge joins two graphs, a feature is not finite, or features or
+            targets do not fit.
+    """
+    if graphs.num_graphs < 1 or int(graphs.sizes.min()) < 1:
+        raise _error(dataset, "it has no graph, or one without a node: each graph needs a node")
+    _check_ids(dataset, "its list of edges", graphs.edge_index, graphs.num_nodes, "node")
+    graph = torch.searchsorted(graphs.ptr, graphs.edge_index, right=True)
+    if bool((graph[0] != graph[1]).any()):
+        raise _error(dataset, "an edge joins nodes of two graphs")
+    if graphs.x is not None:
+        _check_features(dataset, graphs.x, graphs.num_nodes, ())
+    if graphs.edge_attr is not None and (
+        graphs.edge_attr.size(0) != graphs.edge_index.size(1) or not bool(torch.isfinite(graphs.edge_attr).all())
+    ):
+        raise _error(dataset, "features of edges must be finite numbers, one row per edge")
+    if graphs.y.size(0) != graphs.num_graphs:
+        raise _error(dataset, f"it has {graphs.y.size(0)} labels for {graphs.num_graphs} graphs")
+
+
 def check_part(dataset: str, split: str, ids: Tensor, count: int, what: str = "node") -> None:
     """Refuse a split that is empty or names what is not there.
 
@@ -53,13 +81,14 @@ def check_part(dataset: str, split: str, ids: Tensor, count: int, what: str = "n
         raise _error(dataset, f"the {split} split is empty")
 
 
-def check_labels(dataset: str, labels: Tensor | None, train: Tensor) -> None:
+def check_labels(dataset: str, labels: Tensor | None, train: Tensor, what: str = "node") -> None:
     """Refuse labels from which nothing can be learned.
 
     Args:
         dataset: Name of the data set, for the message.
-        labels: Class of each node [N].
-        train: Ids of the training nodes.
+        labels: Class of each node or graph [N].
+        train: Ids of those for training.
+        what: What has the labels.
 
     Raises:
         DataError: If there are no labels, or those of the training nodes are of a single class.
@@ -67,7 +96,7 @@ def check_labels(dataset: str, labels: Tensor | None, train: Tensor) -> None:
     if labels is None:
         raise _error(dataset, "it has no labels, which task=node needs")
     if torch.unique(labels[train]).numel() < 2:
-        raise _error(dataset, "all training labels are of one class; label nodes of at least two classes")
+        raise _error(dataset, f"all training labels are of one class; label {what}s of at least two classes")
 
 
 def _check_ids(dataset: str, where: str, ids: Tensor, count: int, what: str) -> None:

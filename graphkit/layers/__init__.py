@@ -4,6 +4,7 @@ from graphkit.layers.conv.adpa import DirectedPatternAggregation
 from graphkit.layers.conv.directional import DirectionalConv
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.gcn import GCNConv
+from graphkit.layers.conv.gin import GINConv
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.layers.conv.propagation import Propagation
 from graphkit.layers.conv.sage import SAGEConv
@@ -12,6 +13,7 @@ from graphkit.layers.dense.dropout import Dropout
 from graphkit.layers.dense.feature_linear import FeatureLinear
 from graphkit.layers.dense.graph_free_linear import GraphFreeLinear
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
+from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.hadamard import HadamardScore
@@ -42,7 +44,9 @@ __all__ = [
     "FeatureLinear",
     "GATConv",
     "GCNConv",
+    "GINConv",
     "GraphFreeLinear",
+    "GraphNorm",
     "HadamardScore",
     "LightGCNPropagation",
     "NormDropoutReLU",

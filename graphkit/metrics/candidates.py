@@ -50,6 +50,21 @@ class ItemCounts:
         return 0
 
 
+@dataclass(frozen=True)
+class TargetCounts:
+    """Graphs: what a model predicts, and how much a split knows of it.
+
+    Attributes:
+        kind: `classes`; `labels`, yes or no for each of several; or `numbers`.
+        targets: Classes, labels or numbers.
+        decided: Of classes those that a split has, of labels those of which it has both values, of numbers those it knows.
+    """
+
+    kind: str
+    targets: int
+    decided: int
+
+
 def always_decides(counts: object, k: int) -> str:
     """No flaw and no weakness, whatever the counts."""
     return ""
@@ -94,6 +109,29 @@ def two_classes_flaw(counts: ClassCounts, k: int) -> str:
     if counts.classes != 2:
         return f"judges {counts.classes} classes, and roc-auc needs two"
     return "has nodes of one class only, and roc-auc needs both" if counts.present < 2 else ""
+
+
+def agreement_flaw(counts: TargetCounts, k: int) -> str:
+    """Accuracy compares classes or labels."""
+    return "has numbers to predict, and accuracy needs classes or labels" if counts.kind == "numbers" else ""
+
+
+def two_values_flaw(counts: TargetCounts, k: int) -> str:
+    """roc-auc and average precision rank the graphs of two classes, or those of each label."""
+    if counts.kind == "numbers":
+        return "has numbers to predict, and a ranking needs classes or labels"
+    if counts.kind == "classes" and counts.targets != 2:
+        return f"judges {counts.targets} classes, and a ranking needs two"
+    if counts.kind == "classes":
+        return "has graphs of one class only, and a ranking needs both" if counts.decided < 2 else ""
+    return "has no label of which both values are known, and a ranking needs both" if counts.decided == 0 else ""
+
+
+def error_flaw(counts: TargetCounts, k: int) -> str:
+    """A mean absolute error is one of numbers."""
+    if counts.kind != "numbers":
+        return f"has {counts.kind} to predict, and mae needs numbers"
+    return "has no number that is known" if counts.decided == 0 else ""
 
 
 def _alike(counts: ItemCounts, alike: bool) -> str:

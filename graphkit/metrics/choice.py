@@ -26,6 +26,11 @@ class Choice:
     metrics: dict[str, Metric]
     notes: tuple[str, ...]
 
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the smallest value of the one that selects is the best."""
+        return self.metrics[self.metric].kind.lower_is_better
+
 
 def choose(
     task: str, asked: str, own: str, reported: Iterable[str], fallbacks: Sequence[str], counts: Mapping[str, Any]

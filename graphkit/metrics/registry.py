@@ -30,6 +30,7 @@ class Kind:
         weakness: Why random scores already get more than half on a split.
         takes_k: Whether its name ends in `@K`.
         scale: Unit of its printed values: 100 turns a fraction into a percentage.
+        lower_is_better: Whether the smallest value is the best one.
     """
 
     name: str
@@ -39,9 +40,12 @@ class Kind:
     weakness: Callable[[Any, int], str] = candidates.always_decides
     takes_k: bool = False
     scale: float = 100.0
+    lower_is_better: bool = False
 
 
-_PAIRS, _RANKING, _CLASSES = (f"graphkit.metrics.{family}" for family in ("pairs", "ranking", "classification"))
+_PAIRS, _RANKING, _CLASSES, _NUMBERS = (
+    f"graphkit.metrics.{family}" for family in ("pairs", "ranking", "classification", "regression")
+)
 
 KINDS = (
     Kind("hits", ("link",), f"{_PAIRS}:hits_at_k", candidates.hits_flaw, candidates.hits_weakness, takes_k=True),
@@ -53,6 +57,10 @@ KINDS = (
     Kind("hit", ("recommend",), f"{_RANKING}:hit", candidates.hit_flaw, candidates.share_weakness, takes_k=True),
     Kind("accuracy", ("node",), f"{_CLASSES}:accuracy"),
     Kind("roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw),
+    Kind("accuracy", ("graph",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
+    Kind("roc-auc", ("graph",), f"{_CLASSES}:roc_auc", candidates.two_values_flaw),
+    Kind("ap", ("graph",), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
+    Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, scale=1.0, lower_is_better=True),
 )
 
 
@@ -108,6 +116,16 @@ def parse(name: str, task: str) -> Metric:
     if kind is not None and re.fullmatch("[1-9][0-9]{0,9}", k) and int(k) <= MOST_K:
         return Metric(kind, int(k))
     raise RequestError(f"unknown metric '{shown(name, 40)}' for task={task}; choose {_choices(task)}")
+
+
+def decimals(name: str) -> int:
+    """Decimals that a metric's values are printed with: two of percentages, four of what has another unit.
+
+    Args:
+        name: A full name, e.g. `hits@20`.
+    """
+    kind = next((kind for kind in KINDS if kind.name == name.partition("@")[0]), None)
+    return 2 if kind is None or kind.scale == 100.0 else 4
 
 
 def in_words(names: Sequence[str], last: str) -> str:

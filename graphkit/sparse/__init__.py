@@ -8,6 +8,7 @@ from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_featur
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
+from graphkit.sparse.graph_batch import BatchOperator, GraphBatch, GraphIndex
 from graphkit.sparse.memo import remember
 from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
@@ -25,7 +26,10 @@ from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, u
 __all__ = [
     "CSR",
     "Adjacency",
+    "BatchOperator",
     "Entries",
+    "GraphBatch",
+    "GraphIndex",
     "NeighborSets",
     "Relabeling",
     "Structure",

@@ -151,9 +151,9 @@ class CSR:
         origin = self._origin() if self._origin is not None else None
         if origin is not None:
             return origin
-        turned, perm = self._structure.t(), self._structure.perm
-        value = None if self._value is None else self._value[perm]
-        keep = None if self._keep is None else self._keep[perm]
+        turned = self._structure.t()
+        value = None if self._value is None else self._value[self._structure.perm]
+        keep = None if self._keep is None else self._keep[self._structure.perm]
         if self.requires_grad:
             # Not kept: the values may be a parameter that the optimizer changes, or hang on a graph that is used up.
             return CSR(turned, value, keep, symmetric=False)

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from graphkit.sparse.compiled.kernel import kernel
+from graphkit.sparse.counting_sort import counting_sort
 from graphkit.sparse.spmm import spmm
-from graphkit.sparse.structure import Structure, pointers, untraced
+from graphkit.sparse.structure import Structure, untraced
 
 
 @untraced
@@ -80,11 +79,7 @@ def incidence_of(index: Tensor, num_rows: int) -> Structure:
         low, high = (int(bound) for bound in torch.aminmax(index))
         if low < 0 or high >= num_rows:
             raise ValueError(f"id {low if low < 0 else high} is out of range: ids must lie in [0, {num_rows}).")
-    if index.device.type != "cpu":
-        return Structure(pointers(torch.bincount(index, minlength=num_rows)), torch.argsort(index, stable=True), shape)
-    rowptr, order = np.zeros(num_rows + 1, np.int64), np.empty(index.numel(), np.int64)
-    _count_and_sort(index.contiguous().numpy(), rowptr, order)
-    return Structure(torch.from_numpy(rowptr), torch.from_numpy(order), shape)
+    return Structure(*counting_sort(index, num_rows), shape)
 
 
 def sum_rows(values: Tensor, index: Tensor, incidence: Structure) -> Tensor:
@@ -139,20 +134,3 @@ def _summed(values: Tensor, incidence: Structure) -> Tensor:
     exact = values if values.dtype in (torch.float32, torch.float64) else values.float()
     ordered = exact.index_select(0, incidence.col)
     return torch.segment_reduce(ordered, "sum", offsets=incidence.rowptr, initial=0).to(values.dtype)
-
-
-@kernel(nogil=True)
-def _count_and_sort(index: Any, rowptr: Any, order: Any) -> None:
-    """Counting sort: the positions of id i become order[rowptr[i] : rowptr[i + 1]], ascending; rowptr holds zeros at first."""
-    rows = rowptr.shape[0] - 1
-    for p in range(index.shape[0]):
-        rowptr[index[p] + 1] += 1
-    for i in range(rows):
-        rowptr[i + 1] += rowptr[i]
-    for p in range(index.shape[0]):
-        i = index[p]
-        order[rowptr[i]] = p
-        rowptr[i] += 1
-    for i in range(rows, 0, -1):  # each boundary has moved to the next one
-        rowptr[i] = rowptr[i - 1]
-    rowptr[0] = 0

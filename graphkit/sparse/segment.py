@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from graphkit.sparse.gathering import sum_rows, taken_rows
+from graphkit.sparse.memo import remember
 from graphkit.sparse.structure import Structure, untraced
 
 
@@ -136,13 +137,17 @@ def _check(values: Tensor, rowptr: Tensor) -> None:
 def _checked(values: Tensor, rowptr: Tensor, row: Tensor | None) -> tuple[Tensor, Structure]:
     """The segment of each value, and which values lie in each segment [S, E]."""
     _check(values, rowptr)
-    if row is None:
-        segments = torch.arange(rowptr.numel() - 1, device=rowptr.device)
-        row = segments.repeat_interleave(rowptr.diff(), output_size=values.size(0))
-    elif row.shape != (values.size(0),):
+    if row is None:  # the same boundaries serve again and again, as those of a batch's graphs: in every layer, and both ways
+        segments: Structure = remember(lambda: _segments(rowptr.clone(), values.size(0)), "segments", rowptr)
+        return segments.row, segments
+    if row.shape != (values.size(0),):
         raise ValueError(f"row must have shape [{values.size(0)}], one segment a value, got {list(row.shape)}.")
-    places = torch.arange(values.size(0), device=rowptr.device)
-    return row, Structure(rowptr, places, (rowptr.numel() - 1, values.size(0)))
+    return row, _segments(rowptr, values.size(0))
+
+
+def _segments(rowptr: Tensor, count: int) -> Structure:
+    """Which values lie in each segment [S, E]."""
+    return Structure(rowptr, torch.arange(count, device=rowptr.device), (rowptr.numel() - 1, count))
 
 
 def _widen(per_segment: Tensor, values: Tensor) -> Tensor:

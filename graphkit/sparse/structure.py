@@ -11,6 +11,8 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from graphkit.sparse.counting_sort import counting_sort
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -106,7 +108,7 @@ class Structure:
         origin = self._origin() if self._origin is not None else None
         if origin is not None:
             return torch.empty_like(origin.perm).scatter_(0, origin.perm, torch.arange(self.nnz, device=self.col.device))
-        return torch.argsort(self.col, stable=True)
+        return counting_sort(self.col, self.shape[1])[1]
 
     @lasting
     def t(self) -> Structure:

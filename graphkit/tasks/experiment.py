@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
+from graphkit.conf.catalog import TASKS
 from graphkit.conf.request import OWN_FILES, Request, check
 from graphkit.conf.settings import all_settings
 from graphkit.data.catalog import DATASETS
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
     from graphkit.training.protocol import AnyTask
+    from graphkit.training.report import Section
+    from graphkit.training.result import OverSeeds
 
 
 def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
@@ -137,6 +141,28 @@ class Experiment:
 
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
         return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
+
+    def over_seeds(self) -> OverSeeds | None:
+        """How the epochs of all seeds make the result; None where it is each seed's selected epoch."""
+        target = TASKS[self.settings.task.name].over_seeds
+        made: OverSeeds | None = resolve_name(target)(self.settings.task) if target else None
+        return made
+
+    def sections(self, folder: Path) -> Sequence[Section]:
+        """What the task adds to the report: made of the first seed's data and predictions.
+
+        Args:
+            folder: The run folder.
+        """
+        import numpy as np
+
+        target = TASKS[self.settings.task.name].report
+        if not target:
+            return ()
+        seed = self.settings.seed
+        with np.load(folder / f"seed-{seed}" / "predictions.npz", allow_pickle=False) as stored:
+            made: Sequence[Section] = resolve_name(target)(self.dataset(seed), dict(stored))
+        return made
 
     def prepare(self, seed: int) -> AnyTask:
         """The task of a seed, as the run will get it: the next call for that seed hands over the same one.

@@ -67,6 +67,7 @@ class LinkPrediction:
         counts = {name: PairCounts(pairs.size(1)) for name, pairs in negatives.items()}
         choice = choose("link", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self.notes = choice.metric, tuple(choice.metrics), (*dataset.notes, *choice.notes)
+        self.lower_is_better = choice.lower_is_better
         num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
         self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)

@@ -45,12 +45,12 @@ class MakeModel(Generic[M]):
     model_class: type[M]
     settings: Mapping[str, Any]
 
-    def __call__(self, **dims: int) -> M:
+    def __call__(self, **dims: Any) -> M:
         """A freshly initialized model; consumes torch's global random state.
 
         Args:
-            **dims: What the data decides: `in_channels`, `out_channels`, `num_nodes`, ...; the class gets those that its
-                constructor names.
+            **dims: What the data decides: `in_channels`, `out_channels`, `num_nodes`, ..., or the data itself; the class
+                gets those that its constructor names.
 
         Raises:
             RequestError: If its parameters would not fit in memory.
@@ -59,7 +59,7 @@ class MakeModel(Generic[M]):
         require_memory_for(self.outline(**dims))
         return self._build(dims)()
 
-    def outline(self, **dims: int) -> M:
+    def outline(self, **dims: Any) -> M:
         """The model on torch's `meta` device: its shapes, without memory and without random numbers.
 
         Args:
@@ -71,7 +71,7 @@ class MakeModel(Generic[M]):
         with torch.device("meta"), _Unfilled():
             return self._build(dims)()
 
-    def _build(self, dims: Mapping[str, int]) -> Callable[[], M]:
+    def _build(self, dims: Mapping[str, Any]) -> Callable[[], M]:
         named = inspect.signature(self.model_class).parameters
         taken = {name: size for name, size in dims.items() if name in named}
         return functools.partial(self.model_class, **taken, **self.settings)

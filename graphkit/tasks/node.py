@@ -65,6 +65,7 @@ class NodeClassification:
         counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
         choice = choose("node", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
+        self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
         if dataset.directed and make_model.model_class.undirected:

@@ -83,6 +83,7 @@ class Recommendation:
         counts = {name: count_items(part.relevant, part.seen) for name, part in self._judged.items()}
         choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics = choice.metric, tuple(choice.metrics)
+        self.lower_is_better = choice.lower_is_better
         self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
         self.notes = (
             *dataset.notes,

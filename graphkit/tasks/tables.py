@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.data.dataset import InteractionData, LinkData, NodeData, required
+from graphkit.data.graph_set import GraphSet
 from graphkit.training.table import as_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -50,6 +51,38 @@ def link_table(dataset: LinkData, arrays: Arrays) -> Arrays:
         "kind": as_text([kind for _, kind in parts]).repeat(sizes),
         "score": np.concatenate([arrays[f"{split}_{kind}_scores"] for split, kind in parts]),
     }
+
+
+def graph_table(dataset: GraphSet, arrays: Arrays) -> Arrays:
+    """A row per graph: graph, split, and what was known and predicted.
+
+    Of classes label, predicted, and `probability of CLASS` of each; of labels `NAME`, 0, 1 or empty where not known, and
+    `probability of NAME`; of numbers `NAME` and `predicted NAME`.
+
+    Args:
+        dataset: The data with its names and targets.
+        arrays: What the task's `predictions` gave.
+    """
+    y, predicted = dataset.graphs.y.numpy(), arrays["predicted"]
+    split = as_text([""]).repeat(len(y))
+    for name in ("train", "valid", "test"):
+        split[arrays[f"{name}_graphs"]] = name
+    columns: Arrays = {"graph": _named(dataset.graph_names, np.arange(len(y))), "split": split}
+    if dataset.kind == "classes":
+        classes = _names(dataset.class_names, dataset.num_targets)
+        columns |= {"label": classes[y], "predicted": classes[predicted]}
+        probabilities = arrays["probabilities"]
+        return columns | {f"probability of {name}": probabilities[:, place] for place, name in enumerate(classes.tolist())}
+    named = dataset.target_names or (("target",) if dataset.num_targets == 1 else ())
+    for place, name in enumerate(_names(named, dataset.num_targets).tolist()):
+        known = y[:, place].astype(np.str_).astype(np.dtypes.StringDType())
+        known[np.isnan(y[:, place])] = ""
+        columns[name] = known
+        labels = dataset.kind == "labels"
+        columns[f"probability of {name}" if labels else f"predicted {name}"] = (
+            arrays["probabilities"] if labels else predicted
+        )[:, place]
+    return columns
 
 
 def recommend_table(dataset: InteractionData, arrays: Arrays) -> Arrays:

@@ -208,16 +208,16 @@ class Trainer:
             self.fabric.backward(loss)
 
     def _select(self, epoch: int, trained: float | None, evaluation: Evaluation) -> None:
-        """Keep the weights if the validation metric rose, or if it is the best so far again at a lower loss.
+        """Keep the weights if the validation metric improved, or if it is the best so far again at a lower loss.
 
         The loss of a tie is the task's on validation, or else the mean training loss of the epoch; one that is not finite is
         the worst, and of equal ones the earlier epoch stays. Patience counts a tie as an evaluation without gain.
         """
-        value = evaluation.metrics["valid"][self.task.metric]
+        progress, last = self.progress, self._stage is not None and self._stage.last
+        value = self._goodness(evaluation.metrics)
         if not math.isfinite(value):
-            raise RunError(f"the validation {self.task.metric} is {value} after epoch {epoch}: {_ADVICE}")
-        progress = self.progress
-        best = -math.inf if progress.best_epoch is None else progress.best_metrics["valid"][self.task.metric]
+            raise RunError(f"the validation {self.task.metric} is {abs(value)} after epoch {epoch}: {_ADVICE}")
+        best = -math.inf if progress.best_epoch is None or last else self._goodness(progress.best_metrics)
         progress.evaluations_without_gain = 0 if value > best else progress.evaluations_without_gain + 1
         if value < best:
             return
@@ -228,6 +228,11 @@ class Trainer:
         if value > best or (progress.best_loss is not None and loss < progress.best_loss):
             progress.best_epoch, progress.best_loss, progress.best_metrics = epoch, loss, evaluation.metrics
             self._best_weights = _copy(self.model.state_dict())
+
+    def _goodness(self, metrics: Metrics) -> float:
+        """The validation metric that selects, turned so that higher is better."""
+        value = metrics["valid"][self.task.metric]
+        return -value if self.task.lower_is_better else value
 
     def evaluate(self) -> Evaluation:
         """Metrics of validation and test, and the loss on validation, with the present weights.

@@ -11,6 +11,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from graphkit.metrics.registry import decimals
+
 _LINE_SECONDS = 30.0
 
 
@@ -78,7 +80,7 @@ class Reporter:
         eta = f"ETA {timedelta(seconds=round(left))}" if left >= 0.5 else ""
         text = f"seed {seed}, epoch {epoch}/{self._epochs}"
         text += f", loss {loss:.4f}" if loss is not None else ""
-        text += f", valid {metric} {value:.2f}" if value is not None else ""
+        text += f", valid {metric} {value:.{decimals(metric)}f}" if value is not None else ""
         if self._bars:
             self._bars.update(self._run, completed=through, description=text, eta=eta)
         elif self._wanted and time.monotonic() - self._said >= self._every:

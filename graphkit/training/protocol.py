@@ -51,6 +51,7 @@ class Stage:
             evaluated; e.g. projects prototypes or prunes. Whatever it draws comes from the global generators.
         step: Stands for the task's own `step` in this stage.
         selects: Whether the validation metric of its epochs may select them; that of the last stage must.
+        last: Whether of its epochs the last one is selected, whatever its validation metric.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Stage:
     after_epoch: Callable[[int], None] | None = None
     step: Callable[[nn.Module, Any, Backward], Tensor] | None = None
     selects: bool = True
+    last: bool = False
 
 
 def one_stage(groups: Sequence[dict[str, Any]]) -> list[Stage]:
@@ -99,11 +101,14 @@ class Evaluation:
 class Task(Protocol[M, B]):
     """One task on one data set with one seed's split, ready to train and evaluate models of class M with batches of class B.
 
-    Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), higher is better.
+    Metrics are percentages (the field prints recall@K and ndcg@K as fractions: .1824 is 18.24 here), unless the registry gives
+    them another unit.
     """
 
     metric: str
     """The validation metric that selects the epoch."""
+    lower_is_better: bool
+    """Whether its smallest value is the best one, as of an error; else the largest is."""
     metrics: tuple[str, ...]
     """All metrics that `evaluate` returns."""
     protocol: str

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from graphkit.metrics.registry import decimals
 from graphkit.training.files import write_atomic
 from graphkit.training.history import Row
 from graphkit.training.result import RunResult
@@ -38,7 +39,37 @@ class Chart:
     high: str
 
 
-def write_report(result: RunResult, config: dict[str, Any], environment: dict[str, Any], rows: Sequence[Row]) -> None:
+@dataclass(frozen=True)
+class Section:
+    """A part of the page that a task adds.
+
+    Attributes:
+        title: Its heading.
+        html: What stands below, with every name escaped.
+    """
+
+    title: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The values of one metric on one split over seeds: the place of each on an axis, and the mean."""
+
+    title: str
+    dots: list[tuple[float, str]]
+    mean: float
+    low: str
+    high: str
+
+
+def write_report(
+    result: RunResult,
+    config: dict[str, Any],
+    environment: dict[str, Any],
+    rows: Sequence[Row],
+    sections: Sequence[Section] = (),
+) -> None:
     """Write report.html into the run folder.
 
     Args:
@@ -46,6 +77,7 @@ def write_report(result: RunResult, config: dict[str, Any], environment: dict[st
         config: Its settings.
         environment: Versions, device, threads, commit.
         rows: Lines of metrics.csv.
+        sections: What the task adds.
     """
     loader = jinja2.PackageLoader("graphkit.training", "templates")
     page = jinja2.Environment(
@@ -57,6 +89,8 @@ def write_report(result: RunResult, config: dict[str, Any], environment: dict[st
         result=result,
         table=_table(result),
         charts=[chart for chart in charts if chart],
+        spreads=_spreads(result),
+        sections=sections,
         settings=_flat(config),
         environment=_flat(environment),
         width=_WIDTH,
@@ -66,30 +100,48 @@ def write_report(result: RunResult, config: dict[str, Any], environment: dict[st
     write_atomic(result.folder / "report.html", text.encode())
 
 
-def plus_minus(figure: dict[str, Any] | None) -> str:
+def plus_minus(figure: dict[str, Any] | None, digits: int = 2) -> str:
     """`82.32 ± 6.10`, `82.32` without a deviation, empty without a figure."""
     if figure is None:
         return ""
-    text = f"{figure['mean']:.2f}"
-    return text if figure.get("std") is None else f"{text} ± {figure['std']:.2f}"
+    text = f"{figure['mean']:.{digits}f}"
+    return text if figure.get("std") is None else f"{text} ± {figure['std']:.{digits}f}"
 
 
 def _table(result: RunResult) -> list[dict[str, str]]:
     table = []
     for split, metrics in result.metrics.items():
         for name, ours in metrics.items():
-            paper = result.published(split, name)
+            paper, digits = result.published(split, name), decimals(name)
             table.append(
                 {
                     "split": split,
                     "metric": name,
-                    "ours": plus_minus(ours),
-                    "paper": plus_minus(paper),
-                    "difference": f"{ours['mean'] - paper['mean']:+.2f}" if paper else "",
-                    "per_seed": ", ".join(f"{value:.2f}" for value in ours["per_seed"]),
+                    "ours": plus_minus(ours, digits),
+                    "paper": plus_minus(paper, digits),
+                    "difference": f"{ours['mean'] - paper['mean']:+.{digits}f}" if paper else "",
+                    "per_seed": ", ".join(f"{value:.{digits}f}" for value in ours["per_seed"]),
                 }
             )
     return table
+
+
+def _spreads(result: RunResult) -> list[Spread]:
+    """The spread over seeds of the metric that selects, on each split; none of fewer than three seeds."""
+    if len(result.seeds) < 3:
+        return []
+    spreads, digits = [], decimals(result.metric)
+    for split, metrics in result.metrics.items():
+        values = metrics[result.metric]["per_seed"]
+        low, high = min(values), max(values)
+
+        def place(value: float, low: float = low, span: float = high - low or 1.0) -> float:
+            return round(_MARGIN + (_WIDTH - 2 * _MARGIN) * (value - low) / span, 1)
+
+        dots = [(place(value), f"seed {seed}: {value:.{digits}f}") for seed, value in zip(result.seeds, values, strict=True)]
+        mean = place(metrics[result.metric]["mean"])
+        spreads.append(Spread(f"{split} {result.metric}", dots, mean, f"{low:.{digits}f}", f"{high:.{digits}f}"))
+    return spreads
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,27 @@ Metrics = dict[str, dict[str, float]]
 """`{split: {metric: value}}` of one seed."""
 Summary = dict[str, dict[str, dict[str, Any]]]
 """`{split: {metric: {"mean": float, "std": float | None, "per_seed": [float]}}}`."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What all seeds of a run give together, where it is not each seed's selected epoch.
+
+    Attributes:
+        metrics: Those of each seed.
+        epochs: The epoch of each seed that they stand for.
+        selection: How they were chosen, in a few words.
+        note: How they came about, in plain sentences.
+    """
+
+    metrics: Sequence[Metrics]
+    epochs: tuple[int, ...]
+    selection: str
+    note: str
+
+
+OverSeeds = Callable[[str, Mapping[int, Sequence[Mapping[str, float | None]]]], Pooled]
+"""From the metric that selects and the lines of metrics.csv of each seed to what they give together."""
 
 
 def summarize(per_seed: Sequence[Metrics]) -> Summary:
@@ -74,6 +95,7 @@ class RunResult:
         folder: The run folder.
         protocol: One or two sentences: what was trained on, what was held out.
         notes: Further plain sentences about the run, e.g. the recipe used.
+        selection: How the epochs that the figures stand for were chosen; empty: each seed's by the validation metric.
     """
 
     task: str
@@ -92,6 +114,7 @@ class RunResult:
     folder: Path
     protocol: str = ""
     notes: tuple[str, ...] = ()
+    selection: str = ""
 
     def published(self, split: str, metric: str) -> dict[str, Any] | None:
         """The paper's `{"mean", "std"}` for one metric, None where the paper gives none."""
@@ -131,6 +154,7 @@ class RunResult:
             raise ValueError("not a JSON object")
         if folder is not None:
             raw["folder"] = folder
+        raw = {"selection": "", **raw}  # earlier results have none
         missing = [field.name for field in fields(cls) if field.name not in raw]
         if missing:
             raise ValueError(f"no {missing[0]!r}")

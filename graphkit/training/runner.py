@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,10 +28,11 @@ from graphkit.training.environment import environment, peak_memory_mb, record_en
 from graphkit.training.files import exclusive, remove_leftovers, storage_errors, write_arrays
 from graphkit.training.history import History
 from graphkit.training.loop import Trainer
+from graphkit.training.outcome import run_result
 from graphkit.training.progress import Reporter
 from graphkit.training.protocol import AnyTask, LoopSettings
-from graphkit.training.report import write_report
-from graphkit.training.result import RunResult, summarize, undecided
+from graphkit.training.report import Section, write_report
+from graphkit.training.result import OverSeeds, RunResult
 from graphkit.training.resume import check_given, extend, finished_result, newer_note, open_digests
 from graphkit.training.runtime import (
     interruptible,
@@ -53,6 +53,7 @@ _BEFORE_LAST = "before-last.ckpt"
 """The state before a last epoch that `train.eval_every` would not have evaluated: from there a longer run goes on."""
 
 State = dict[str, Any]
+Sections = Callable[[Path], Sequence[Section]]
 
 
 def train_run(
@@ -64,6 +65,8 @@ def train_run(
     folder: Path | None = None,
     notes: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
+    over_seeds: OverSeeds | None = None,
+    sections: Sections = lambda folder: (),
     tell: Callable[[str], None] = lambda note: None,
 ) -> RunResult:
     """Train and evaluate every seed of a run, and leave its folder.
@@ -78,6 +81,8 @@ def train_run(
             `config` gives it more epochs; what a finished seed lacks is made again from its checkpoint.
         notes: Further plain sentences for the report.
         files: Files by name that a new folder keeps: what the run was given.
+        over_seeds: Makes the result of the epochs of all seeds; None: it is each seed's selected epoch.
+        sections: Gives further sections of the report, of the run folder.
         tell: Hears what shows while the run goes on.
 
     Returns:
@@ -105,7 +110,7 @@ def train_run(
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), tell)
+                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), over_seeds, sections, tell)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -123,9 +128,12 @@ class _Run:
         paper: dict[str, Any] | None,
         protocol: str,
         notes: tuple[str, ...],
+        over_seeds: OverSeeds | None,
+        sections: Sections,
         tell: Callable[[str], None],
     ) -> None:
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
+        self._over_seeds, self._sections = over_seeds, sections
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._digests = open_digests(folder)
         check_given(self._digests)
@@ -177,32 +185,18 @@ class _Run:
                 states.append(self._seed(position, seed, states[0] if states else None))
         history = History(self._folder / "metrics.csv", tuple(states[0]["columns"]))
         history.sort(self._seeds)
-        trained = [row["seconds"] for row in history.rows() if row["loss"] is not None]
-        epoch_seconds = statistics.median(value for value in trained if value is not None) if trained else None
-        outcomes = [state["outcome"] for state in states]
-        metric = states[0]["metric"]
-        note = undecided(metric, {seed: history.values(seed, f"valid/{metric}") for seed in self._seeds})
-        if note is not None:
-            self._tell(note)
-        result = RunResult(
-            task=self._config["task"]["name"],
-            dataset=self._config["dataset"],
-            model=self._config["model"]["name"],
-            metric=metric,
-            metrics=summarize([outcome["metrics"] for outcome in outcomes]),
-            seeds=self._seeds,
-            best_epochs=tuple(outcome["best_epoch"] for outcome in outcomes),
-            num_parameters=outcomes[0]["num_parameters"],
+        result = run_result(
+            self._config,
+            self._folder,
+            states,
+            history,
             paper=self._paper,
-            seconds=sum(outcome["seconds"] for outcome in outcomes),
-            epoch_seconds=epoch_seconds,
-            steps_per_second=outcomes[0]["num_batches"] / epoch_seconds if epoch_seconds else None,
-            peak_memory_mb=max(outcome["peak_memory_mb"] for outcome in outcomes),
-            folder=self._folder,
             protocol=self._protocol,
-            notes=self._notes if note is None else (*self._notes, note),
+            notes=self._notes,
+            over_seeds=self._over_seeds,
+            tell=self._tell,
         )
-        write_report(result, self._stored, surroundings, history.rows())
+        write_report(result, self._stored, surroundings, history.rows(), self._sections(self._folder))
         write_result(result, self._stored, surroundings, self._digests)
         return result
 

@@ -109,6 +109,12 @@ def _propagation(norm: str) -> Case:
     return Case(layers.Propagation, lambda: layers.Propagation(norm), inputs=SIZED, parameters=False)
 
 
+def _gin(**arguments: Any) -> Case:
+    inputs = ("x", "edge_index", "edge_weight", "edge_attr")
+    adapt: Callable[[nn.Module], nn.Module] = WithEdgeFeatures if "edge_channels" in arguments else lambda layer: layer
+    return Case(layers.GINConv, lambda: layers.GINConv(4, **{"out_channels": 6, **arguments}), adapt, inputs)
+
+
 def _light_gcn(**arguments: Any) -> Case:
     inputs = ("x", "edge_index", "edge_weight", "rows")
     return Case(layers.LightGCNPropagation, lambda: layers.LightGCNPropagation(**arguments), inputs=inputs, parameters=False)
@@ -152,6 +158,10 @@ CASES: dict[str, Case] = {
     "GATConv-heads": _gat(heads=2),
     "GATConv-mean": _gat(heads=2, concat=False, add_self_loops=False),
     "GATConv-edges": replace(_gat(heads=2, edge_dim=2), adapt=WithEdgeFeatures),
+    "GINConv": _gin(),
+    "GINConv-narrower": _gin(out_channels=3, norm=False, eps=0.3),
+    "GINConv-learned": _gin(out_channels=3, train_eps=True),
+    "GINConv-edges": _gin(edge_channels=2, eps=0.3),
     "DirectionalConv-gcn": _directional(conv="gcn", alpha=0.3),
     "DirectionalConv-sage": _directional(conv="sage", alpha=0.3),
     "DirectionalConv-gat": _directional(conv="gat", alpha=0.3),

@@ -14,6 +14,8 @@ from graphkit.layers import DirectedPatternAggregation, DirectionalConv, SheafDi
 from graphkit.layers.conv.adpa import PatternOptions
 from graphkit.layers.conv.directional import DirectionalConvOptions
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
+from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
+from graphkit.models.graph.ppgn import PPGN, PPGNOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
@@ -24,8 +26,10 @@ OWNERS: dict[Any, Callable[..., Any]] = {
     GraphNetworkOptions: Network,
     LinkEncoderOptions: LinkEncoder,
     NetworkOptions: Network,
+    PPGNOptions: PPGN,
     PairwiseOptions: Pairwise,
     PatternOptions: DirectedPatternAggregation,
+    PooledNetworkOptions: PooledNetwork,
     SheafDiffusionOptions: SheafDiffusion,
     SheafNetworkOptions: SheafNetwork,
     SheafOptions: SheafDiffusion,

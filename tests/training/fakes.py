@@ -67,6 +67,7 @@ class Regression(Nameless):
     """Mean squared error of a small network with dropout; draws on every global generator, batches on the loop's own."""
 
     metric = "fit"
+    lower_is_better = False
     metrics = ("fit", "other")
     num_batches = 4
 
@@ -147,6 +148,7 @@ class Scripted(Nameless):
     """One weight that counts epochs (Adam with lr 1 on a constant gradient), and metrics read off a script by it."""
 
     metric = "score"
+    lower_is_better = False
     metrics = ("score",)
     num_batches = 1
 
@@ -198,6 +200,7 @@ class Heuristic(Nameless):
     """A score without parameters."""
 
     metric = "score"
+    lower_is_better = False
     metrics = ("score",)
     num_batches = 3
 

@@ -5,7 +5,7 @@ One module a family; adding a data set means a row there and a loader beside its
 
 from __future__ import annotations
 
-from graphkit.data.catalog import citations, embedded, geom_gcn, heterophily, interactions, ogb, own, planetoid
+from graphkit.data.catalog import citations, embedded, geom_gcn, graphs, heterophily, interactions, ogb, own, planetoid
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 
 __all__ = ["DATASETS", "DataFile", "DatasetEntry", "Protocol"]
@@ -19,6 +19,7 @@ DATASETS: dict[str, DatasetEntry] = {
         citations.ENTRIES,
         heterophily.ENTRIES,
         embedded.ENTRIES,
+        graphs.ENTRIES,
         interactions.ENTRIES,
         own.ENTRIES,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, DRAWN_FOLDS, EDGE_SPLIT, LINKS, RANKING
 
 _GRAPH = (
     "read as an undirected graph in which repeated edges count once, self-loops are dropped, and nodes without an edge stay"
@@ -26,10 +26,16 @@ DIRECTED = _node(_DIRECTED_GRAPH)
 ENTRIES = (
     DatasetEntry(
         "custom",
-        "own CSV files: data.edges, data.features, data.labels, data.interactions",
+        "own files: data.edges, data.features, data.labels, data.graphs, data.interactions",
         {
             "node": _node(_GRAPH),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
+            "graph": Protocol(
+                f"Own graphs. {DRAWN_FOLDS}",
+                "accuracy",
+                ACCURACY,
+                reader="graphkit.data.own.files:read_graphs",
+            ),
             "recommend": Protocol(
                 "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
                 "user has not been seen with are ranked, at test also without the validation items; users without held-out "

@@ -17,6 +17,12 @@ EDGE_SPLIT = (
 
 TEN_SPLITS = "Seed s takes split s mod 10, so that seeds=10 takes each of them once."
 
+TEN_FOLDS = (
+    "Ten folds, {}: seed s tests fold s mod 10 and selects the epoch on the fold after it (task.protocol=nested); the other "
+    "eight are training, so that seeds=10 tests each fold once."
+)
+DRAWN_FOLDS = TEN_FOLDS.format("class by class, always the same ones")
+
 GEOM_SPLITS = "Ten published splits of 48/32/20 %."
 WHOLE_GRAPH = "The whole graph is in message passing, made symmetric without self-loops."
 ROW_NORMALIZED = "Features are row-normalized (each node's sum to 1), as in the code of Geom-GCN, NSD and Dir-GNN."

@@ -8,13 +8,14 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphkit.data.interactions import Interactions
 from graphkit.data.own.graph import OwnGraph, read_own
+from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
 from graphkit.data.own.interactions import Columns, Table, read_table, split_table
-from graphkit.data.readers.inputs import InputFile, Source
-from graphkit.data.sources import DataRequest, GraphSource
+from graphkit.data.readers.inputs import InputFile, InputFolder, Source
+from graphkit.data.sources import DataRequest, GraphSource, GraphsSource
 from graphkit.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
@@ -52,6 +53,29 @@ def read_interactions(request: DataRequest) -> Interactions:
     return dataclasses.replace(read, remarks=remarks, notes=notes)
 
 
+def read_graphs(request: DataRequest) -> GraphsSource:
+    """The user's own collection of graphs.
+
+    Args:
+        request: What was asked for, `data.graphs` among it.
+
+    Raises:
+        RequestError: If the other files do not go with the form of `data.graphs`.
+        DataError: If a file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    own = request.own_files.graphs(request.options)
+    return GraphsSource(
+        own.graphs,
+        own.kind,
+        graph_names=own.names,
+        class_names=own.classes,
+        target_names=own.targets,
+        remarks=own.dropped,
+        notes=own.notes,
+    )
+
+
 class OwnFiles:
     """Reads own files; a second request for the same ones is answered from memory.
 
@@ -67,6 +91,7 @@ class OwnFiles:
         self.sources: dict[str, Source] = {}
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
         self._tables: dict[tuple[object, ...], Table] = {}
+        self._collections: dict[tuple[object, ...], OwnGraphs] = {}
 
     def graph(self, options: Data) -> OwnGraph:
         """What `graphkit.data.own.graph.read_own` gives; the caller may put other tensors into its `data`.
@@ -112,6 +137,27 @@ class OwnFiles:
             self._note({"interactions": file})
         return self._tables[asked], columns
 
+    def graphs(self, options: Data) -> OwnGraphs:
+        """What `graphkit.data.own.graphs.read_own_graphs` gives.
+
+        Args:
+            options: Where `graphs` and, if given, `edges`, `features` and `labels` lie, and how they are to be read.
+
+        Raises:
+            RequestError: If a file does not go with the form of `graphs`.
+            DataError: If a file is missing or malformed.
+            CheckpointError: If it is not the file that the run read.
+        """
+        given = {key: getattr(options, key) for key in ("graphs", "edges", "features", "labels")}
+        asked = (*given.values(), options.targets, options.directed)
+        if asked not in self._collections:
+            files: dict[str, Any] = {key: self._open(key, path) for key, path in given.items() if path}
+            if Path(str(options.graphs)).is_dir():
+                files["graphs"] = InputFolder(Path(str(options.graphs)))
+            self._collections[asked] = read_own_graphs(**files, targets=options.targets, directed=options.directed)
+            self._note(files)
+        return self._collections[asked]
+
     def _open(self, key: str, path: PathLike) -> InputFile:
         """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""
         file = InputFile(Path(path))
@@ -128,7 +174,7 @@ class OwnFiles:
             raise CheckpointError(f"data.{key}={path} is not there, and the run read it: {_advice(key)}")
         return file
 
-    def _note(self, files: Mapping[str, InputFile]) -> None:
+    def _note(self, files: Mapping[str, InputFile | InputFolder]) -> None:
         for key, file in files.items():
             source = self.sources[key] = file.source()
             if key in self._known:

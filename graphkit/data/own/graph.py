@@ -194,7 +194,7 @@ def number(names: Iterable[str]) -> dict[str, int]:
     """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
     distinct = set(names)
     # Decimal, because int() refuses text of more than 4,300 digits.
-    ordered = sorted(distinct, key=lambda text: (Decimal(text), text)) if all(map(_is_integer, distinct)) else sorted(distinct)
+    ordered = sorted(distinct, key=lambda text: (Decimal(text), text)) if all(map(is_integer, distinct)) else sorted(distinct)
     return {name: number for number, name in enumerate(ordered)}
 
 
@@ -205,7 +205,8 @@ def _refuse_repeated(path: Path | InputFile, ids: list[str], lines: list[int]) -
             raise malformed(path, line, 1, f"node '{shown(node)}' has a row already, line {first[node]}; keep one of them")
 
 
-def _is_integer(text: str) -> bool:
+def is_integer(text: str) -> bool:
+    """Whether a text is a whole number in ASCII digits."""
     return text.isascii() and text.removeprefix("-").isdigit()
 
 
@@ -221,12 +222,12 @@ def _ids_are_words(first: list[str], second: list[str]) -> bool:
     """Whether the ids of the first row are a header's: known words, or not integers above integers."""
     if all(field.lower() in _HEADER_WORDS for field in first):
         return True
-    return bool(second) and all(map(_is_integer, second)) and all(field and not _is_integer(field) for field in first)
+    return bool(second) and all(map(is_integer, second)) and all(field and not is_integer(field) for field in first)
 
 
 def _is_feature_header(first: list[str], second: list[str]) -> bool:
     words = [field for field in first[1:] if not _is_number(field)]
-    return len(first) > 1 and len(words) == len(first) - 1 and all(words) and not _is_integer(first[0])
+    return len(first) > 1 and len(words) == len(first) - 1 and all(words) and not is_integer(first[0])
 
 
 def _notes(given: Tensor, kept: Tensor, directed: bool) -> tuple[str, ...]:

@@ -63,6 +63,40 @@ class InputFile:
         return Source(str(self.path), path, self._read.size, self._read.digest.hexdigest(), pipe)
 
 
+class InputFolder:
+    """A folder of a user's data files, read one by one; its digest is that of their names and contents.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: list[InputFile] = []
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def files(self, *endings: str) -> list[InputFile]:
+        """The files whose names end so, in the order of their names.
+
+        Raises:
+            OSError: If the folder cannot be read.
+        """
+        found = [InputFile(path) for path in sorted(self.path.iterdir()) if path.name.endswith(endings) and path.is_file()]
+        self._files += found
+        return found
+
+    def source(self) -> Source:
+        """What was read, once all files that were asked for have been."""
+        sources = [file.source() for file in self._files]
+        digest = hashlib.sha256()
+        for source in sources:
+            digest.update(f"{Path(source.typed).name}\0{source.sha256}\n".encode())
+        size = sum(source.size for source in sources)
+        return Source(str(self.path), absolute(self.path), size, digest.hexdigest())
+
+
 class _Counted(io.RawIOBase):
     """A raw file whose bytes are counted and hashed as they are read."""
 

@@ -1,12 +1,8 @@
-"""Cora, CiteSeer and PubMed from the files of Planetoid: pickles of 2016, read by an unpickler that knows six names."""
+"""Cora, CiteSeer and PubMed from the files of Planetoid: pickles of 2016."""
 
 from __future__ import annotations
 
-import io
-import pickle
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +11,7 @@ from torch import Tensor
 
 from graphkit.data.dataset import Graph, required
 from graphkit.data.readers.npz import read_arrays
+from graphkit.data.readers.pickles import read_pickle
 from graphkit.data.readers.rows import damaged
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions, split_edges_as_ncn, undirected_pairs
@@ -131,52 +128,6 @@ def _read(folder: Path, name: str) -> tuple[Graph, Tensor, dict[str, Tensor]]:
         "test": torch.from_numpy(np.sort(test)),
     }
     return data, torch.from_numpy(classes.any(axis=1)), splits
-
-
-class _SparseState:
-    """Stands for `scipy.sparse.csr_matrix` while unpickling: a bag of attributes, checked before it becomes a matrix."""
-
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray
-    _shape: tuple[int, int]
-
-
-def _dtype(code: str, align: int, copy: int) -> np.dtype[Any]:
-    """`numpy.dtype` as the files call it, with integers for booleans."""
-    return np.dtype(code, bool(align), bool(copy))
-
-
-_ALLOWED = {
-    "numpy.core.multiarray._reconstruct": np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": _dtype,
-    "scipy.sparse.csr.csr_matrix": _SparseState,
-    "collections.defaultdict": defaultdict,
-    "__builtin__.list": list,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Refuses every global but those that Planetoid's files name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = _ALLOWED.get(f"{module}.{name}")
-        if allowed is None:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which has no place in this file")
-        return allowed
-
-
-def read_pickle(path: Path) -> Any:
-    """The object in one of Planetoid's pickles.
-
-    Raises:
-        DataError: If the file is truncated or names anything but arrays, sparse matrices, dictionaries and lists.
-    """
-    try:
-        return _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
-        raise damaged(path, error) from error
 
 
 def _dense(path: Path) -> np.ndarray:

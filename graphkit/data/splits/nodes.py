@@ -25,17 +25,22 @@ def split_nodes(labels: Tensor, shares: Shares, generator: torch.Generator) -> d
     Raises:
         DataError: If validation or test would be empty.
     """
+    splits = split_classes(labels, shares, generator)
+    for name, nodes in splits.items():
+        if nodes.numel() == 0:
+            raise DataError(f"too few labeled nodes: the {name} split would be empty; label more nodes or use other shares")
+    return splits
+
+
+def split_classes(labels: Tensor, shares: Shares, generator: torch.Generator) -> dict[str, Tensor]:
+    """As `split_nodes`, of whatever has the labels; a split may be empty."""
     parts: dict[str, list[Tensor]] = {"train": [], "valid": [], "test": []}
     for nodes in _shuffled_classes(labels, generator):
         num_valid, num_test = share_of(shares[1], nodes.numel()), share_of(shares[2], nodes.numel())
         sizes = [nodes.numel() - num_valid - num_test, num_valid, num_test]
         for part, chunk in zip(parts.values(), torch.split(nodes, sizes), strict=True):
             part.append(chunk)
-    splits = {name: torch.cat(chunks).sort().values for name, chunks in parts.items()}
-    for name, nodes in splits.items():
-        if nodes.numel() == 0:
-            raise DataError(f"too few labeled nodes: the {name} split would be empty; label more nodes or use other shares")
-    return splits
+    return {name: torch.cat(chunks).sort().values for name, chunks in parts.items()}
 
 
 def split_nodes_by_count(

@@ -66,7 +66,7 @@ class SubgraphPooling(nn.Module):
 
     def forward(self, h: Float[Tensor, "T {self.channels}"], bags: Bags) -> Float[Tensor, "R {self.channels}"]:
         """Pool to a row per graph, or with level `node` to a row per bag (VS) or node (SV)."""
-        z: Tensor = self.lin(self._first(h, bags)).relu()
+        z = self.rows(h, bags)
         if self.level == "node":
             return z
         ptr = bags.bag_ptr if self.order == "VS" else bags.node_ptr
@@ -74,6 +74,11 @@ class SubgraphPooling(nn.Module):
             return segment_mean(z, ptr)
         total = segment_sum(z, ptr)
         return total if self.order == "SV" or bags.total is None else total * bags.scale.to(z.dtype).unsqueeze(1)
+
+    def rows(self, h: Tensor, bags: Bags) -> Tensor:
+        """Z alone, as with level `node`."""
+        z: Tensor = self.lin(self._first(h, bags)).relu()
+        return z
 
     def _first(self, h: Tensor, bags: Bags) -> Tensor:
         if self.order == "SV":

@@ -74,4 +74,10 @@ PRESETS: dict[str, Preset] = {
     "gswl": Preset(("uL", "vG"), _SWL, policy="distance"),
     "sswl": Preset(("uL", "vL"), _SWL, policy="distance"),
     "sswl+": Preset(("uL", "vL", "vv"), _SWL, policy="distance"),
+    "k-path": Preset(
+        ("uL", "vG"),
+        "Li et al., 2025",
+        policy="path",
+        differs="is known to us by its abstract: the layer is ours, and the loss that drops edges is left out",
+    ),
 }

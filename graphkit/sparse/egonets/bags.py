@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from graphkit.sparse.block_diagonal import Segments, check_chosen, take_blocks
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.egonets.blocks import Blocks
 from graphkit.sparse.egonets.lift import depths, lifted
@@ -251,6 +252,17 @@ class Bags:
         total = int(self.total.sum())
         return f"{kept}; drawn from {total:,} bags ({self.num_bags / max(total, 1):.1%})."
 
+    def take(self, graphs: Tensor) -> Bags:
+        """The bags of some of the graphs [B], in that order, with repeats.
+
+        Blocks are copied, also of operators and distances: what these bags lack yet of what is asked for is made here once.
+
+        Raises:
+            ValueError: An id is out of range.
+        """
+        check_chosen(graphs, self.num_graphs)
+        return _TakenBags(self, graphs)
+
     def to(self, device: torch.device | str) -> Bags:
         """The same bags on another device."""
         moved = [None if one is None else one.to(device) for one in (self.roots, self.removed, self.total)]
@@ -259,6 +271,91 @@ class Bags:
 
     def __repr__(self) -> str:
         return f"Bags(graphs={self.num_graphs}, nodes={self.num_nodes}, bags={self.num_bags}, rows={self.num_rows})"
+
+
+class _TakenBags(Bags):
+    """Bags of some graphs of a batch. Index arrays are copied at once, operators when they are first needed."""
+
+    def __init__(self, whole: Bags, graphs: Tensor) -> None:
+        self._whole = whole
+        self._nodes = nodes = Segments.of(whole.node_ptr, graphs)
+        self._bags = bags = Segments.of(whole.bag_ptr, graphs)
+        self._rows = rows = bags.inside(whole.ptr)
+        self._entries = entries = nodes.inside(whole.adj.rowptr)
+        ptr = torch.cat([rows.ptr[:1], bags.copy(whole.ptr[1:], rows.shift)])
+        roots = removed = None
+        if whole.roots is not None:
+            roots = torch.stack([bags.copy(root, nodes.shift) for root in whole.roots.unbind(1)], dim=1)
+        if whole.removed is not None:
+            left_out = [bags.copy(entry) for entry in whole.removed.unbind(1)]
+            shifted = [bags.copy(entry, entries.shift) for entry in whole.removed.unbind(1)]
+            removed = torch.where(torch.stack(left_out, dim=1) < 0, -1, torch.stack(shifted, dim=1))
+        super().__init__(
+            take_blocks(whole.adj, nodes, nodes),
+            nodes.ptr,
+            bags.ptr,
+            ptr,
+            rows.copy(whole.node, nodes.shift),
+            roots,
+            removed=removed,
+            total=None if whole.total is None else whole.total[graphs],
+        )
+
+    @cached_property
+    @lasting
+    def distance(self) -> Tensor:
+        """As in `Bags`."""
+        return self._whole.distance[self._rows.positions]
+
+    @cached_property
+    @lasting
+    def _within(self) -> tuple[CSR, Tensor]:
+        return self._lifted(self._whole.within, self._whole.within_entry)
+
+    @cached_property
+    @lasting
+    def _across(self) -> tuple[CSR, Tensor]:
+        return self._lifted(self._whole.across, self._whole.across_entry)
+
+    def _lifted(self, operator: CSR, entry: Tensor) -> tuple[CSR, Tensor]:
+        copied = self._rows.inside(operator.rowptr).copy(entry, self._entries.shift)
+        return take_blocks(operator, self._rows, self._rows), copied
+
+    @cached_property
+    @lasting
+    def spread_bags(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.spread_bags, self._rows, self._bags)
+
+    @cached_property
+    @lasting
+    def spread_nodes(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.spread_nodes, self._rows, self._nodes)
+
+    @cached_property
+    @lasting
+    def own(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.own, self._bags, self._rows)
+
+    @cached_property
+    @lasting
+    def uu(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.uu, self._rows, self._rows)
+
+    @cached_property
+    @lasting
+    def vv(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.vv, self._rows, self._rows)
+
+    @cached_property
+    @lasting
+    def vu(self) -> CSR:
+        """As in `Bags`."""
+        return take_blocks(self._whole.vu, self._rows, self._rows)
 
 
 def select(source: Tensor, width: int) -> CSR:

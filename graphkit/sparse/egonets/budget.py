@@ -42,7 +42,7 @@ class BagSize:
             raise RequestError(
                 f"{what} would take {'' if self.exact else 'about '}{self.bytes / 1e9:.3g} GB ({self.bags:,} bags, "
                 f"{self.rows:.3g} rows, {self.entries:.3g} edges), more than max_bytes={max_bytes:,}: keep a part of the bags "
-                "of each graph with sample=BagSample(0.1), take smaller bags, or raise max_bytes."
+                "of each graph with sample=BagSample(0.1) (in a run: model.sample=0.1), take smaller bags, or raise max_bytes."
             )
 
 

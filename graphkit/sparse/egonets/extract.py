@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphkit.sparse.block_diagonal import check_blocks, check_ptr
 from graphkit.sparse.convert import Adjacency, as_csr
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.egonets.bags import Bags
@@ -176,16 +177,9 @@ def _copies(
 
 def _graphs(adj: Adjacency, ptr: Tensor) -> CSR:
     """The operator of a batch of graphs, without absent entries; ValueError where an edge joins two graphs."""
-    if ptr.dim() != 1 or ptr.numel() < 1 or int(ptr[0]) != 0 or bool((ptr.diff() < 0).any()):
-        raise ValueError("ptr must be [G + 1], the boundaries of the graphs' nodes, ascending from 0.")
+    check_ptr(ptr)
     csr = as_csr(adj, int(ptr[-1]))
     if csr.keep is not None:
         csr = CSR.from_edge_index(csr.edge_index(), csr.shape[0])
-    graph_of = torch.arange(ptr.numel() - 1, device=ptr.device).repeat_interleave(ptr.diff())
-    crossing = graph_of[csr.row] != graph_of[csr.col]
-    if bool(crossing.any()):
-        e = int(crossing.nonzero()[0])
-        raise ValueError(
-            f"edge {int(csr.col[e])} -> {int(csr.row[e])} joins two graphs of the batch; ptr must keep them apart."
-        )
+    check_blocks(csr, ptr)
     return csr

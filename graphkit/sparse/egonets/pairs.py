@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from graphkit.errors import RequestError
+from graphkit.sparse.block_diagonal import Segments, take_blocks
+from graphkit.sparse.counting_sort import counting_sort
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.egonets.bags import Bags, select
 from graphkit.sparse.egonets.budget import MAX_BYTES
 from graphkit.sparse.egonets.lift import expand
-from graphkit.sparse.structure import lasting
+from graphkit.sparse.structure import lasting, pointers
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,19 @@ class BagPairs:
             raise RequestError(
                 f"the pairs of nodes in {bags.num_bags:,} bags would take {16e-9 * count:.3g} GB ({count:.3g} pairs, the "
                 f"largest bag has {int(sizes.max())} nodes), more than max_bytes={max_bytes:,}: keep a part of the bags of "
-                "each graph with sample=BagSample(0.1), take smaller bags, or raise max_bytes."
+                "each graph with sample=BagSample(0.1) (in a run: model.sample=0.1), take smaller bags, or raise max_bytes."
             )
+        self._lay(bags)
+
+    def _lay(self, bags: Bags) -> None:
+        """Where the bags, their rows and their pairs lie by size."""
+        sizes = bags.ptr.diff()
         self.bags = bags
-        self.order = torch.argsort(sizes, stable=True)
+        self.order = counting_sort(sizes, int(sizes.max()) + 1 if sizes.numel() else 0)[1]
         ordered = sizes[self.order]
-        rows, owner = expand(bags.ptr[:-1][self.order], ordered)
-        self.node = bags.node[rows]
-        start = ordered.cumsum(0) - ordered
-        self._second, self._first = expand(start[owner], ordered[owner])
+        self.node = bags.node[expand(bags.ptr[:-1][self.order], ordered)[0]]
+        self._ptr = pointers(sizes.square())  # of the pairs, bag by bag
+        self._place = expand(self._ptr[:-1][self.order], ordered.square())[0]
         self.runs = self._split(ordered)
 
     @staticmethod
@@ -81,21 +87,28 @@ class BagPairs:
 
     @cached_property
     @lasting
-    def _pairs(self) -> tuple[Tensor, Tensor]:
-        """Keys i * N + j of the pairs that some bag holds [U], ascending, and the pair of each place in a bag [P]."""
-        keys, pair = torch.unique(self.node[self._first] * self.bags.num_nodes + self.node[self._second], return_inverse=True)
-        return keys, pair
+    def _found(self) -> tuple[Tensor, Tensor]:
+        """The pairs (i, j) that some bag holds [2, U], ascending by i, then j, and the pair of each place, bag by bag [P]."""
+        bags, n = self.bags, max(self.bags.num_nodes, 1)
+        second, first = expand(bags.ptr[bags.bag], bags.ptr.diff()[bags.bag])
+        keys, pair = torch.unique(bags.node[first] * n + bags.node[second], return_inverse=True)
+        return torch.stack([keys // n, keys % n]), pair
 
     @property
     def num_pairs(self) -> int:
         """Number U of pairs that some bag holds."""
-        return self._pairs[0].numel()
+        return self.pairs.size(1)
 
     @property
     def pairs(self) -> Tensor:
         """The pairs (i, j) [2, U], ascending by i, then j."""
-        keys, n = self._pairs[0], self.bags.num_nodes
-        return torch.stack([keys // max(n, 1), keys % max(n, 1)])
+        return self._found[0]
+
+    @cached_property
+    @lasting
+    def pair_ptr(self) -> Tensor:
+        """Boundaries of the graphs' pairs [G + 1]."""
+        return torch.searchsorted(self.pairs[0].contiguous(), self.bags.node_ptr)
 
     @cached_property
     @lasting
@@ -107,11 +120,12 @@ class BagPairs:
     @lasting
     def spread_pairs(self) -> CSR:
         """[P, U], ones: from pairs to their places in bags."""
-        return select(self._pairs[1], self.num_pairs)
+        return select(self._found[1][self._place], self.num_pairs)
 
     def find(self, i: Tensor, j: Tensor) -> Tensor:
         """Where the pairs (i, j) lie among `pairs`, -1 where no bag holds one."""
-        keys, wanted = self._pairs[0], i * self.bags.num_nodes + j
+        n = self.bags.num_nodes
+        keys, wanted = self.pairs[0] * n + self.pairs[1], i * n + j
         if keys.numel() == 0:
             return torch.full_like(wanted, -1)
         found = torch.searchsorted(keys, wanted).clamp_(max=keys.numel() - 1)
@@ -131,5 +145,49 @@ class BagPairs:
         nodes = torch.arange(self.bags.num_nodes, device=self.node.device)
         return select(self.find(nodes, nodes), self.num_pairs).t()
 
+    def take(self, graphs: Tensor) -> BagPairs:
+        """The pairs in the bags of some of the graphs [B], in that order, with repeats, by copying blocks.
+
+        Raises:
+            ValueError: An id is out of range.
+        """
+        return _TakenPairs(self, graphs)
+
+    def to(self, device: torch.device | str) -> BagPairs:
+        """The same pairs on another device."""
+        return BagPairs(self.bags.to(device), max_bytes=16 * self._place.numel())
+
     def __repr__(self) -> str:
-        return f"BagPairs({self.bags!r}, pairs={self._first.numel()}, sizes={[run.size for run in self.runs]})"
+        return f"BagPairs({self.bags!r}, pairs={self._place.numel()}, sizes={[run.size for run in self.runs]})"
+
+
+class _TakenPairs(BagPairs):
+    """Pairs in the bags of some graphs of a batch: which pairs there are is known, and where each place leads."""
+
+    def __init__(self, whole: BagPairs, graphs: Tensor) -> None:
+        self._whole = whole
+        self._lay(whole.bags.take(graphs))
+        bags = whole.bags
+        self._nodes = Segments.of(bags.node_ptr, graphs)
+        self._entries = self._nodes.inside(bags.adj.rowptr)
+        self._places = Segments.of(bags.bag_ptr, graphs).inside(whole._ptr)
+        self._pairs = Segments.of(whole.pair_ptr, graphs)
+
+    @cached_property
+    @lasting
+    def _found(self) -> tuple[Tensor, Tensor]:
+        pairs, pair = self._whole._found
+        copied = torch.stack([self._pairs.copy(end, self._nodes.shift) for end in pairs])
+        return copied, self._places.copy(pair, self._pairs.shift)
+
+    @cached_property
+    @lasting
+    def entries(self) -> CSR:
+        """As in `BagPairs`."""
+        return take_blocks(self._whole.entries, self._pairs, self._entries)
+
+    @cached_property
+    @lasting
+    def loops(self) -> CSR:
+        """As in `BagPairs`."""
+        return take_blocks(self._whole.loops, self._pairs, self._nodes)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from graphkit.data import load
-from graphkit.data.readers.planetoid import read_geom_gcn, read_pickle, read_planetoid
+from graphkit.data.readers.pickles import read_pickle
+from graphkit.data.readers.planetoid import read_geom_gcn, read_planetoid
 from graphkit.errors import DataError
 from tests.data.oracle import check_graph, check_link_split, pairs_of
 

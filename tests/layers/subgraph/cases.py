@@ -142,7 +142,7 @@ def _conv(build: Callable[..., Bags], *given: Any, edges: int = 0, **options: An
 
 
 def _preset(name: str) -> Case:
-    build = _ego if "ego" in PRESETS[name].policy else whole_bags
+    build = {"ego": _ego, "pat": _paths}.get(PRESETS[name].policy[:3], whole_bags)
     make = lambda: PRESETS[name].conv(4, 3)  # noqa: E731
     return Case(layers.SubgraphConv, make, lambda layer: OnBags(layer, build), ("h", "bags", "edge_attr"))
 
@@ -194,6 +194,7 @@ CASES: dict[str, Case] = {
     "PPGNBlock": Case(layers.PPGNBlock, lambda: layers.PPGNBlock(4, 3), _on_whole_bags, ("h", "bags")),
     "PPGNBlock-plus": Case(layers.PPGNBlock, lambda: layers.PPGNBlock(4, 3, plus=True), _on_whole_bags, ("h", "bags")),
     **{f"EquivariantLinear-{k}-{order}": _linear(k, order) for k, order in BASIS},
+    "GraphNorm": Case(layers.GraphNorm, lambda: layers.GraphNorm(4), ReadOut, ("x", "ptr")),
     "Readout-sum": Case(layers.Readout, layers.Readout, ReadOut, ("x", "ptr"), "graph", parameters=False),
     "Readout-all": Case(
         layers.Readout, lambda: layers.Readout(("sum", "mean", "max")), ReadOut, ("x", "ptr"), "graph", parameters=False

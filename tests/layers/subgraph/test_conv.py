@@ -13,8 +13,8 @@ from tests.layers.subgraph import oracle
 
 def bags_of(policy):
     _, edge_index, ptr = testing.graph_batch(seed=2)
-    numbers = {"ego": {"hops": 2}, "ego+": {"hops": 2}, "ego-distance": {"hops": 2}}.get(policy, {})
-    return make_bags(edge_index, ptr, policy, **numbers)
+    numbers = {name: {"hops": 2} for name in ("ego", "ego+", "ego-distance")} | {"path": {"length": 2, "hops": 1}}
+    return make_bags(edge_index, ptr, policy, **numbers.get(policy, {}))
 
 
 def norm(module, x, training):

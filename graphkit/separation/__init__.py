@@ -1,0 +1,1 @@
+"""Which graphs a network, or color refinement, tells apart."""
