@@ -120,9 +120,13 @@ class Embedding(nn.Module):
     """Graphs to rows: bags, `num_layers` layers, and two pools.
 
         h_0(u, v) = 1 + what the bag tells of v
-        h'        = tanh(a / s_g),  a = layer(h),  s_g = mean over the rows of graph g of |a|     (untrained)
-        h'        = ReLU(BN(layer(h)))                                                            (trained)
-        y_g       = mean over the bags (VS) or nodes (SV) z of (MLP(sum of the rows of z))^2
+        h'        = tanh(a / s_g),  a = layer(h),  s_g = mean over the rows of graph g of |a|
+        y_g       = mean over the bags (VS) or nodes (SV) z of (ReLU(Linear(sum of the rows of z)))^2
+
+    and with `trained`
+
+        h'        = ReLU(BN(layer(h)))
+        y_g       = mean over the bags or nodes z of ReLU(Linear(mean of the rows of z))
 
     Without training there is no batch statistic: the row of a graph depends on this graph alone. Division by s_g keeps numbers
     where tanh is curved, at any depth. The square makes up for a ReLU whose inputs all have one sign.
@@ -143,8 +147,10 @@ class Embedding(nn.Module):
         self.first = BagFeatures(width, labels_of(test), max_distance=max_distance, num_roots=roots)
         self.polynomials = nn.Linear(test.degree + 2, width) if test.degree else None
         self.layers = nn.ModuleList(network.layer(width) for _ in range(num_layers))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(num_layers if trained else 0))
-        self.pool = SubgraphPooling(width, test.order, inner=test.inner, level="node")
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) if trained else nn.Identity() for _ in range(num_layers))
+        inner = "mean" if trained and test.inner == "sum" else test.inner
+        self.pool = SubgraphPooling(width, test.order, inner=inner, level="node")
+        self.trained = trained
         if not trained:
             self._draw_eps()
 
@@ -163,12 +169,13 @@ class Embedding(nn.Module):
             h = h + self.polynomials(pair_polynomials(bags, self.test.degree).to(like.dtype).log1p())
         ptr = bags.ptr[bags.bag_ptr]
         graph = bags.graph[bags.bag]
-        for number, layer in enumerate(self.layers):
-            h = layer(h, bags)
-            if len(self.norms):
-                h = self.norms[number](h).relu()
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            h = norm(layer(h, bags))
+            if self.trained:
+                h = h.relu()
             else:
                 scale = segment_mean(h.abs(), ptr, graph)
                 h = torch.tanh(h / gather(torch.where(scale > 0, scale, 1.0), graph))
         z: Tensor = self.pool(h, bags)
-        return segment_mean(z.square(), bags.node_ptr if self.test.order == "SV" else bags.bag_ptr)
+        z = z if self.trained else z.square()
+        return segment_mean(z, bags.node_ptr if self.test.order == "SV" else bags.bag_ptr)

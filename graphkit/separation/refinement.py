@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphkit.errors import RequestError
 from graphkit.layers import make_bags, pair_polynomials
 from graphkit.layers.subgraph.features import Labels
 from graphkit.layers.subgraph.policies import POLICIES
@@ -74,20 +75,25 @@ CLASSES: dict[str, Refinement] = {
     "node-deleted": Refinement(("uL",), "node-deleted"),
     "edge-deleted": Refinement(("uL",), "edge-deleted"),
     "dss-edge-deleted": Refinement(("uL", "vGL"), "edge-deleted"),
-    "ego-1": Refinement(("uL",), "ego", hops=1),
-    "ego-2": Refinement(("uL",), "ego", hops=2),
-    "ego-3": Refinement(("uL",), "ego", hops=3),
-    "ego+-1": Refinement(("uL",), "ego+", hops=1),
-    "ego+-2": Refinement(("uL",), "ego+", hops=2),
-    "ego+-3": Refinement(("uL",), "ego+", hops=3),
+    "ego1": Refinement(("uL",), "ego", hops=1),
+    "ego2": Refinement(("uL",), "ego", hops=2),
+    "ego3": Refinement(("uL",), "ego", hops=3),
+    "ego+1": Refinement(("uL",), "ego+", hops=1),
+    "ego+2": Refinement(("uL",), "ego+", hops=2),
+    "ego+3": Refinement(("uL",), "ego+", hops=3),
 }
 """The classes of the hierarchy, weakest first, and bags of other policies."""
 
 
 def policy_bags(edge_index: Tensor, ptr: Tensor, policy: str, *, hops: int | None = None, length: int | None = None) -> Bags:
-    """The bags of a policy of `graphkit.layers.POLICIES`, or of `PLAIN`."""
+    """The bags of a policy of `graphkit.layers.POLICIES`, or of `PLAIN`; RequestError where they would not fit."""
     if policy != PLAIN:
-        return make_bags(edge_index, ptr, policy, hops=hops, length=length)
+        try:
+            return make_bags(edge_index, ptr, policy, hops=hops, length=length)
+        except RequestError as error:
+            raise RequestError(
+                f"bags of policy={policy} would take too much memory: take smaller graphs, or policy=ego with a small hops="
+            ) from error
     adj = as_csr(edge_index, int(ptr[-1]))
     return Bags(adj, ptr, torch.arange(ptr.numel()), ptr, torch.arange(adj.shape[0]), None)
 

@@ -11,7 +11,6 @@ import torch
 from graphkit.data.dataset import Graph
 from graphkit.separation.collection import Batch, Collection
 from graphkit.separation.networks import Embedding, Network
-from graphkit.separation.ranks import Ints
 from graphkit.separation.refinement import PLAIN, Refinement, graph_colors
 
 Flags = npt.NDArray[np.bool_]

@@ -21,7 +21,11 @@ def test_ranks_are_places_among_the_distinct_values(spread):
 
 def test_rows_keep_their_differences():
     source = np.random.default_rng(1)
-    columns = [source.integers(0, 3, 60), source.integers(0, 2**31 - 1, 2)[source.integers(0, 2, 60)], source.integers(0, 2, 60)]
+    columns = [
+        source.integers(0, 3, 60),
+        source.integers(0, 2**31 - 1, 2)[source.integers(0, 2, 60)],
+        source.integers(0, 2, 60),
+    ]
     assert same_partition(rank_rows(columns).tolist(), list(zip(*(column.tolist() for column in columns), strict=True)))
 
 

@@ -49,12 +49,7 @@ def check(graphs, aggregations, policy, order="VS", hops=None, **options):
     theirs = oracle.Refined(graphs, aggregations, policy, order, hops, **options)
     assert oracle.same_partition(ours, theirs.graph_colors)
     bags = test.bags(*batch(graphs))
-    rows = [
-        (g, b, v)
-        for g, found in enumerate(theirs.bags)
-        for b, (_, kept, _) in enumerate(found)
-        for v in sorted(kept)
-    ]
+    rows = [(g, b, v) for g, found in enumerate(theirs.bags) for b, (_, kept, _) in enumerate(found) for v in sorted(kept)]
     if policy != "edge-deleted":  # whose bags come in another order
         assert oracle.same_partition(row_colors(test, bags).tolist(), [theirs.color[row] for row in rows])
 

@@ -37,9 +37,7 @@ _SWITCHES = {"1": "01 23 45 67", "2": "01 12 23 34 45 56 67 07", "3": "01 12 02 
 def generated_pairs() -> list[GraphPair]:
     """All of them, by category: basic 5, csl 45, exp 3, fuerer 5, strongly-regular 9."""
     return [
-        GraphPair(name, category, first, second)
-        for category, make in _CATEGORIES.items()
-        for name, first, second in make()
+        GraphPair(name, category, first, second) for category, make in _CATEGORIES.items() for name, first, second in make()
     ]
 
 

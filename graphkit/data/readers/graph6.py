@@ -47,7 +47,9 @@ def decode_graph6(text: str | bytes) -> Graph:
     num_nodes, rest = _size(values - _FIRST)
     num_bits = num_nodes * (num_nodes - 1) // 2
     if rest.size != -(-num_bits // _BITS):
-        raise ValueError(f"{-(-num_bits // _BITS)} characters after the size were expected for {num_nodes} nodes, found {rest.size}")
+        raise ValueError(
+            f"{-(-num_bits // _BITS)} characters after the size were expected for {num_nodes} nodes, found {rest.size}"
+        )
     bits = np.unpackbits(rest[:, None], axis=1)[:, -_BITS:].ravel()
     if bits[num_bits:].any():
         raise ValueError("bits beyond the last pair of nodes")
