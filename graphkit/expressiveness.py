@@ -1,6 +1,6 @@
-"""The door to expressiveness: `python -m graphkit.expressiveness model=sswl+` tells which pairs of graphs a network separates.
+"""The door to expressiveness: `python -m graphkit.expressiveness model=sswl+`, which pairs of graphs a network separates.
 
-It checks the request, hands over to `graphkit.separation`, and prints. Importing it, `--help` and a wrong request need no torch.
+It checks the request, hands over to `graphkit.separation` and prints. Importing it, `--help` and a wrong request need no torch.
 """
 
 from __future__ import annotations

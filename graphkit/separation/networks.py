@@ -1,4 +1,4 @@
-"""Networks of the layer library by name, each with the color refinement that bounds it, and how one is built to embed graphs."""
+"""Networks of the layer library by name, each with the color refinement that bounds it, built to embed graphs."""
 
 from __future__ import annotations
 

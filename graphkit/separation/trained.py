@@ -157,7 +157,7 @@ def _train(model: Siamese, batches: list[Bags], how: Training) -> tuple[float, i
             loss = criterion(out[0::2], out[1::2], apart)
             loss.backward()
             optimizer.step()
-            total += float(loss) * apart.numel()
+            total += loss.item() * apart.numel()
         mean = total / how.relabelings
         schedule.step(mean)
     return mean, epochs
