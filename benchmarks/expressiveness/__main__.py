@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.expressiveness",
-        description="Count the pairs that classes of color refinement, and networks with random weights, separate. Exit 1 where a "
-        "class differs from what is known, or a network from its ceiling. Columns that are written already are not counted again.",
+        description="Count the pairs that classes of color refinement, and networks with random weights, separate. Exit 1 if "
+        "a class differs from what is known, or a network from its ceiling. Columns that are written are not counted again.",
         allow_abbrev=False,
     )
     parser.add_argument("pairs", choices=("generated", "brec"))

@@ -1,7 +1,6 @@
 """Counts of separated pairs that were known before: of BREC by exact color refinement, by category.
 
-Source: computed on BREC's graphs by independent code, the one that the issue of this command quotes. The totals of 1-WL, `swl-vs`
-(251), `fwl` (270) and `ego1` (166) are also in Table 2 of Wang and Zhang, "An Empirical Study of Realized GNN Expressiveness".
+They were computed on BREC's graphs by other code, before graphkit had any.
 """
 
 from __future__ import annotations

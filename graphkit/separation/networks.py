@@ -64,8 +64,9 @@ class Network:
         if lacking or (old.inner == "root" and policy in ("edge-deleted", "path", "node-deleted")):
             read = ", ".join(sorted(lacking)) or "the root's row"
             raise RequestError(f"policy={policy}: model={model} reads {read}, which these bags lack: give another policy")
-        numbers = {"hops": hops or HOPS if "hops" in needs else None, "length": length or LENGTH if "length" in needs else None}
-        return replace(self, ceiling=replace(old, policy=policy, **numbers))
+        radius = (HOPS if hops is None else hops) if "hops" in needs else None
+        nodes = (LENGTH if length is None else length) if "length" in needs else None
+        return replace(self, ceiling=replace(old, policy=policy, hops=radius, length=nodes))
 
 
 class _OnNodes(nn.Module):
@@ -163,6 +164,12 @@ class Embedding(nn.Module):
 
     def forward(self, bags: Bags) -> Tensor:
         """Embed the graphs of bags that `Refinement.bags` made: [G, width]."""
+        z = self.rows(bags)
+        z = z if self.trained else z.square()
+        return segment_mean(z, bags.node_ptr if self.test.order == "SV" else bags.bag_ptr)
+
+    def rows(self, bags: Bags) -> Tensor:
+        """Embed the bags [S, width] (VS) or the nodes [N, width] (SV)."""
         like = self.pool.lin.weight
         h: Tensor = self.first(like.new_ones(bags.num_nodes, self.width), bags)
         if self.polynomials is not None:
@@ -177,5 +184,4 @@ class Embedding(nn.Module):
                 scale = segment_mean(h.abs(), ptr, graph)
                 h = torch.tanh(h / gather(torch.where(scale > 0, scale, 1.0), graph))
         z: Tensor = self.pool(h, bags)
-        z = z if self.trained else z.square()
-        return segment_mean(z, bags.node_ptr if self.test.order == "SV" else bags.bag_ptr)
+        return z

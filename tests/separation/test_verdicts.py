@@ -126,4 +126,4 @@ def test_embeddings_depend_on_no_other_graph():
 
 
 def test_names_of_the_settings_are_those_of_the_library():
-    assert conf.MODELS == tuple(NETWORKS) and conf.TESTS == tuple(CLASSES) and conf.POLICIES == tuple(POLICIES)
+    assert tuple(NETWORKS) == conf.MODELS and tuple(CLASSES) == conf.TESTS and tuple(POLICIES) == conf.POLICIES
