@@ -14,6 +14,7 @@ from graphkit.nearest import did_you_mean
 COMMANDS = {
     "run": "train and evaluate a model: graphkit run task=link dataset=cora",
     "predict": "answer from a finished recommendation run: graphkit predict run=runs/FOLDER user=42",
+    "expressiveness": "which pairs of graphs a network separates: graphkit expressiveness model=sswl+",
 }
 """Each is a module of its own, `python -m graphkit.run`."""
 
@@ -40,7 +41,7 @@ def _answer(argv: Sequence[str]) -> Answer:
     if argv and argv[0] not in ("-h", "--help"):
         hint = did_you_mean(argv[0], COMMANDS) or f": expected one of {', '.join(COMMANDS)}"
         raise RequestError(f"unknown command '{shown(argv[0])}'{hint}")
-    rows = [f"  {name:9}{meaning}" for name, meaning in COMMANDS.items()]
+    rows = [f"  {name:16}{meaning}" for name, meaning in COMMANDS.items()]
     return Answer("\n".join(["usage: graphkit COMMAND ...\n", *rows, "\ngraphkit COMMAND --help tells the rest."]) + "\n")
 
 

@@ -99,3 +99,19 @@ def test_tune_with_optuna(tmp_path: Path):
     valid = [one["metrics"]["valid"][result.metric]["mean"] for one in tried]
     assert len(valid) == 3 + 1
     assert result.metrics["valid"][result.metric]["mean"] == max(valid)
+
+
+def test_tell_molecules_apart():
+    verdicts = example("tell_molecules_apart.py")["main"]()
+    assert verdicts == {"gcn": (False, False), "gin": (False, False), "ds": (True, True), "sswl+": (True, True)}
+
+
+def test_count_cycles():
+    errors = example("count_cycles.py")["main"](num_graphs=400, epochs=15)
+    assert errors["sswl"] < 0.6 * errors["gin"]
+
+
+def test_draw_bag_of_subgraphs(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    bags = example("draw_bag_of_subgraphs.py")["main"](tmp_path / "bags.png")
+    assert bags.num_bags == 10 and (tmp_path / "bags.png").stat().st_size > 10_000

@@ -72,11 +72,10 @@ def rank_multisets(ptr: Ints, values: Ints) -> Ints:
 
 
 def _sorted(ptr: Ints, values: Ints) -> Ints:
-    """The values in ascending order inside each segment."""
+    """The values in ascending order inside each segment: segments of one length are the rows of a matrix."""
     sizes = np.diff(ptr)
-    if values.size == 0 or sizes.max() <= 1:
-        return values
-    if sizes.min() == sizes.max():
-        return np.sort(values.reshape(sizes.size, -1), axis=1).ravel()
-    span = int(values.max()) + 1
-    return np.sort(np.repeat(np.arange(sizes.size), sizes) * span + values) % span
+    out = values.copy()
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        places = ptr[:-1][sizes == size][:, None] + np.arange(size)
+        out[places] = np.sort(values[places], axis=1)
+    return out

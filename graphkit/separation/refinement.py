@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.layers import make_bags
+from graphkit.errors import RequestError
+from graphkit.layers import make_bags, pair_polynomials
+from graphkit.layers.subgraph.features import Labels
 from graphkit.layers.subgraph.policies import POLICIES
 from graphkit.layers.subgraph.pooling import Inner, Order
 from graphkit.separation.ranks import Ints, pack, rank_multisets, rank_rows, ranks
@@ -38,6 +40,7 @@ class Refinement:
         length: Likewise.
         inner: `root` colors a bag u by c(u, u); otherwise the multiset is taken.
         roots: Whether rows (u, u) are colored apart from the start, whatever the policy says.
+        degree: Rows also start with `graphkit.layers.pair_polynomials` up to this degree; 0 for none.
 
     Source: Zhang et al., "A Complete Expressiveness Hierarchy for Subgraph GNNs via Subgraph Weisfeiler-Lehman Tests", ICML
     2023. A network with these aggregations, bags and pools, of any width, depth and weights, gives equal outputs to graphs of
@@ -51,6 +54,7 @@ class Refinement:
     length: int | None = None
     inner: Inner = "sum"
     roots: bool = False
+    degree: int = 0
 
     def bags(self, edge_index: Tensor, ptr: Tensor) -> Bags:
         """The bags of a batch of graphs."""
@@ -71,22 +75,32 @@ CLASSES: dict[str, Refinement] = {
     "node-deleted": Refinement(("uL",), "node-deleted"),
     "edge-deleted": Refinement(("uL",), "edge-deleted"),
     "dss-edge-deleted": Refinement(("uL", "vGL"), "edge-deleted"),
-    "ego-1": Refinement(("uL",), "ego", hops=1),
-    "ego-2": Refinement(("uL",), "ego", hops=2),
-    "ego-3": Refinement(("uL",), "ego", hops=3),
-    "ego+-1": Refinement(("uL",), "ego+", hops=1),
-    "ego+-2": Refinement(("uL",), "ego+", hops=2),
-    "ego+-3": Refinement(("uL",), "ego+", hops=3),
+    "ego1": Refinement(("uL",), "ego", hops=1),
+    "ego2": Refinement(("uL",), "ego", hops=2),
+    "ego3": Refinement(("uL",), "ego", hops=3),
+    "ego+1": Refinement(("uL",), "ego+", hops=1),
+    "ego+2": Refinement(("uL",), "ego+", hops=2),
+    "ego+3": Refinement(("uL",), "ego+", hops=3),
 }
 """The classes of the hierarchy, weakest first, and bags of other policies."""
 
 
 def policy_bags(edge_index: Tensor, ptr: Tensor, policy: str, *, hops: int | None = None, length: int | None = None) -> Bags:
-    """The bags of a policy of `graphkit.layers.POLICIES`, or of `PLAIN`."""
+    """The bags of a policy of `graphkit.layers.POLICIES`, or of `PLAIN`; RequestError where they would not fit."""
     if policy != PLAIN:
-        return make_bags(edge_index, ptr, policy, hops=hops, length=length)
+        try:
+            return make_bags(edge_index, ptr, policy, hops=hops, length=length)
+        except RequestError as error:
+            raise RequestError(
+                f"bags of policy={policy} would take too much memory: take smaller graphs, or policy=ego with a small hops="
+            ) from error
     adj = as_csr(edge_index, int(ptr[-1]))
     return Bags(adj, ptr, torch.arange(ptr.numel()), ptr, torch.arange(adj.shape[0]), None)
+
+
+def labels_of(test: Refinement) -> Labels:
+    """What rows are told of their place in the bag."""
+    return "none" if test.policy == PLAIN else POLICIES[test.policy].labels
 
 
 def graph_colors(test: Refinement, edge_index: Tensor, ptr: Tensor) -> Ints:
@@ -119,12 +133,14 @@ def row_colors(test: Refinement, bags: Bags) -> Ints:
 
 def _first(test: Refinement, bags: Bags) -> list[Ints]:
     """What rows differ in before the first round."""
-    labels = "none" if test.policy == PLAIN else POLICIES[test.policy].labels
+    labels = labels_of(test)
     first = [np.zeros(bags.num_rows, dtype=np.int64)]
     if labels == "distance":
         first += [_array(bags.distance[:, root]) + 1 for root in range(bags.distance.size(1))]
     if labels == "mark" or test.roots:
         first.append(_array(bags.is_root.long()))
+    if test.degree:
+        first += [ranks(_array(column.long())) for column in pair_polynomials(bags, test.degree).t()]
     return first
 
 

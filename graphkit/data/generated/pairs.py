@@ -24,7 +24,7 @@ BASES = {
     "b4": "01 05 15 16 23 24 26 34 46 56",
     "k4": "01 02 03 12 13 23",
 }
-"""Edges of the graphs under the Fuerer pairs. b1 to b4 are the smallest, of least degree 2, whose pairs separate two classes."""
+"""Edges of the graphs under the Fuerer pairs. b1 to b4 are the smallest, of least degree 2, that separate two classes."""
 _LATIN = {
     "cyclic-4": "0123 1230 2301 3012",
     "klein-4": "0123 1032 2301 3210",
@@ -60,8 +60,9 @@ def _basic() -> _Named:
 
 def _csl() -> _Named:
     """Cycles of 41 nodes with skip links: i is joined to i + 1 and i + R, modulo 41. Every two of the ten classes."""
+    graphs = {skip: _graph(nx.circulant_graph(41, [1, skip])) for skip in SKIPS}
     for one, two in itertools.combinations(SKIPS, 2):
-        yield f"csl-{one}-{two}", _graph(nx.circulant_graph(41, [1, one])), _graph(nx.circulant_graph(41, [1, two]))
+        yield f"csl-{one}-{two}", graphs[one], graphs[two]
 
 
 def _exp() -> _Named:
@@ -153,7 +154,7 @@ def fuerer(base: str, *, twisted: bool) -> Graph:
 
 
 def shrikhande() -> Graph:
-    """Nodes (a, b) modulo 4, joined where they differ by +-(1, 0), +-(0, 1) or +-(1, 1): as regular as the 4 x 4 rook's graph."""
+    """Nodes (a, b) modulo 4, joined if they differ by +-(1, 0), +-(0, 1) or +-(1, 1): as regular as the 4 x 4 rook's graph."""
     a, b = (part.ravel() for part in np.indices((4, 4)))
     steps = [np.stack([4 * a + b, 4 * ((a + s) % 4) + (b + t) % 4]) for s, t in ((1, 0), (0, 1), (1, 1))]
     return _from_pairs(np.concatenate(steps, axis=1), 16)
