@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,18 +18,14 @@ import graphkit
 from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.compose import Resolved, compose
-from graphkit.conf.listing import help_page, list_page, render, topic_mistakes
+from graphkit.conf.listing import help_page, list_page, topic_mistakes
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.errors import shown
 from graphkit.paths import expanded, require_working_folder
-from graphkit.tasks.experiment import Experiment, stored_request
-
-_LONGEST_PATH = 10_000
+from graphkit.tasks.execute import execute, preview
+from graphkit.tasks.experiment import stored_request
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from graphkit.training.result import RunResult
 
 
@@ -58,7 +53,7 @@ def run(
         RequestError: If the request is wrong; the message has one line a mistake.
         GraphkitError: If the run fails, see `graphkit.errors`.
     """
-    return _execute(_asked({"task": task, "dataset": dataset, "model": model}, settings, overrides))
+    return execute(_asked({"task": task, "dataset": dataset, "model": model}, settings, overrides))
 
 
 def dry_run(
@@ -87,7 +82,7 @@ def dry_run(
         DataError: If the data cannot be loaded.
     """
     resolved = _asked({"task": task, "dataset": dataset, "model": model}, settings, overrides)
-    return {"settings": resolved.config, **_facts(resolved)}
+    return {"settings": resolved.config, **preview(resolved)}
 
 
 def _asked(names: Mapping[str, Any], settings: Mapping[str, Any], overrides: Sequence[str]) -> Resolved:
@@ -129,10 +124,12 @@ def _answer(argv: Sequence[str]) -> Answer:
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the result alone
         if "--dry-run" in command.flags:
             return Answer(_dry_run(resolved))
-        result = _execute(resolved, _note)
+        result = execute(resolved, _note)
     if resolved.run.format == "json":
         return Answer((result.folder / "result.json").read_text(encoding="utf-8"), str(result.folder))
-    return Answer(_result_page(result), str(result.folder))
+    from graphkit.tasks.result_page import result_page  # rich's tables, which a wrong request need not wait for
+
+    return Answer(result_page(result), str(result.folder))
 
 
 def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Resolved:
@@ -147,113 +144,14 @@ def _note(*notes: str) -> None:
     tell(*(f"note: {note}" for note in notes))
 
 
-def _execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> RunResult:
-    """Run what is asked; `hear` is told what the data, and later the run, has to tell."""
-    from graphkit.training.digests import age_note
-    from graphkit.training.resume import finished_result
-    from graphkit.training.runner import train_run
-
-    settings = resolved.run
-    folder = Path(settings.resume) if settings.resume else None
-    experiment = Experiment(settings, folder)
-    notes = resolved.notes
-    if folder is not None and (note := age_note(folder)):
-        hear(note)
-    with _process(experiment):
-        if folder is not None and (result := finished_result(folder, resolved.config)) is not None:
-            return result  # it needs no data
-        task = experiment.prepare(settings.seed)  # what is wrong with the data shows before a run folder exists
-        protocol, notes = task.protocol, (*notes, *task.notes)
-        for note in task.notes:
-            hear(note)
-        del task  # it is held no longer than it is trained
-        return train_run(
-            resolved.config,
-            experiment,
-            paper=resolved.paper,
-            protocol=protocol,
-            folder=folder,
-            notes=notes,
-            files=experiment.files() if folder is None else None,
-            over_seeds=experiment.over_seeds(),
-            sections=experiment.sections,
-            tell=hear,
-        )
-
-
-@contextlib.contextmanager
-def _process(experiment: Experiment) -> Iterator[None]:
-    """What a run needs of its process, from reading the data on: its own state, signals, and memory errors in a sentence."""
-    from graphkit.training.runtime import interruptible, process_state, torch_errors
-
-    settings = experiment.settings
-    with interruptible(), process_state(settings.threads, settings.deterministic, experiment.device), torch_errors():
-        yield
-
-
 def _dry_run(resolved: Resolved) -> str:
     """The settings and what would be run, as two YAML documents, or as one JSON object."""
-    facts = _facts(resolved)
+    facts = preview(resolved)
     if resolved.run.format == "json":
         return json.dumps({"settings": resolved.config, **facts}, indent=2) + "\n"
     style: dict[str, Any] = {"sort_keys": False, "width": 88, "allow_unicode": True}
     documents: str = yaml.safe_dump_all([resolved.config, facts], **style)
     return documents
-
-
-def _facts(resolved: Resolved) -> dict[str, Any]:
-    """What would be run, in plain values."""
-    settings = resolved.run
-    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
-    with _process(experiment):
-        task = experiment(settings.seed)
-        parameters = sum(parameter.numel() for parameter in task.build_model().parameters())
-    new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
-    return {
-        "recipe": resolved.recipe.name if resolved.recipe else None,
-        "paper": resolved.paper,
-        "parameters": parameters,
-        "device": str(experiment.device),
-        "metric": task.metric,
-        "metrics": list(task.metrics),
-        **task.facts(),
-        "batches_per_epoch": task.num_batches,
-        "protocol": task.protocol,
-        "notes": list(task.notes),
-        "folder": settings.resume or str(Path(settings.out) / new),
-    }
-
-
-def _result_page(result: RunResult) -> str:
-    """The result table, ours beside the paper's where the recipe knows it."""
-    from rich import box
-    from rich.table import Table
-
-    from graphkit.metrics.registry import decimals
-    from graphkit.training.report import plus_minus
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
-    published = [part for part in result.metrics if any(result.published(part, name) for name in result.metrics[part])]
-    for title in (*result.metrics, *(f"paper {part}" for part in published)):
-        table.add_column(title, justify="right")
-    for name in next(iter(result.metrics.values())):
-        digits = decimals(name)
-        ours = [plus_minus(result.metrics[part][name], digits) for part in result.metrics]
-        table.add_row(name, *ours, *(plus_minus(result.published(part, name), digits) for part in published))
-    seeds = f"seed {result.seeds[0]}"
-    if len(result.seeds) > 1:
-        seeds = f"seeds {result.seeds[0]} to {result.seeds[-1]}, mean ± unbiased standard deviation"
-    lines: list[RenderableType] = [
-        f"{result.model} on {result.dataset} (task={result.task}): {seeds}",
-        table,
-        f"{result.selection or f'epoch selected by valid {result.metric}'}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
-    ]
-    if result.protocol:
-        lines.append(f"protocol: {result.protocol}")
-    if published and result.paper:
-        lines.append(f"paper: {result.paper['source']}")
-    return render(*lines) + f"report: {shown(str(result.folder / 'report.html'), _LONGEST_PATH)}\n"
 
 
 if __name__ == "__main__":

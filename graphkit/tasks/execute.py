@@ -1,0 +1,96 @@
+"""What a door does with a checked request: run it, or tell what would be run. Importing it needs no torch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphkit.tasks.experiment import Experiment
+
+if TYPE_CHECKING:
+    from graphkit.conf.compose import Resolved
+    from graphkit.training.result import RunResult
+
+
+def execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> RunResult:
+    """Run what is asked, or go on with the run that is asked for.
+
+    Args:
+        resolved: The request with every setting.
+        hear: Is told what the data, and later the run, has to tell.
+
+    Raises:
+        GraphkitError: If the run fails, see `graphkit.errors`.
+    """
+    from graphkit.training.digests import age_note
+    from graphkit.training.resume import finished_result
+    from graphkit.training.runner import train_run
+
+    settings = resolved.run
+    folder = Path(settings.resume) if settings.resume else None
+    experiment = Experiment(settings, folder)
+    notes = resolved.notes
+    if folder is not None and (note := age_note(folder)):
+        hear(note)
+    with _process(experiment):
+        if folder is not None and (result := finished_result(folder, resolved.config)) is not None:
+            return result  # it needs no data
+        task = experiment.prepare(settings.seed)  # what is wrong with the data shows before a run folder exists
+        protocol, notes = task.protocol, (*notes, *task.notes)
+        for note in task.notes:
+            hear(note)
+        del task  # it is held no longer than it is trained
+        return train_run(
+            resolved.config,
+            experiment,
+            paper=resolved.paper,
+            protocol=protocol,
+            folder=folder,
+            notes=notes,
+            files=experiment.files() if folder is None else None,
+            over_seeds=experiment.over_seeds(),
+            sections=experiment.sections,
+            tell=hear,
+        )
+
+
+@contextlib.contextmanager
+def _process(experiment: Experiment) -> Iterator[None]:
+    """What a run needs of its process, from reading the data on: its own state, signals, and memory errors in a sentence."""
+    from graphkit.training.runtime import interruptible, process_state, torch_errors
+
+    settings = experiment.settings
+    with interruptible(), process_state(settings.threads, settings.deterministic, experiment.device), torch_errors():
+        yield
+
+
+def preview(resolved: Resolved) -> dict[str, Any]:
+    """What would be run, in plain values: the data is loaded and the model built, but nothing is trained or written.
+
+    Args:
+        resolved: The request with every setting.
+
+    Raises:
+        DataError: If the data cannot be loaded.
+    """
+    settings = resolved.run
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
+    with _process(experiment):
+        task = experiment(settings.seed)
+        parameters = sum(parameter.numel() for parameter in task.build_model().parameters())
+    new = f"{settings.task.name}-{settings.dataset}-{settings.model.name}-<stamp>"
+    return {
+        "recipe": resolved.recipe.name if resolved.recipe else None,
+        "paper": resolved.paper,
+        "parameters": parameters,
+        "device": str(experiment.device),
+        "metric": task.metric,
+        "metrics": list(task.metrics),
+        **task.facts(),
+        "batches_per_epoch": task.num_batches,
+        "protocol": task.protocol,
+        "notes": list(task.notes),
+        "folder": settings.resume or str(Path(settings.out) / new),
+    }
