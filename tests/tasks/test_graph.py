@@ -198,6 +198,7 @@ def test_a_sampled_model_is_judged_by_its_mean_vote() -> None:
         ]
     assert np.allclose(scores, torch.stack(votes).mean(0).numpy(), atol=1e-12)
     assert not torch.equal(votes[0], votes[1])
+    assert task.notes[-1].endswith("predictions are means over 3 samples (model.votes)") and not make_task(dataset).notes
     assert np.array_equal(task.predictions(model)["scores"], scores)  # nothing is drawn anew
 
 
