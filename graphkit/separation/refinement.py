@@ -120,6 +120,22 @@ def graph_colors(test: Refinement, edge_index: Tensor, ptr: Tensor) -> Ints:
     return rank_multisets(_array(bags.node_ptr if test.order == "SV" else bags.bag_ptr), inner)
 
 
+def node_colors(test: Refinement, edge_index: Tensor, ptr: Tensor) -> Ints:
+    """The colors of the nodes of a batch of graphs: of the bag rooted at each (VS) or of the bags that hold it (SV).
+
+    Args:
+        test: Which test; with VS, on bags with one root each.
+        edge_index: As for `graph_colors`.
+        ptr: Likewise.
+
+    Returns:
+        A number per node [N]; comparable inside this batch only.
+    """
+    bags = test.bags(edge_index, ptr)
+    colors = _pool(test, bags, row_colors(test, bags))
+    return colors if test.order == "SV" else colors[_array(bags.bag_of)]
+
+
 def row_colors(test: Refinement, bags: Bags) -> Ints:
     """The stable colors of the rows (u, v) [T]."""
     reads = [_reader(name, bags) for name in test.aggregations]
