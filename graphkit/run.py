@@ -244,10 +244,11 @@ def _result_page(result: RunResult) -> str:
     seeds = f"seed {result.seeds[0]}"
     if len(result.seeds) > 1:
         seeds = f"seeds {result.seeds[0]} to {result.seeds[-1]}, mean ± unbiased standard deviation"
+    selection = result.selection or f"epoch selected by valid {result.metric}"
     lines: list[RenderableType] = [
         f"{result.model} on {result.dataset} (task={result.task}): {seeds}",
         table,
-        f"{result.selection or f'epoch selected by valid {result.metric}'}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
+        f"{selection}; {result.num_parameters:,} parameters; {result.seconds:.1f} s",
     ]
     if result.protocol:
         lines.append(f"protocol: {result.protocol}")

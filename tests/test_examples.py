@@ -49,6 +49,14 @@ def test_own_edges(tmp_path: Path):
         assert (result.folder / "report.html").exists()
 
 
+def test_own_graphs(tmp_path: Path):
+    own = example("own_graphs.py")
+    own["write_example"](tmp_path)
+    results = own["main"](tmp_path, epochs=30, seeds=2)
+    blind, gin = (results[name].metrics["test"]["accuracy"]["mean"] for name in ("deepsets", "gin"))
+    assert gin > 90 and blind < 75
+
+
 def test_scale_features(tmp_path: Path):
     scale = example("scale_features.py")
     scale["write_example"](tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -79,6 +79,7 @@ class GraphPrediction:
         edge_attr = graphs.edge_attr if settings.edge_features else None
         self._whole = GraphBatch.of(graphs.edge_index, graphs.ptr, x, edge_attr).to(device)
         self._prepared: tuple[GraphModel, int, GraphBatch] | None = None
+        self.notes += self._sampling()
         self.num_batches = -(-self._splits["train"].numel() // (train.batch_size or self._splits["train"].numel()))
 
     def build_model(self) -> GraphModel:
@@ -87,9 +88,13 @@ class GraphPrediction:
         Raises:
             RequestError: If the model's settings do not go together.
         """
+        return self._made(self._make_model).to(self._device)
+
+    def _made(self, make: Callable[..., GraphModel]) -> GraphModel:
+        """A model of the data's dimensions; RequestError where its settings do not go together."""
         whole = self._whole
         try:
-            model = self._make_model(
+            return make(
                 in_channels=0 if whole.x is None else whole.x.size(1),
                 out_channels=self._dataset.num_targets,
                 edge_channels=0 if whole.edge_attr is None else whole.edge_attr.size(1),
@@ -98,7 +103,13 @@ class GraphPrediction:
             )
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
-        return model.to(self._device)
+
+    def _sampling(self) -> tuple[str, ...]:
+        """A sentence where the model draws subgraphs."""
+        model = self._made(self._make_model.outline)
+        if not model.sampled:
+            return ()
+        return (f"subgraphs are drawn again for every epoch; predictions are means over {model.votes} samples (model.votes)",)
 
     def stages(self, model: GraphModel) -> list[Stage]:
         """One stage: the head with `train.head_lr` where that is set, everything else with `train.lr`."""

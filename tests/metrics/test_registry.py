@@ -8,7 +8,7 @@ from graphkit.conf.catalog import TASKS
 from graphkit.data import load
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
-from graphkit.metrics.registry import KINDS, MOST_K, parse
+from graphkit.metrics.registry import KINDS, MOST_K, decimals, parse
 
 PROTOCOLS = [(name, task) for name, entry in DATASETS.items() for task in entry.protocols]
 
@@ -54,11 +54,16 @@ def test_every_row_can_be_computed_and_every_task_has_some() -> None:
     assert len({(task, kind.name) for kind in KINDS for task in kind.tasks}) == sum(len(kind.tasks) for kind in KINDS)
     assert set(TASKS) == {task for kind in KINDS for task in kind.tasks}
     scores, labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 0])
-    data = {"link": (torch.ones(2), torch.zeros(2)), "node": (scores, labels),
+    data = {"link": (torch.ones(2), torch.zeros(2)), "node": (scores, labels), "graph": (scores, labels),
             "recommend": (torch.ones(2, 1, dtype=torch.float64), torch.ones(2, dtype=torch.float64))}  # fmt: skip
     for kind in KINDS:
         for task in kind.tasks:
-            assert parse(f"{kind.name}@1" if kind.takes_k else kind.name, task)(*data[task]) == 100.0
+            given, best = ((scores, scores), 0.0) if kind.lower_is_better else (data[task], 100.0)
+            assert parse(f"{kind.name}@1" if kind.takes_k else kind.name, task)(*given) == best
+
+
+def test_decimals_of_percentages_and_of_other_units() -> None:
+    assert [decimals(name) for name in ("hits@20", "accuracy", "mae", "unknown")] == [2, 2, 4, 2]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from graphkit.conf.models.graph import DeepSetsModel, DSModel, GINModel
@@ -23,7 +24,7 @@ from graphkit.errors import CheckpointError, DataError, RequestError, RunError
 from graphkit.run import dry_run, run
 from graphkit.tasks.build import model_maker
 from graphkit.tasks.graph import GraphPrediction
-from graphkit.training.restore import restore
+from graphkit.training.checkpoint import load_checkpoint
 
 CPU = torch.device("cpu")
 SMALL = GINModel(hidden_channels=6, num_layers=2)
@@ -192,10 +193,12 @@ def test_a_sampled_model_is_judged_by_its_mean_vote() -> None:
     with torch.no_grad():
         scores = task.predictions(model)["scores"]
         votes = [
-            model(task._whole.with_index(model.prepare(task._whole, vote=vote, seed=0)).take(torch.arange(8))) for vote in range(3)
+            model(task._whole.with_index(model.prepare(task._whole, vote=vote, seed=0)).take(torch.arange(8)))
+            for vote in range(3)
         ]
     assert np.allclose(scores, torch.stack(votes).mean(0).numpy(), atol=1e-12)
     assert not torch.equal(votes[0], votes[1])
+    assert task.notes[-1].endswith("predictions are means over 3 samples (model.votes)") and not make_task(dataset).notes
     assert np.array_equal(task.predictions(model)["scores"], scores)  # nothing is drawn anew
 
 
@@ -294,9 +297,10 @@ def test_the_last_epochs_in_the_result(tmp_path: Path) -> None:
     assert result.best_epochs == (12,) * 3
     for own, found in zip(values.values(), result.metrics["test"]["accuracy"]["per_seed"], strict=True):
         assert found == pytest.approx(sum(own[-10:]) / 10, abs=1e-12)
-    _, _, weights = result.folder, 0, restore  # the weights are those of the last epoch
     assert json.loads((result.folder / "result.json").read_text())["selection"].startswith("mean of the last 10")
-    assert weights is restore
+    state = load_checkpoint(result.folder / "seed-1" / "last.ckpt")
+    kept = load_file(result.folder / "seed-1" / "best.safetensors")
+    assert all(torch.equal(kept[name], tensor) for name, tensor in state["model"].items())
 
 
 @pytest.mark.parametrize("protocol", ["gin", "last10"])

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -8,6 +9,7 @@ from lightning_fabric import Fabric
 from graphkit.errors import RequestError, RunError
 from graphkit.training import loop, runner, runtime
 from graphkit.training.protocol import LoopSettings
+from graphkit.training.result import Pooled
 from graphkit.training.runner import train_run
 from tests.training.fakes import Heuristic, Regression, Scripted, config
 
@@ -50,6 +52,56 @@ def test_selects_by_validation_never_by_test(tmp_path):
     result = train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task)
     assert result.best_epochs == (2,)
     assert result.metrics["test"]["score"]["mean"] == 10.0
+
+
+class Errors(Scripted):
+    """The same script as errors, of which the smallest is the best."""
+
+    lower_is_better = True
+
+
+def test_of_errors_the_lowest_is_selected_and_shown_as_it_is(tmp_path):
+    task = Errors(valid=[5.0, 1.0, 3.0], test=[90.0, 10.0, 99.0])
+    result = train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task)
+    assert result.best_epochs == (2,)
+    assert (result.metrics["valid"]["score"]["mean"], result.metrics["test"]["score"]["mean"]) == (1.0, 10.0)
+    ties = Errors([3.0, 1.0, 1.0, 1.0], valid_losses=[0.0, 2.0, 1.0, 5.0])
+    assert train_run(config(tmp_path, train={"epochs": 4}), lambda seed: ties).best_epochs == (3,)
+    patient = Errors([3.0, 1.0, 2.0, 2.0, 0.5])
+    assert train_run(config(tmp_path, train={"epochs": 5, "patience": 2}), lambda seed: patient).best_epochs == (2,)
+    with pytest.raises(RunError, match="the validation score is inf after epoch 2"):
+        train_run(config(tmp_path, train={"epochs": 3}), lambda seed: Errors([1.0, math.inf, 0.0]))
+
+
+class Final(Scripted):
+    """A stage whose last epoch stands."""
+
+    def stages(self, model):
+        return [dataclasses.replace(stage, last=True) for stage in super().stages(model)]
+
+
+def test_a_stage_may_keep_its_last_epoch(tmp_path):
+    task = Final(valid=[5.0, 9.0, 3.0], test=[1.0, 2.0, 3.0], valid_losses=[0.0, 0.0, 9.0])
+    result = train_run(config(tmp_path, train={"epochs": 3}), lambda seed: task)
+    assert result.best_epochs == (3,) and result.metrics["test"]["score"]["mean"] == 3.0
+
+
+def test_what_all_seeds_give_together_is_the_result(tmp_path):
+    def together(metric, rows):
+        assert metric == "score" and [row["valid/score"] for row in rows[1]] == [1.0, 5.0, 3.0]
+        metrics = [{"valid": {"score": 7.0}, "test": {"score": 8.0 + seed}} for seed in rows]
+        return Pooled(metrics, (3, 3), "one epoch for all", "These are pooled.")
+
+    heard = []
+    settings = config(tmp_path, train={"epochs": 3}, seeds=2)
+    result = train_run(
+        settings, lambda seed: Scripted([1.0, 5.0, 3.0]), over_seeds=together, tell=heard.append, notes=("A note.",)
+    )
+    assert result.metrics["test"]["score"] == {"mean": 8.5, "std": pytest.approx(0.5**0.5), "per_seed": [8.0, 9.0]}
+    assert result.best_epochs == (3, 3) and result.notes == ("A note.", "These are pooled.") and heard == ["These are pooled."]
+    assert json.loads((result.folder / "result.json").read_text())["selection"] == "one epoch for all"
+    page = (result.folder / "report.html").read_text()
+    assert "one epoch for all: 3, 3" in page and "epoch selected by" not in page
 
 
 @pytest.mark.parametrize(

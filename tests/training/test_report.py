@@ -4,7 +4,7 @@ import math
 import re
 from pathlib import Path
 
-from graphkit.training.report import write_report
+from graphkit.training.report import Section, plus_minus, write_report
 from graphkit.training.result import RunResult, summarize
 
 EPOCHS, BEST = 2001, 1234
@@ -47,3 +47,31 @@ def test_a_short_curve_is_drawn_whole(tmp_path: Path):
     (points,) = re.findall(r'<polyline[^>]* points="([^"]+)"', text)
     assert len(points.split()) == 400
     assert "<p>peak memory 1 MiB.</p>" in text
+
+
+def test_the_spread_over_seeds_and_the_parts_that_a_task_adds(tmp_path: Path):
+    values = [0.0712, 0.0652, 0.0772, 0.0684]
+    metrics = summarize([{"valid": {"mae": value}, "test": {"mae": value + 1}} for value in values])
+    result = RunResult(
+        task="graph", dataset="zinc", model="gin", metric="mae", metrics=metrics, seeds=(3, 4, 5, 6), best_epochs=(1, 1, 1, 1),
+        num_parameters=1, paper={"source": "s", "test": {"mae": {"mean": 1.07, "std": None}}}, seconds=1.0,
+        epoch_seconds=None, steps_per_second=None, peak_memory_mb=0.0, folder=tmp_path, selection="drawn by lot",
+    )  # fmt: skip
+    write_report(result, {}, {}, [], [Section("More", "<b>bold</b>")])
+    text = (tmp_path / "report.html").read_text()
+    dots = re.findall(r'<circle class="dot" cx="([\d.]+)" cy="36" r="5"><title>([^<]+)', text)
+    assert dots[:4] == [
+        ("320.0", "seed 3: 0.0712"),
+        ("48.0", "seed 4: 0.0652"),
+        ("592.0", "seed 5: 0.0772"),
+        ("193.1", "seed 6: 0.0684"),
+    ]
+    mean = float(re.findall(r'<path class="mean" d="M([\d.]+)', text)[0])
+    assert math.isclose(mean, sum(float(x) for x, _ in dots[:4]) / 4, abs_tol=0.1)
+    assert "0.0705 ± 0.0051" in text and "+0.0005" in text  # four decimals of what is no percentage
+    assert "<h2>More</h2>\n<b>bold</b>" in text and "drawn by lot: 1, 1, 1, 1" in text
+
+
+def test_two_seeds_have_no_spread(tmp_path: Path):
+    assert "Spread over seeds" not in page(tmp_path, 1, None, 1.0, [])
+    assert plus_minus({"mean": 1.234567, "std": 0.5}) == "1.23 ± 0.50" and plus_minus({"mean": 1.0}, 4) == "1.0000"

@@ -31,7 +31,7 @@ def _sample() -> float:
 
 
 def _max_bytes() -> int:
-    most: int = count(2**32, "most bytes that the index of the bags may take; more is refused before it is built", high=2**50)
+    most: int = count(2**32, "most bytes that the index of the bags may take; more is refused before it is built", high=10**15)
     return most
 
 

@@ -262,7 +262,9 @@ def test_mistakes_in_folders(change, labels: str | None, message: str, tmp_path:
 def test_files_that_do_not_go_with_the_form(tmp_path: Path) -> None:
     (tmp_path / "g.jsonl").write_text('{"label": 1, "edges": [], "num_nodes": 1}')
     other = InputFile(tmp_path / "other.csv")
-    with pytest.raises(RequestError, match=r"data\.edges: data\.graphs=.*g\.jsonl is a file of JSON lines, which goes without it"):
+    with pytest.raises(
+        RequestError, match=r"data\.edges: data\.graphs=.*g\.jsonl is a file of JSON lines, which goes without it"
+    ):
         read_own_graphs(InputFile(tmp_path / "g.jsonl"), edges=other)
     with pytest.raises(RequestError, match=r"data\.features: .* is a folder"):
         read_own_graphs(InputFolder(tmp_path), features=other)
