@@ -48,10 +48,8 @@ class PairIndex:
 
 
 class PPGNOptions(TypedDict, total=False):
-    """Arguments of `PPGN` but for `degree`."""
+    """Settings of `PPGN` but for `degree`."""
 
-    edge_channels: int
-    max_degree: int
     node_features: str
     max_bytes: int
     hidden_channels: int
@@ -177,6 +175,8 @@ class PPGNPlus(PPGN):
     Args:
         in_channels: Width of node features; 0 for none.
         out_channels: Number of scores per graph.
+        edge_channels: Width of edge features; 0 for none.
+        max_degree: The largest degree that is told apart, where degrees are features.
         degree: Largest degree of the polynomials, see `pair_polynomials`.
         **options: Arguments of `PPGN`.
 
@@ -189,5 +189,17 @@ class PPGNPlus(PPGN):
 
     plus = True
 
-    def __init__(self, in_channels: int, out_channels: int, *, degree: int = 6, **options: Unpack[PPGNOptions]) -> None:
-        super().__init__(in_channels, out_channels, degree=degree, **options)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        edge_channels: int = 0,
+        max_degree: int = 0,
+        degree: int = 6,
+        **options: Unpack[PPGNOptions],
+    ) -> None:
+        # What the data decides is named here too: a task gives a class what its own constructor names.
+        super().__init__(
+            in_channels, out_channels, edge_channels=edge_channels, max_degree=max_degree, degree=degree, **options
+        )
