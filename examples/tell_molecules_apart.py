@@ -6,7 +6,7 @@ python examples/tell_molecules_apart.py
 import networkx as nx
 import torch
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.graph_pairs import GraphPair
 from graphkit.separation.collection import Collection
 from graphkit.separation.networks import NETWORKS

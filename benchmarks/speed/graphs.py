@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.dataset import Graph, LinkData, Pairs
+from graphkit.data.dataset import LinkData, Pairs
+from graphkit.data.graph import Graph
 from graphkit.data.splits.edges import both_directions
 from graphkit.data.splits.negatives import pair_keys, sample_non_edges, unpack_keys
 from graphkit.errors import DataError

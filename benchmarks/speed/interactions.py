@@ -8,7 +8,8 @@ from torch import Tensor
 from benchmarks.speed.graphs import GOWALLA
 from benchmarks.speed.harness import Options
 from graphkit.data import load
-from graphkit.data.dataset import Graph, InteractionData
+from graphkit.data.dataset import InteractionData
+from graphkit.data.graph import Graph
 
 _USERS, _ITEMS, _SPLITS = 29_858, 40_981, (727_869, 82_259, 217_242)
 _USER_SKEW, _ITEM_SKEW = 1.5, 2.0

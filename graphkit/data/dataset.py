@@ -6,52 +6,18 @@ One class per kind of data. They share what every door asks of a data set; what 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from graphkit.data import validate
+from graphkit.data.graph import Graph, required
 from graphkit.data.scaling import Scaling
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
-
-
-@dataclass
-class Graph:
-    """The tensors of a graph; `GraphData.data` gives them as PyG's `Data`, which takes seconds to import.
-
-    Attributes:
-        edge_index: The message passing graph [2, E] (source, target).
-        num_nodes: Number of nodes N.
-        x: Features [N, F], None where there are none.
-        y: Labels [N], None where there are none.
-        num_users: Of a bipartite graph: the first nodes are users; else 0.
-        num_items: Of a bipartite graph: the nodes after the users; else 0.
-    """
-
-    edge_index: Tensor
-    num_nodes: int
-    x: Tensor | None = None
-    y: Tensor | None = None
-    num_users: int = 0
-    num_items: int = 0
-
-    def to_pyg(self) -> Data:
-        """The same tensors, not copied, as PyG's `Data`."""
-        from torch_geometric.data import Data
-
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return Data(**{name: value for name, value in values.items() if isinstance(value, Tensor) or value})
-
-
-def required(part: Tensor | None) -> Tensor:
-    """Features or labels that are known to be there; ValueError where they are not."""
-    if part is None:
-        raise ValueError("the graph has no such part.")
-    return part
 
 
 @dataclass(frozen=True)
@@ -159,10 +125,8 @@ class NodeData(GraphData):
         return ("accuracy",)
 
     def facts(self) -> dict[str, Any]:
-        """Nodes, edges and nodes of each split, and what `graphkit.data.measures.facts.node_facts` tells."""
-        from graphkit.data.measures.facts import node_facts  # it imports this module
-
-        return {**super().facts(), "splits": {name: part.numel() for name, part in self.splits.items()}, **node_facts(self)}
+        """Nodes, edges and nodes of each split; `graphkit.data.measures.facts.node_facts` tells more."""
+        return {**super().facts(), "splits": {name: part.numel() for name, part in self.splits.items()}}
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """Nodes and classes."""

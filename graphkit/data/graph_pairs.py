@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 
 
 @dataclass(frozen=True)

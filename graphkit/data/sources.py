@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from graphkit.data.catalog import DatasetEntry, Protocol
-from graphkit.data.dataset import Graph, Pairs
+from graphkit.data.dataset import Pairs
+from graphkit.data.graph import Graph
 from graphkit.data.graphs import Graphs
+from graphkit.data.own.files import OwnFiles
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import DataError
 
 if TYPE_CHECKING:
     from graphkit.conf.schema import Data
-    from graphkit.data.own.files import OwnFiles
 
 EdgeSplit = Callable[[Tensor, int, torch.Generator], tuple[Tensor, dict[str, Pairs]]]
 """From edges [2, E], number of nodes and randomness to the message passing graph and the pairs of each split."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from graphkit.data.graph import Graph
+from graphkit.data.graphs import Graphs
 from graphkit.errors import DataError
-
-if TYPE_CHECKING:
-    from graphkit.data.dataset import Graph
-    from graphkit.data.graphs import Graphs
 
 
 def check_graph(dataset: str, graph: Graph, names: Sequence[str] = ()) -> None:

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.graph_pairs import GraphPair
 from graphkit.separation.ranks import Ints
 

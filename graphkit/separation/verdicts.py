@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.separation.collection import Batch, Collection
 from graphkit.separation.networks import Embedding, Network
 from graphkit.separation.refinement import PLAIN, Refinement, graph_colors

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data.dataset import NodeData
-from graphkit.data.measures.facts import class_warnings
+from graphkit.data.measures.facts import class_warnings, node_facts
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import ClassCounts
 from graphkit.metrics.choice import choose
@@ -152,8 +152,8 @@ class NodeClassification:
         return node_table(self._dataset, predictions)
 
     def facts(self) -> dict[str, Any]:
-        """What the data set tells of itself."""
-        return self._dataset.facts()
+        """What the data set tells of itself, and what can be said of its classes, direction and homophily."""
+        return {**self._dataset.facts(), **node_facts(self._dataset)}
 
     def _features(self, model: NodeModel) -> Tensor | CSR:
         """The features in the precision of the model."""

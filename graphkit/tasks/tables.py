@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.data.dataset import InteractionData, LinkData, NodeData, required
+from graphkit.data.dataset import InteractionData, LinkData, NodeData
+from graphkit.data.graph import required
 from graphkit.data.graph_set import GraphSet
 from graphkit.training.table import as_text
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
+from graphkit.conf.catalog import TASKS
 from graphkit.data import load
 from graphkit.data.catalog import DATASETS
 from graphkit.data.generated import planted
@@ -28,10 +29,10 @@ def test_the_table_needs_no_torch():
 
 def test_the_table_is_sound():
     assert len(CASES) == 6
-    assert {name for name, entry in DATASETS.items() if entry.embedded} == {*GENERATED, "planted-interactions"}
+    assert {name for name, entry in DATASETS.items() if entry.embedded} == {*GENERATED, "planted-interactions", "planted-graphs"}
     for name, entry in DATASETS.items():
         assert entry.name == name and entry.summary and entry.source and entry.tasks
-        assert all(task in ("link", "node", "recommend") for task in entry.tasks)
+        assert all(task in TASKS for task in entry.tasks)
         for protocol in entry.protocols.values():
             assert protocol.statement.endswith(".") and protocol.metric in protocol.metrics
         for file in entry.files:
@@ -123,7 +124,7 @@ def test_in_planted_communities_common_neighbors_decide():
         ("ogbl-dii", {"task": "link"}, "unknown data set 'ogbl-dii': did you mean ogbl-ddi"),
         ("qqqq", {"task": "link"}, "unknown data set 'qqqq': choose one of: ogbl-ddi, cora"),
         ("ogbl-ddi", {"task": "node"}, "data set 'ogbl-ddi' has no task 'node'; for task=node choose one of: cora"),
-        ("karate", {"task": "graph"}, "data set 'karate' has no task 'graph'; it has: node, link"),
+        ("karate", {"task": "image"}, "data set 'karate' has no task 'image'; it has: node, link"),
         ("karate", {"task": "link", "edges": "e.csv"}, "own files .* go with dataset=custom, not with 'karate'"),
         ("karate", {"task": "link", "split": (0.8, 0.1, 0.1)}, "data set 'karate' has its own split"),
         ("planted-partition", {"task": "node", "split": (0.8, 0.1, 0.2)}, "must be three positive shares that sum to 1"),

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph, InteractionData, LinkData, NodeData, Pairs
+from graphkit.data.dataset import InteractionData, LinkData, NodeData, Pairs
+from graphkit.data.graph import Graph
 from graphkit.errors import DataError
 
 JUDGED: dict[str, Any] = {"name": "toy", "protocol": "", "metric": "accuracy", "metrics": ("accuracy",)}

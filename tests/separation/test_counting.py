@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.measures.cycles import node_cycles
 from graphkit.separation.refinement import CLASSES, graph_colors, node_colors
 from tests.separation.test_refinement import batch

@@ -6,8 +6,8 @@ import networkx as nx
 import pytest
 import torch
 
-from graphkit.data.dataset import Graph
 from graphkit.data.generated.pairs import fuerer
+from graphkit.data.graph import Graph
 from graphkit.layers import PRESETS
 from graphkit.separation.collection import Collection
 from graphkit.separation.refinement import CLASSES, Refinement, graph_colors, row_colors

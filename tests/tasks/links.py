@@ -9,7 +9,8 @@ from torch import Tensor
 
 from graphkit.conf.models.link import GAEModel, NCNModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.dataset import Graph, LinkData, Pairs
+from graphkit.data.dataset import LinkData, Pairs
+from graphkit.data.graph import Graph
 from graphkit.models.link.base import LinkModel
 from graphkit.tasks.build import model_maker
 from graphkit.tasks.link import LinkPrediction, PairBatch

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from graphkit.conf.models.link import AdamicAdarModel, CommonNeighborsModel, ResourceAllocationModel
 from graphkit.conf.schema import LinkTask, Train
-from graphkit.data.dataset import Graph, LinkData, Pairs
+from graphkit.data.dataset import LinkData, Pairs
+from graphkit.data.graph import Graph
 from graphkit.errors import RequestError
 from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR

@@ -14,7 +14,8 @@ from graphkit.conf.catalog import MODELS
 from graphkit.conf.models.node import GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel
 from graphkit.conf.schema import NodeTask, Train
 from graphkit.data import load
-from graphkit.data.dataset import Graph, NodeData
+from graphkit.data.dataset import NodeData
+from graphkit.data.graph import Graph
 from graphkit.errors import RequestError
 from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR

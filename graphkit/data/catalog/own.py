@@ -34,7 +34,7 @@ ENTRIES = (
                 f"Own graphs. {DRAWN_FOLDS}",
                 "accuracy",
                 ACCURACY,
-                reader="graphkit.data.own.files:read_graphs",
+                reader="graphkit.data.own.read:read_graphs",
             ),
             "recommend": Protocol(
                 "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
@@ -42,11 +42,11 @@ ENTRIES = (
                 "items do not count.",
                 "recall@20",
                 RANKING,
-                reader="graphkit.data.own.files:read_interactions",
+                reader="graphkit.data.own.read:read_interactions",
             ),
         },
         "own files",
-        reader="graphkit.data.own.files:read_graph",
+        reader="graphkit.data.own.read:read_graph",
         takes_split=True,
     ),
 )

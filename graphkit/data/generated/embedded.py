@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph, required
+from graphkit.data.graph import Graph, required
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions, undirected_pairs
 from graphkit.data.splits.nodes import split_nodes_by_count

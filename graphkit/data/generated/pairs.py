@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import torch
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.graph_pairs import GraphPair
 from graphkit.data.splits.edges import both_directions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions
 

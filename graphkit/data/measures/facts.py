@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from graphkit.data.dataset import NodeData, required
+from graphkit.data.dataset import NodeData
+from graphkit.data.graph import required
 from graphkit.data.measures import homophily
 
 _MEASURES = {

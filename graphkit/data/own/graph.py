@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import check_width, malformed, name, node_id, read_rows
 from graphkit.data.splits.edges import message_graph

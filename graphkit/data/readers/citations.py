@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from graphkit.data.dataset import Graph, required
+from graphkit.data.graph import Graph, required
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.sources import DataRequest, GraphSource

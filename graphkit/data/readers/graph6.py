@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.splits.edges import both_directions
 from graphkit.errors import DataError

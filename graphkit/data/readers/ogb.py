@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph, Pairs
+from graphkit.data.dataset import Pairs
+from graphkit.data.graph import Graph
 from graphkit.data.readers.rows import damaged
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import both_directions

@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from graphkit.data.dataset import Graph, required
+from graphkit.data.graph import Graph, required
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.pickles import read_pickle
 from graphkit.data.readers.rows import damaged

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.data.dataset import Graph
+from graphkit.data.graph import Graph
 from graphkit.data.readers.npz import read_arrays
 from graphkit.data.readers.rows import damaged
 from graphkit.data.sources import DataRequest, GraphSource

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from graphkit.data.dataset import Graph, required
+from graphkit.data.graph import Graph, required
 from graphkit.data.scaling import Scaling, fit_scaling, row_normalized
 from graphkit.data.sources import DataRequest
 from graphkit.errors import RequestError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphkit.data.dataset import Graph, LinkData, Pairs
+from graphkit.data.dataset import LinkData, Pairs
+from graphkit.data.graph import Graph
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.edges import split_edges
 from graphkit.data.tasks.features import prepare_features

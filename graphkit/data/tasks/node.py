@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.own import DIRECTED
-from graphkit.data.dataset import NodeData, required
+from graphkit.data.dataset import NodeData
+from graphkit.data.graph import required
 from graphkit.data.sources import DataRequest, GraphSource
 from graphkit.data.splits.nodes import split_nodes
 from graphkit.data.tasks.features import prepare_features

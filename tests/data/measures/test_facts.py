@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from graphkit.data.dataset import Graph, NodeData
+from graphkit.data.dataset import NodeData
+from graphkit.data.graph import Graph
 from graphkit.data.measures.facts import class_warnings, node_facts
 from graphkit.run import dry_run, main
 

@@ -148,7 +148,7 @@ def test_load_a_directed_graph(files, tmp_path, monkeypatch):
     assert "undirected" not in dataset.protocol and "1 self-loops" in dataset.protocol
     assert not load("custom", task="node", **paths).directed
     for task, name in (("link", "custom"), ("node", "karate")):
-        with pytest.raises(RequestError, match="data.directed goes with dataset=custom and task=node, not with"):
+        with pytest.raises(RequestError, match="data.directed goes with dataset=custom and task=node/graph, not with"):
             load(name, task=task, directed=True, **(paths if name == "custom" else {}))
     monkeypatch.chdir(tmp_path)
     own = {name: str(path) for name, path in paths.items()}
