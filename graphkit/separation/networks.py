@@ -99,8 +99,8 @@ def _preset(name: str) -> Network:
     )
     options: dict[str, Any] = {"norm": False, "activation": False}
     if preset.policy in ("node-marking", "distance"):
-        # All bags of a graph have n rows, so that a mean tells as much as a sum, which would drown what is added to it: pairs of
-        # BREC's category cfi differed by 1e-15 in `gswl` with a sum, by 1e-4 with a mean.
+        # All bags of a graph have n rows: a mean tells as much as a sum, which would drown what is added to it. Pairs of BREC's
+        # category cfi differed by 1e-15 in `gswl` with a sum, by 1e-4 with a mean.
         options["pool"] = "mean"
     return Network(ceiling, lambda width: preset.conv(width, width, **options), preset.paper)
 
