@@ -54,7 +54,7 @@ def test_csv_and_text(answer):
     page = answer("model=swl", "only=triangles-hexagon,fuerer-b1")
     lines = [line.split() for line in page.splitlines()]
     assert ["triangles-hexagon", "6", "yes"] in lines and ["fuerer-b1", "16", "-"] in lines
-    assert ["all", "2", "1", "/", "1"] in lines and "the ceiling" in page
+    assert ["swl", "1", "/", "1", "0", "/", "0", "1", "/", "1"] in lines and "the ceiling" in page
 
 
 def test_a_network_below_its_ceiling_is_said_to_be(answer):
@@ -72,6 +72,9 @@ def test_own_graphs(answer, tmp_path: Path):
     assert separated == {"1-2": True, "1-3": False, "1-4": True, "2-3": True, "2-4": True, "3-4": True}
     found = json.loads(answer("model=ds", f"pairs={path}", "pairing=next", "format=json"))
     assert [row["pair"] for row in found["table"]] == ["1-2", "3-4"]
+    path.write_text("?\n@\nA?\nA_\n")
+    found = json.loads(answer("model=gin,ds,sswl+,ppgn", f"pairs={path}", "format=json"))
+    assert [column["separated"]["all"] for column in found["columns"]] == [6] * 4
     path.write_bytes(nx.to_graph6_bytes(two))
     assert "mine.g6 holds 1 graph(s): write at least two graphs" in answer("model=ds", f"pairs={path}", status=2)
 

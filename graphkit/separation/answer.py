@@ -13,7 +13,7 @@ from graphkit.separation.collection import Collection
 from graphkit.separation.networks import NETWORKS, Network
 from graphkit.separation.refinement import CLASSES
 from graphkit.separation.sources import load_pairs
-from graphkit.separation.table import Column, SeparationTable
+from graphkit.separation.table import SeparationTable, Verdicts
 from graphkit.separation.trained import Results, Training
 from graphkit.separation.verdicts import Flags, Untrained, ceiling, measure
 
@@ -30,12 +30,12 @@ def separation_table(request: Expressiveness) -> SeparationTable:
     collection = Collection(pairs)
     columns = [_network(name, network, collection, request) for name, network in networks.items()]
     for name in request.tests:
-        columns.append(Column(name, ceiling(CLASSES[name], collection)))
+        columns.append(Verdicts(name, ceiling(CLASSES[name], collection)))
         _note(columns[-1], len(pairs))
     return SeparationTable(request.pairs, request.protocol if request.models else "color refinement", pairs, columns)
 
 
-def _network(name: str, network: Network, collection: Collection, request: Expressiveness) -> Column:
+def _network(name: str, network: Network, collection: Collection, request: Expressiveness) -> Verdicts:
     test = network.ceiling
     facts: dict[str, Any] = {"policy": test.policy, "width": request.width, "layers": request.layers, "seed": request.seed}
     facts |= {key: value for key, value in (("hops", test.hops), ("length", test.length)) if value is not None}
@@ -47,14 +47,14 @@ def _network(name: str, network: Network, collection: Collection, request: Expre
         found = measure(network, collection, how)
         facts |= {"draws": how.draws, "copies": how.copies, "factor": how.factor}
         numbers = {"difference": found.difference.tolist(), "control": found.control.tolist()}
-        column = Column(name, found.separated, top, facts, numbers)
+        column = Verdicts(name, found.separated, top, facts, numbers)
     _note(column, len(collection.pairs))
     return column
 
 
 def _trained(
     name: str, network: Network, collection: Collection, request: Expressiveness, facts: dict[str, Any], top: Flags
-) -> Column:
+) -> Verdicts:
     how = Training(
         request.width,
         request.layers,
@@ -66,16 +66,17 @@ def _trained(
         request.stop_loss,
     )
     assert request.out is not None  # the request was checked
-    facts |= how.facts() | {"seeds": request.seeds}
-    kept = Results(expanded(request.out, "out"), {"model": name, **facts, "seeds": None, "pairs": request.pairs})
+    facts |= how.facts()
+    kept = Results(expanded(request.out, "out"), {"model": name, **{key: facts[key] for key in facts if key != "seed"}})
+    facts["seeds"] = request.seeds
     found = kept.complete(network, collection, how, range(request.seed, request.seed + request.seeds))
     separated = np.array([any(one["separated"] and one["reliable"] for one in runs) for runs in found])
     numbers = {
         "statistic": [max(one["statistic"] for one in runs) for runs in found],
         "unreliable": [sum(not one["reliable"] for one in runs) for runs in found],
     }
-    return Column(name, separated, top, facts, numbers)
+    return Verdicts(name, separated, top, facts, numbers)
 
 
-def _note(column: Column, pairs: int) -> None:
+def _note(column: Verdicts, pairs: int) -> None:
     tell(f"{column.name}: {int(column.separated.sum())} of {pairs} pairs")

@@ -14,12 +14,12 @@ from graphkit.conf.listing import render
 from graphkit.data.graph_pairs import GraphPair
 from graphkit.separation.verdicts import Flags
 
-_MOST_ROWS = 100
+_MOST_ROWS, _MOST_COLUMNS = 100, 6
 _MARK = {True: "yes", False: "-"}
 
 
 @dataclass(frozen=True)
-class Column:
+class Verdicts:
     """Verdicts of a network or a class.
 
     Attributes:
@@ -51,7 +51,7 @@ class SeparationTable:
     source: str
     protocol: str
     pairs: list[GraphPair]
-    columns: list[Column]
+    columns: list[Verdicts]
 
     def counts(self, flags: Flags) -> dict[str, int]:
         """Separated pairs by category."""
@@ -66,30 +66,29 @@ class SeparationTable:
         """What a person reads: the counts by category, and where there are not too many, the pairs."""
         from rich import box
         from rich.console import RenderableType
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
         parts: list[RenderableType] = []
-        if len(self.pairs) <= _MOST_ROWS:
-            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-            table.add_column("pair", overflow="fold")
-            table.add_column("nodes", justify="right")
+        if self._lists_pairs:
+            table = Table("pair", Column("nodes", justify="right"), box=box.SIMPLE_HEAD, pad_edge=False)
             for column in self.columns:
                 table.add_column(column.name)
             for row, pair in enumerate(self.pairs):
                 cells = (_cell(column, row) for column in self.columns)
                 table.add_row(Text(pair.name), str(pair.first.num_nodes), *cells)
             parts.append(table)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("category")
-        table.add_column("pairs", justify="right")
+        categories = {**self._categories, "all": np.ones(len(self.pairs), dtype=bool)}
+        right = [Column(Text(name), justify="right") for name in categories]
+        table = Table("separated", *right, box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_row("of", *(str(int(rows.sum())) for rows in categories.values()))
         for column in self.columns:
-            table.add_column(column.name, justify="right")
-        for category, rows in self._categories.items():
-            table.add_row(Text(category), str(int(rows.sum())), *(_count(column, rows) for column in self.columns))
-        everything = np.ones(len(self.pairs), dtype=bool)
-        table.add_row("all", str(len(self.pairs)), *(_count(column, everything) for column in self.columns))
+            table.add_row(column.name, *(_count(column, rows) for rows in categories.values()))
         return render(*parts, table, self._legend())
+
+    @property
+    def _lists_pairs(self) -> bool:
+        return len(self.pairs) <= _MOST_ROWS and len(self.columns) <= _MOST_COLUMNS
 
     def _legend(self) -> str:
         networks = [column for column in self.columns if column.ceiling is not None]
@@ -105,11 +104,11 @@ class SeparationTable:
                 lines.append(
                     f"{column.name} exceeds its ceiling on {_some(above)}: that is a verdict by rounding or by chance."
                 )
-        if len(self.pairs) > _MOST_ROWS:
+        if not self._lists_pairs:
             lines.append("format=csv lists the pairs.")
         return "\n".join(lines)
 
-    def _verdicts(self, column: Column) -> list[tuple[GraphPair, bool, bool]]:
+    def _verdicts(self, column: Verdicts) -> list[tuple[GraphPair, bool, bool]]:
         ceiling = column.separated if column.ceiling is None else column.ceiling
         return list(zip(self.pairs, column.separated.tolist(), ceiling.tolist(), strict=True))
 
@@ -159,14 +158,14 @@ class SeparationTable:
         return text.getvalue()
 
 
-def _cell(column: Column, row: int) -> str:
+def _cell(column: Verdicts, row: int) -> str:
     found = _MARK[bool(column.separated[row])]
     if column.ceiling is None or column.ceiling[row] == column.separated[row]:
         return found
     return f"{found} / {_MARK[bool(column.ceiling[row])]}"
 
 
-def _count(column: Column, rows: Flags) -> str:
+def _count(column: Verdicts, rows: Flags) -> str:
     found = str(int(column.separated[rows].sum()))
     return found if column.ceiling is None else f"{found} / {int(column.ceiling[rows].sum())}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -186,7 +187,7 @@ class Results:
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path, self.settings = path, settings
-        self.done: dict[tuple[str, int], dict[str, Any]] = {}
+        self.done: dict[tuple[str, str, int], dict[str, Any]] = {}
         try:
             lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         except OSError as error:
@@ -210,7 +211,7 @@ class Results:
                         )
                     known |= same_model
                 elif row["model"] == self.settings["model"]:
-                    self.done[row["pair"], row["seed"]] = row
+                    self.done[row["pair"], row["graphs"], row["seed"]] = row
             except (ValueError, KeyError, TypeError) as error:
                 raise RequestError(f"out={self.path}, line {number}: no result of this command: give another file") from error
         if not known:
@@ -222,22 +223,30 @@ class Results:
         """The results of every pair [P] by seed, trained where they are missing."""
         found = []
         for pair, places in zip(collection.pairs, collection.places.tolist(), strict=True):
-            for seed in seeds:
-                if (pair.name, seed) not in self.done:
-                    self._run(network, collection, pair, places, how, seed)
-            found.append([self.done[pair.name, seed] for seed in seeds])
+            keys = [(pair.name, _digest(pair), seed) for seed in seeds]
+            for key in keys:
+                if key not in self.done:
+                    self._run(network, collection, pair, places, how, key)
+            found.append([self.done[key] for key in keys])
         return found
 
     def _run(
-        self, network: Network, collection: Collection, pair: GraphPair, places: list[int], how: Training, seed: int
+        self,
+        network: Network,
+        collection: Collection,
+        pair: GraphPair,
+        places: list[int],
+        how: Training,
+        key: tuple[str, str, int],
     ) -> None:
         begun = time.perf_counter()
-        row = {"model": self.settings["model"], "pair": pair.name, "category": pair.category, "seed": seed}
+        name, graphs, seed = key
+        row = {"model": self.settings["model"], "pair": name, "category": pair.category, "graphs": graphs, "seed": seed}
         row |= train_pair(network, collection, places, how, seed) | {"seconds": round(time.perf_counter() - begun, 3)}
         self._add(row)
-        self.done[pair.name, seed] = row
+        self.done[key] = row
         verdict = "separated" if row["separated"] and row["reliable"] else "not separated"
-        tell(f"{row['model']}, {pair.name}, seed {seed}: {verdict} (T^2 = {row['statistic']:.4g}, {row['epochs']} epochs)")
+        tell(f"{row['model']}, {name}, seed {seed}: {verdict} (T^2 = {row['statistic']:.4g}, {row['epochs']} epochs)")
 
     def _add(self, row: dict[str, Any]) -> None:
         self._write(json.dumps(row).encode() + b"\n", "ab")
@@ -250,3 +259,11 @@ class Results:
                 os.fsync(file.fileno())
         except OSError as error:
             raise RunError(f"cannot write {self.path} ({error.strerror}): free space or give another out=") from error
+
+
+def _digest(pair: GraphPair) -> str:
+    """What two pairs of one name, of different files, differ in."""
+    digest = hashlib.sha256()
+    for graph in (pair.first, pair.second):
+        digest.update(graph.num_nodes.to_bytes(8, "little") + graph.edge_index.numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -89,6 +89,17 @@ def test_results_are_kept_and_gone_on_from(tmp_path, monkeypatch, capsys):
     trained.clear()
     assert ask(path, "seeds=3") == 0 and trained == [(0, 1, 2), (2, 3, 2)]
     assert len(path.read_bytes().splitlines()) == 7
+    trained.clear()
+    assert ask(path, "seed=2", "seeds=2") == 0 and trained == [(0, 1, 3), (2, 3, 3)]
+
+
+def test_results_are_those_of_the_graphs_and_not_of_their_names(tmp_path, monkeypatch):
+    trained, graphs = counted(monkeypatch), tmp_path / "mine.g6"
+    asked = ["model=swl", "protocol=brec", f"pairs={graphs}", f"out={tmp_path / 'kept.jsonl'}"]
+    for text in ("C~\nC]\n", "C~\nC]\n", "C~\nCr\n"):
+        graphs.write_text(text)
+        assert expressiveness.main(asked) == 0
+    assert len(trained) == 2
 
 
 def test_results_of_other_settings_are_not_mixed(tmp_path, monkeypatch, capsys):

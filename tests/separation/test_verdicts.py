@@ -110,7 +110,7 @@ def test_the_control_holds_back_verdicts_by_rounding(monkeypatch):
     single = replace(how, factor=1e-9)
     assert measure(NETWORKS["sswl"], pairs, single).separated.sum() == (quiet.difference > 0).sum()
     embed, source = verdicts._embed, np.random.default_rng(0)
-    monkeypatch.setattr(verdicts, "_embed", lambda *given: (out := embed(*given)) + 1e-3 * source.random(out.shape))
+    monkeypatch.setattr(verdicts, "_embed", lambda *given: (out := embed(*given)) * (1 + 1e-3 * source.random(out.shape)))
     noisy = measure(NETWORKS["sswl"], pairs, how)
     assert not noisy.separated.any() and (noisy.difference > 1e-5).all() and (noisy.control > 1e-5).all()
 
