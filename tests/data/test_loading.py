@@ -29,7 +29,11 @@ def test_the_table_needs_no_torch():
 
 def test_the_table_is_sound():
     assert len(CASES) == 6
-    assert {name for name, entry in DATASETS.items() if entry.embedded} == {*GENERATED, "planted-interactions", "planted-graphs"}
+    assert {name for name, entry in DATASETS.items() if entry.embedded} == {
+        *GENERATED,
+        "planted-interactions",
+        "planted-graphs",
+    }
     for name, entry in DATASETS.items():
         assert entry.name == name and entry.summary and entry.source and entry.tasks
         assert all(task in TASKS for task in entry.tasks)

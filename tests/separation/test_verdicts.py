@@ -84,7 +84,9 @@ def test_networks_with_random_weights_reach_their_class(name):
     assert (ratio[~found.separated] < 30).all() and (ratio[found.separated] > 1e4).all()  # nothing near the factor, 1000
 
 
-@pytest.mark.parametrize("name", [*(set(NETWORKS) - set(NETWORK_OF)), "ds edge-deleted", "dss edge-deleted", "ds node-deleted"])
+@pytest.mark.parametrize(
+    "name", [*sorted(set(NETWORKS) - set(NETWORK_OF)), "ds edge-deleted", "dss edge-deleted", "ds node-deleted"]
+)
 def test_other_networks_reach_their_ceiling(name):
     model, _, policy = name.partition(" ")
     pairs = collection()
