@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.fields import probability, weight
 from graphkit.conf.schema import Train
+from graphkit.conf.setting import probability, weight
 from graphkit.data.catalog import DATASETS, DatasetEntry, Protocol
 from graphkit.data.dataset import Dataset
 from graphkit.data.sources import DataRequest

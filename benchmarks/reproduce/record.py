@@ -11,7 +11,7 @@ from typing import Any
 
 import graphkit
 from benchmarks.reproduce.table import Row
-from graphkit.conf.settings import show
+from graphkit.conf.setting import show
 from graphkit.errors import RequestError
 from graphkit.training.artifacts import config_digest, significant
 from graphkit.training.files import write_atomic

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.settings import CHOICES, SECTIONS, Setting, nearest_key, run_settings
+from graphkit.conf.catalog import CHOICES, SECTIONS, run_settings
+from graphkit.conf.setting import Setting, nearest_key
 from graphkit.errors import shown
 from graphkit.nearest import did_you_mean, similarity
 

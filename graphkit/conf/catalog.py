@@ -6,9 +6,12 @@ its row in `models/<task>.py`, its module, its test, its CHANGELOG line.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
 from graphkit.conf.models import graph, link, node, recommend
+from graphkit.conf.setting import Setting, settings_table
 
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
@@ -64,3 +67,38 @@ MODELS: dict[str, dict[str, ModelEntry]] = {
     "graph": graph.MODELS,
     "recommend": recommend.MODELS,
 }
+
+SECTIONS = ("task", "model", "data", "train")
+"""Settings that hold settings; `task` and `model` are also choices."""
+
+CHOICES = {
+    "task": Setting("task", str, False, "link", "what is predicted; --list tasks"),
+    "dataset": Setting("dataset", str, False, "auto", "the data set, with its split; default: the task's own; --list datasets"),
+    "model": Setting("model", str, False, "auto", "the model; default: the task's own; --list models"),
+}
+"""The three names that say what a run is."""
+
+
+def run_settings() -> dict[str, Setting]:
+    """The settings that every run has: of the run itself, `data.*` and `train.*`."""
+    return {**settings_table(schema.Run, ""), **settings_table(schema.Data, "data."), **settings_table(schema.Train, "train.")}
+
+
+def task_settings(task: str) -> dict[str, Setting]:
+    """The settings `task.*` of a task."""
+    return settings_table(TASKS[task].settings, "task.")
+
+
+def model_settings(task: str, model: str) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model."""
+    return settings_table(MODELS[task][model].settings, "model.")
+
+
+def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:
+    """The settings of a run of any of these tasks and (task, model) pairs."""
+    table = run_settings()
+    for task in tasks:
+        table |= task_settings(task)
+    for task, model in models:
+        table |= model_settings(task, model)
+    return table

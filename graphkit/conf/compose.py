@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import flatten
-from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.catalog import MODELS, SECTIONS, TASKS, run_settings
 from graphkit.conf.recipe import Recipe, find_recipe
 from graphkit.conf.request import Request
-from graphkit.conf.settings import SECTIONS, run_settings, show
+from graphkit.conf.setting import show
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"

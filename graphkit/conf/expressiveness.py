@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from graphkit.conf.arguments import Assignment
-from graphkit.conf.fields import count, depth, setting, weight, width
 from graphkit.conf.listing import aligned, render, section, settings_rows
 from graphkit.conf.request import read_values
-from graphkit.conf.settings import Setting, nearest_key, settings_table
+from graphkit.conf.setting import Setting, count, depth, nearest_key, setting, settings_table, weight, width
 from graphkit.errors import RequestError, shown
 from graphkit.nearest import did_you_mean
 

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from graphkit.conf.arguments import FLAGS
-from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.catalog import CHOICES, MODELS, TASKS, model_settings, run_settings, task_settings
 from graphkit.conf.recipe import all_recipes
-from graphkit.conf.settings import CHOICES, Setting, model_settings, run_settings, show, task_settings
+from graphkit.conf.setting import Setting, show
 from graphkit.errors import shown
 from graphkit.nearest import did_you_mean
 

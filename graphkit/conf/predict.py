@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphkit.conf.arguments import Assignment
-from graphkit.conf.fields import count, setting
 from graphkit.conf.listing import aligned, render, section, settings_rows
 from graphkit.conf.request import read_values
-from graphkit.conf.settings import Setting, nearest_key, settings_table
+from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
 from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}

@@ -9,18 +9,8 @@ from typing import Any, Protocol
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import Assignment, read
-from graphkit.conf.catalog import MODELS, TASKS
-from graphkit.conf.settings import (
-    CHOICES,
-    SECTIONS,
-    Setting,
-    all_settings,
-    model_settings,
-    nearest_key,
-    settings_table,
-    show,
-    task_settings,
-)
+from graphkit.conf.catalog import CHOICES, MODELS, SECTIONS, TASKS, all_settings, model_settings, task_settings
+from graphkit.conf.setting import Setting, nearest_key, settings_table, show
 from graphkit.errors import RequestError, shown
 from graphkit.metrics.registry import parse
 from graphkit.nearest import did_you_mean, nearest

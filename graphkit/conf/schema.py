@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.fields import count, own_file, setting, weight
+from graphkit.conf.setting import count, own_file, setting, weight
 
 # --------------------------------------------------------------------------------------------------------------- tasks
 

@@ -9,9 +9,8 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
-from graphkit.conf.catalog import TASKS
+from graphkit.conf.catalog import TASKS, all_settings
 from graphkit.conf.request import OWN_FILES, Request, check
-from graphkit.conf.settings import all_settings
 from graphkit.data.catalog import DATASETS
 from graphkit.data.record import RECORD, DataRecord, names_files
 from graphkit.errors import CheckpointError, RequestError

@@ -1,9 +1,9 @@
 import pytest
 
-from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.catalog import MODELS, TASKS, model_settings, run_settings, task_settings
 from graphkit.conf.listing import help_page, list_page, topic_mistakes
 from graphkit.conf.recipe import all_recipes, recipe_names
-from graphkit.conf.settings import model_settings, run_settings, show, task_settings
+from graphkit.conf.setting import show
 from graphkit.data.catalog import DATASETS
 
 

@@ -16,10 +16,10 @@ import yaml
 
 from graphkit import run as door
 from graphkit.conf.arguments import Assignment, flatten, split
-from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.catalog import CHOICES, MODELS, TASKS, all_settings
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request, check
-from graphkit.conf.settings import CHOICES, Setting, all_settings
+from graphkit.conf.setting import Setting
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import GraphkitError
 from tests.fuzz.harness import NASTY, mutate, refused, require, through_door, untimed

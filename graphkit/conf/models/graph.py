@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.fields import count, depth, probability, setting, width
+from graphkit.conf.setting import count, depth, probability, setting, width
 
 _POLICIES = ("node-marking", "distance", "ego", "ego+", "ego-distance", "node-deleted", "edge-deleted", "path")
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from graphkit.conf import schema
-from graphkit.conf.catalog import MODELS, TASKS
+from graphkit.conf.catalog import CHOICES, MODELS, SECTIONS, TASKS, all_settings, model_settings, run_settings, task_settings
 from graphkit.conf.predict import prediction_settings
-from graphkit.conf.settings import CHOICES, SECTIONS, all_settings, model_settings, run_settings, show, task_settings
+from graphkit.conf.setting import show
 
 EVERY = all_settings(TASKS, [(task, model) for task, models in MODELS.items() for model in models])
 

@@ -1,4 +1,4 @@
-"""The schema as a flat table: one `Setting` a dotted key, with its type, range and meaning, and the check of a value."""
+"""What one setting is: how a dataclass declares it, its type, range and meaning, and the check of a value."""
 
 from __future__ import annotations
 
@@ -8,16 +8,68 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphkit.conf import schema
-from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.nearest import CLOSE, CUT_SHORT, LEAST_LETTERS, similarity
 
-SECTIONS = ("task", "model", "data", "train")
-"""Settings that hold settings; `task` and `model` are also choices."""
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    path: bool = False,
+    own: bool = False,
+) -> Any:
+    """Declare a setting.
+
+    Args:
+        default: Its default.
+        help: Its meaning.
+        low: Least value of a number, inclusive.
+        high: Greatest value, inclusive.
+        choices: The allowed values of a text.
+        path: Whether it is the path of a file or folder, in which `~` is the home folder.
+        own: Whether it says what the user's own files are, or how they are read.
+    """
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "path": path, "own": own}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def own_file(help: str) -> Any:
+    """Declare the path of one of the user's own files, which is not given by default."""
+    return setting(None, help, path=True, own=True)
+
+
+def probability(default: float, help: str) -> Any:
+    """Declare a probability in [0, 1)."""
+    return setting(default, help, low=0.0, high=0.999)
+
+
+def width(default: int, help: str) -> Any:
+    """Declare a number of channels, from 1 to 2^20."""
+    return setting(default, help, low=1, high=2**20)
+
+
+def depth(default: int, help: str, *, low: int = 1) -> Any:
+    """Declare a number of layers or rounds, at most 10,000."""
+    return setting(default, help, low=low, high=10_000)
+
+
+def count(default: int, help: str, *, low: int = 0, high: int = 10**9) -> Any:
+    """Declare a number of things, at most 10^9 unless said otherwise."""
+    return setting(default, help, low=low, high=high)
+
+
+def weight(default: float | None, help: str, *, low: float = 0.0) -> Any:
+    """Declare a number that something is multiplied with or limited by, at most 10^9."""
+    return setting(default, help, low=low, high=1e9)
 
 
 @dataclass(frozen=True)
@@ -138,7 +190,7 @@ def show(value: Any) -> str:
 
 
 def settings_table(settings: type, prefix: str = "") -> dict[str, Setting]:
-    """The settings that a dataclass declares by `graphkit.conf.fields.setting`, by dotted key."""
+    """The settings that a dataclass declares by `setting`, by dotted key."""
     hints = typing.get_type_hints(settings)
     table = {}
     for field in dataclasses.fields(settings):
@@ -151,39 +203,6 @@ def settings_table(settings: type, prefix: str = "") -> dict[str, Setting]:
         kind = typing.get_origin(hint) or hint
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         table[prefix + field.name] = Setting(prefix + field.name, kind, optional, default, **field.metadata)
-    return table
-
-
-CHOICES = {
-    "task": Setting("task", str, False, "link", "what is predicted; --list tasks"),
-    "dataset": Setting("dataset", str, False, "auto", "the data set, with its split; default: the task's own; --list datasets"),
-    "model": Setting("model", str, False, "auto", "the model; default: the task's own; --list models"),
-}
-"""The three names that say what a run is."""
-
-
-def run_settings() -> dict[str, Setting]:
-    """The settings that every run has: of the run itself, `data.*` and `train.*`."""
-    return {**settings_table(schema.Run, ""), **settings_table(schema.Data, "data."), **settings_table(schema.Train, "train.")}
-
-
-def task_settings(task: str) -> dict[str, Setting]:
-    """The settings `task.*` of a task."""
-    return settings_table(TASKS[task].settings, "task.")
-
-
-def model_settings(task: str, model: str) -> dict[str, Setting]:
-    """The settings `model.*` of a task's model."""
-    return settings_table(MODELS[task][model].settings, "model.")
-
-
-def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:
-    """The settings of a run of any of these tasks and (task, model) pairs."""
-    table = run_settings()
-    for task in tasks:
-        table |= task_settings(task)
-    for task, model in models:
-        table |= model_settings(task, model)
     return table
 
 
