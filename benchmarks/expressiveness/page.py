@@ -12,7 +12,8 @@ Written by `python -m benchmarks.expressiveness` from the JSON files beside this
 
 Classes are exact color refinement, refined until stable. Networks have random weights in float64; a pair is separated if its
 difference exceeds 1,000 times that of relabeled copies. After the stroke: what color refinement with the same bags and
-aggregations separates, which no network of that kind can exceed.
+aggregations separates, which no network of that kind can exceed. Where a network stays below, float64 is too coarse: of the
+pairs looked at (`cfi`, 74 nodes and more) outputs differ by 1e-13 to 1e-11 with 8 layers, some 100 times the control at most.
 """
 
 
