@@ -23,7 +23,7 @@ from graphkit.data.graphs import Graphs
 from graphkit.errors import CheckpointError, DataError, RequestError, RunError
 from graphkit.run import dry_run, run
 from graphkit.tasks.build import model_maker
-from graphkit.tasks.graph import GraphPrediction
+from graphkit.tasks.graph import Drawn, GraphPrediction
 from graphkit.training.checkpoint import load_checkpoint
 
 CPU = torch.device("cpu")
@@ -200,6 +200,14 @@ def test_a_sampled_model_is_judged_by_its_mean_vote() -> None:
     assert not torch.equal(votes[0], votes[1])
     assert task.notes[-1].endswith("predictions are means over 3 samples (model.votes)") and not make_task(dataset).notes
     assert np.array_equal(task.predictions(model)["scores"], scores)  # nothing is drawn anew
+
+
+def test_a_sampled_model_draws_again_for_every_epoch() -> None:
+    task = make_task(some(), DSModel(hidden_channels=4, num_layers=1, sample=1, policy="node-marking"))
+    model = built(task)
+    graphs = torch.arange(4)
+    losses = [task.step(model, Drawn(graphs, sample), lambda loss: None).item() for sample in (1, 2, 1, 3, 4)]
+    assert losses[0] == losses[2] and len(set(losses)) > 2
 
 
 def test_what_cannot_be_used_is_refused() -> None:
