@@ -107,7 +107,7 @@ def test_the_report_stands_alone(result):
     assert "recipe: none" in text
     assert "Table &lt;2&gt;" in text
     assert text.count("<polyline") == 2 * 3  # loss and validation metric, a line a seed
-    assert text.count("<circle") == 2 * 3
+    assert text.count("<circle cx") == 2 * 3 and text.count('<circle class="dot"') == 2 * 3
     figures = result.metrics["test"]["fit"]
     assert f"{figures['mean']:.2f} ± {figures['std']:.2f}" in text
     assert "-1.00 ± 0.25" in text

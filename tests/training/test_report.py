@@ -59,7 +59,8 @@ def test_the_spread_over_seeds_and_the_parts_that_a_task_adds(tmp_path: Path):
     )  # fmt: skip
     write_report(result, {}, {}, [], [Section("More", "<b>bold</b>")])
     text = (tmp_path / "report.html").read_text()
-    dots = re.findall(r'<circle class="dot" cx="([\d.]+)" cy="36" r="5"><title>([^<]+)', text)
+    found = re.findall(r'<title>([^<]+)</title><circle class="dot" cx="([\d.]+)" cy="36" r="5"/>', text)
+    dots = [(x, name) for name, x in found]
     assert dots[:4] == [
         ("320.0", "seed 3: 0.0712"),
         ("48.0", "seed 4: 0.0652"),
