@@ -216,6 +216,19 @@ def test_what_cannot_be_used_is_refused() -> None:
         make_task(some()).evaluate(Fixed(torch.full((8, 2), torch.nan)))
 
 
+def test_targets_that_are_not_known_are_empty_in_the_table() -> None:
+    for kind, names in (("labels", ("toxic", "soluble")), ("numbers", ())):
+        dataset = some(kind, target_names=names)
+        task = make_task(dataset)
+        table = task.table(task.predictions(Fixed(torch.zeros(8, 2))))
+        first, second = names or ("0", "1")
+        given = "probability of" if kind == "labels" else "predicted"
+        assert list(table) == ["graph", "split", first, f"{given} {first}", second, f"{given} {second}"]
+        for column, name in enumerate((first, second)):
+            known = ["" if value != value else value for value in dataset.graphs.y[:, column].tolist()]
+            assert [cell and pytest.approx(float(cell), rel=1e-6) for cell in table[name].tolist()] == known
+
+
 def test_a_class_without_training_graphs_is_told() -> None:
     dataset = some(class_names=("a", "b", "c"))
     assert "no training graph is of class c: graphs of it count as errors" in make_task(dataset).notes
