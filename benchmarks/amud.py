@@ -84,7 +84,7 @@ def find(name: str, splits: int, root: Path | None = None) -> Finding:
         root: Data folder; default: as `graphkit.data.load`.
 
     Raises:
-        DataError: If the data is not to be had.
+        DataError: If the data is not available.
     """
     from graphkit.data import load
     from graphkit.data.measures.amud import amud
@@ -133,7 +133,7 @@ def _tells(findings: Sequence[Finding]) -> str:
 
 
 def main(argv: Sequence[str] | None = None, out: Path = PAGE, root: Path | None = None) -> int:
-    """Run the command line; exit status 0, or 2 if no directed data set is to be had."""
+    """Run the command line; exit status 0, or 2 if no directed data set is available."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.amud", description=__doc__, allow_abbrev=False)
     parser.add_argument("--splits", type=int, default=10, metavar="N", help="splits a data set (default 10)")
     asked = parser.parse_args(argv)
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None, out: Path = PAGE, root: Path | None 
             missing.append(name)
             print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
     if not findings:
-        print("error: no directed data set is to be had: set GRAPHKIT_DATA to the folder that holds them", file=sys.stderr)
+        print("error: no directed data set is available: set GRAPHKIT_DATA to the folder that holds them", file=sys.stderr)
         return DataError.exit_code
     git = git_state(Path(graphkit.__file__).resolve().parent)
     text = page(

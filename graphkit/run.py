@@ -50,7 +50,7 @@ def run(
         The result; its folder holds everything else.
 
     Raises:
-        RequestError: If the request is wrong; the message has one line a mistake.
+        RequestError: If the request is wrong; the message has one line per mistake.
         GraphkitError: If the run fails, see `graphkit.errors`.
     """
     return execute(_asked({"task": task, "dataset": dataset, "model": model}, settings, overrides))
@@ -78,7 +78,7 @@ def dry_run(
         of itself (`facts` of its class in `graphkit.data.dataset`), e.g. sizes of graph and splits.
 
     Raises:
-        RequestError: If the request is wrong; the message has one line a mistake.
+        RequestError: If the request is wrong; the message has one line per mistake.
         DataError: If the data cannot be loaded.
     """
     resolved = _asked({"task": task, "dataset": dataset, "model": model}, settings, overrides)

@@ -90,7 +90,9 @@ def _parser(places: Places) -> argparse.ArgumentParser:
     asking = parser.add_mutually_exclusive_group()
     asking.add_argument("--list", action="store_true", help="the rows and their commands; runs nothing")
     asking.add_argument("--check", action="store_true", help="whether the committed page is what the committed JSON files give")
-    asking.add_argument("--render", action="store_true", help="write the page anew from the committed JSON files; runs nothing")
+    asking.add_argument(
+        "--render", action="store_true", help="write the page again from the committed JSON files; runs nothing"
+    )
     return parser
 
 

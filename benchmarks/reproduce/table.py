@@ -136,7 +136,7 @@ class Row:
         """The row as a checked request; `extra` settings win over the row's.
 
         Raises:
-            RequestError: If a setting is wrong; one line a mistake.
+            RequestError: If a setting is wrong; one line per mistake.
         """
         own = {"task": self.task, "dataset": self.dataset, "model": self.model, "seeds": self.seeds, **self.overrides}
         replaced = {assignment.key for assignment in extra}
@@ -201,7 +201,7 @@ def load_table(folder: Path, name: str) -> Table:
         name: File name without `.yaml`.
 
     Raises:
-        RequestError: If there is no such table, or anything in it is wrong; one line a mistake.
+        RequestError: If there is no such table, or anything in it is wrong; one line per mistake.
     """
     names = table_names(folder)
     if name not in names:

@@ -270,5 +270,5 @@ def complaints(table: Table, results: Path) -> list[str]:
         if changed:
             outdated.append(f"{row.name}.json was run with {', '.join(changed)}; {advice}")
     if not path.exists() or path.read_text(encoding="utf-8") != readme(table, results):
-        outdated.append(f"{path.name} is not what the JSON files give; write it anew: {again} --render")
+        outdated.append(f"{path.name} is not what the JSON files give; write it again: {again} --render")
     return orphans + outdated

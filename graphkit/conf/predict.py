@@ -77,7 +77,7 @@ def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] 
         The request, its `run` given and exactly one of `QUESTIONS`.
 
     Raises:
-        RequestError: If anything is wrong; its message has one line a mistake.
+        RequestError: If anything is wrong; its message has one line per mistake.
     """
     known = prediction_settings()
     found = list(mistakes)

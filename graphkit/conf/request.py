@@ -78,7 +78,7 @@ def check(
         The request.
 
     Raises:
-        RequestError: If anything is wrong; its message has one line a mistake.
+        RequestError: If anything is wrong; its message has one line per mistake.
     """
     found = list(mistakes)
     values = read_values([given for given in assignments if given.key in CHOICES], CHOICES, found)
@@ -111,7 +111,7 @@ def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting],
     Args:
         assignments: What was given, in order.
         known: The settings by key, every given key among them.
-        found: Gets a line a mistake.
+        found: Gets a line per mistake.
     """
     values: dict[str, Any] = {}
     for given in assignments:

@@ -108,7 +108,7 @@ class Data:
 
     root: str | None = setting(None, "data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit", path=True)
     edges: str | None = own_file(
-        "own edge list, CSV: one edge a row, source and target (with dataset=custom); task=graph: graph id before them"
+        "own edge list, CSV: one edge per row, source and target (with dataset=custom); task=graph: graph id before them"
     )
     features: str | None = own_file(
         "own node features, CSV: node id, then numbers (with dataset=custom); task=graph: graph id before them"
@@ -136,7 +136,7 @@ class Data:
         choices=("auto", "standard", "none"),
     )
     interactions: str | None = own_file(
-        "own interactions, CSV with a header: one a row (with dataset=custom; required by task=recommend)"
+        "own interactions, CSV with a header: one per row (with dataset=custom; required by task=recommend)"
     )
     user_column: str | None = setting(None, "header of the users in data.interactions; default: user", own=True)
     item_column: str | None = setting(None, "header of the items; default: item", own=True)
@@ -159,8 +159,8 @@ class Train:
     """The training loop."""
 
     epochs: int = count(100, "passes over the training data; 0: evaluate only")
-    batch_size: int = count(0, "training examples a step; 0: all")
-    eval_batch_size: int = count(65536, "examples a block in evaluation; no effect on results", low=1)
+    batch_size: int = count(0, "training examples per step; 0: all")
+    eval_batch_size: int = count(65536, "examples per block in evaluation; no effect on results", low=1)
     lr: float = weight(0.01, "learning rate (Adam)")
     head_lr: float | None = weight(None, "learning rate of the head; default: lr")
     weight_decay: float = weight(0.0, "L2 penalty of Adam")

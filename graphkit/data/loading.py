@@ -55,15 +55,15 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
     Args:
         name: A name of `graphkit.data.catalog.DATASETS`.
         task: `link`, `node`, `graph` or `recommend`.
-        seed: Draws what the data set's protocol draws anew each time: link splits, splits of own files, planted graphs,
+        seed: Draws what the data set's protocol draws per seed: link splits, splits of own files, planted graphs,
             validation interactions. Where there are ten published splits, seed s takes split s mod 10.
         own_files: Reads own files, once for all the calls that get the same one; default: they are read by this call.
         **options: By keyword, as `data.*` of a run:
 
             - `root`: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
-            - `edges`: With `custom`: CSV file, one edge a row.
-            - `features`: With `custom`: CSV file, node id and numbers a row.
-            - `labels`: With `custom`: CSV file, node id and label a row; needed by `node`.
+            - `edges`: With `custom`: CSV file, one edge per row.
+            - `features`: With `custom`: CSV file, node id and numbers per row.
+            - `labels`: With `custom`: CSV file, node id and label per row; needed by `node`.
             - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; a file of JSON lines; or a folder.
             - `targets`: What own graphs' labels are: `classes`, `labels`, `numbers`, or `auto`.
             - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
@@ -71,7 +71,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.
             - `split`: Shares of training, validation and test, for own files and planted graphs.
-            - `interactions`: With `custom` and `recommend`: CSV file with a header, one interaction a row.
+            - `interactions`: With `custom` and `recommend`: CSV file with a header, one interaction per row.
             - `user_column`: Its column of user ids; default: user.
             - `item_column`: Its column of item ids; default: item.
             - `rating_column`: Its column of ratings, read with `min_rating`; default: rating.

@@ -106,7 +106,7 @@ def _check_ids(dataset: str, where: str, ids: Tensor, count: int, what: str) -> 
 
 def _check_features(dataset: str, x: Tensor, num_nodes: int, names: Sequence[str]) -> None:
     if x.dim() != 2 or x.size(0) != num_nodes:
-        raise _error(dataset, f"features are of shape {tuple(x.shape)} for {num_nodes} nodes; one row a node is needed")
+        raise _error(dataset, f"features are of shape {tuple(x.shape)} for {num_nodes} nodes; one row per node is needed")
     finite = torch.isfinite(x)
     if not finite.all():
         row, column = (int(index) for index in (~finite).nonzero()[0])

@@ -116,7 +116,7 @@ class Task(Protocol[M, B]):
     notes: tuple[str, ...]
     """What a user should know of the data before training, in plain sentences; empty where there is nothing."""
     num_batches: int
-    """Training batches an epoch."""
+    """Training batches per epoch."""
 
     def build_model(self) -> M:
         """A freshly initialized model on the task's device; consumes torch's global random state."""

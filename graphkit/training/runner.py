@@ -90,7 +90,7 @@ def train_run(
         with the same number of threads on the same machine).
 
     Raises:
-        RequestError: If the device, the output folder or TensorBoard is not to be had.
+        RequestError: If the device, the output folder or TensorBoard is not available.
         CheckpointError: If the folder cannot be resumed.
         RunError: If a loss is not finite, memory or disk runs out.
         Interrupted: After SIGINT, SIGTERM or SIGHUP; the last checkpoint is whole.

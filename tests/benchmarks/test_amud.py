@@ -53,7 +53,7 @@ def test_the_page_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert printed.out.strip() == out.read_text().strip() and "| citeseer-directed |" in printed.out
     assert "directed in 3 of 3" in printed.out and "cora-ml-directed: could not be loaded." in printed.out
     monkeypatch.setattr(command, "find", lambda *given: first_only("another", 1, None))
-    assert main([], out) == 2 and "no directed data set is to be had" in capsys.readouterr().err
+    assert main([], out) == 2 and "no directed data set is available" in capsys.readouterr().err
 
 
 @pytest.mark.data("directed")

@@ -1,1 +1,1 @@
-"""The models' settings, names and citations, one module a task."""
+"""The models' settings, names and citations, one module per task."""

@@ -98,7 +98,7 @@ class ADPAModel:
     exponent: float = setting(0.5, "r in D^(r-1) P D^-r: 0.5 symmetric, 0 rows that sum to one", low=0.0, high=1.0)
     decay: bool = setting(True, "scale hop k by ln(1/k) + 1, as the authors' code does")
     pattern_attention: str = setting(
-        "scalar", "one weight a pattern, as the authors' code has it, or weights of each node", choices=("scalar", "node")
+        "scalar", "one weight per pattern, as the authors' code has it, or weights of each node", choices=("scalar", "node")
     )
     dropout: float = probability(0.5, "dropout after every layer of a branch")
 

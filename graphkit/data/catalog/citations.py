@@ -6,8 +6,8 @@ from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 from graphkit.data.catalog.shared import ACCURACY
 
 _COUNTS = (
-    "20 labeled nodes a class for training, 500 for validation, the others for test, drawn anew a seed (DiGCN's code draws the "
-    "same numbers once). The whole graph is in message passing, {}; features as published (not row-normalized)."
+    "20 labeled nodes per class for training, 500 for validation, the others for test, with a new draw for every seed (DiGCN's "
+    "code draws the same numbers once). The whole graph is in message passing, {}; features as published (not row-normalized)."
 )
 _SYMMETRIC = "made symmetric without self-loops"
 _DIRECTED = "citations keep their direction, published self-loops stay"

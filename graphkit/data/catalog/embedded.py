@@ -11,7 +11,7 @@ ENTRIES = (
         "1,797 images of 8x8 pixels as a cosine 10-nearest-neighbor graph, 10 classes (embedded)",
         {
             "node": Protocol(
-                "A fixed split: 20 labeled images a class for training, 500 for validation, the other 1,097 for test; the "
+                "A fixed split: 20 labeled images per class for training, 500 for validation, the other 1,097 for test; the "
                 "whole graph is in message passing.",
                 "accuracy",
                 ACCURACY,
@@ -44,7 +44,7 @@ ENTRIES = (
         "generated: 800 nodes, 4 classes that show in the edges, weakly in the features (embedded)",
         {
             "node": Protocol(
-                "A graph drawn anew a seed and split class by class in the shares of data.split; the whole graph is in message "
+                "A new graph per seed, split class by class in the shares of data.split; the whole graph is in message "
                 "passing. Features alone allow an accuracy of 55 %.",
                 "accuracy",
                 ACCURACY,
@@ -76,7 +76,7 @@ ENTRIES = (
         "generated: 500 users and 500 items in 20 communities that decide who takes what (embedded)",
         {
             "recommend": Protocol(
-                "Interactions drawn anew a seed; each user's items split in the shares of data.split, held-out ones in no "
+                "New interactions per seed; each user's items split in the shares of data.split, held-out ones in no "
                 "graph. All items a user has not been seen with are ranked, at test also without the validation items. A "
                 "twentieth of the interactions is stray and cannot be foretold.",
                 "recall@20",

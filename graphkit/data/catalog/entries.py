@@ -43,7 +43,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set: what it is, how each task is judged on it, whence it comes.
+    """A data set: what it is, how each task is judged on it, where it comes from.
 
     Attributes:
         name: The name it is asked for by.

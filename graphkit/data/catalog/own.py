@@ -13,8 +13,8 @@ _DIRECTED_GRAPH = "read as a directed graph in which repeated edges count once, 
 
 def _node(graph: str) -> Protocol:
     return Protocol(
-        f"Own files, {graph}; labeled nodes split class by class in the shares of data.split, anew a seed; the whole graph is "
-        "in message passing.",
+        f"Own files, {graph}; labeled nodes are split class by class in the shares of data.split, with a new draw for every "
+        "seed; the whole graph is in message passing.",
         "accuracy",
         ACCURACY,
     )

@@ -6,8 +6,8 @@ from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 from graphkit.data.catalog.shared import ACCURACY
 
 _PUBLIC_SPLIT = Protocol(
-    "Public split of Planetoid: 20 labeled nodes a class for training, 500 for validation, 1,000 for test; the whole graph is "
-    "in message passing, features as published (not row-normalized).",
+    "Public split of Planetoid: 20 labeled nodes per class for training, 500 for validation, 1,000 for test; the whole graph "
+    "is in message passing, features as published (not row-normalized).",
     "accuracy",
     ACCURACY,
 )

@@ -123,7 +123,7 @@ def _read_edges(path: Path | InputFile) -> _Column:
         ids += [node_id(path, line, 1, fields[0]), node_id(path, line, 2, fields[1])]
         lines += [line, line]
     if not ids:
-        raise DataError(f"{path} holds no edge: one edge a row is needed, source and target separated by a comma")
+        raise DataError(f"{path} holds no edge: one edge per row is needed, source and target separated by a comma")
     return _Column(path, ids, lines, np.tile([1, 2], len(ids) // 2))
 
 
@@ -140,7 +140,7 @@ def _read_features(path: Path | InputFile) -> _Column:
         lines.append(line)
         values.append(np.array([_number_in(path, line, column, field) for column, field in enumerate(fields[1:], 2)]))
     if not ids:
-        raise DataError(f"{path} holds no features: one row a node is needed, its id and numbers")
+        raise DataError(f"{path} holds no features: one row per node is needed, its id and numbers")
     _refuse_repeated(path, ids, lines)
     with np.errstate(over="ignore"):  # too large for float32 is found below
         table = np.stack(values).astype(np.float32)
@@ -167,7 +167,7 @@ def _read_labels(path: Path | InputFile) -> _Column:
             raise malformed(path, line, 2, "expected a label, found an empty field; leave out the row of an unlabeled node")
         labels.append(name(path, line, 2, fields[1]))
     if not ids:
-        raise DataError(f"{path} holds no label: one row a labeled node is needed, its id and label")
+        raise DataError(f"{path} holds no label: one row per labeled node is needed, its id and label")
     _refuse_repeated(path, ids, lines)
     return _Column(path, ids, lines, np.array(labels, dtype=object))
 

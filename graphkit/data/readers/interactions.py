@@ -34,8 +34,8 @@ def read_published(folder: Path, generator: torch.Generator) -> Interactions:
     """Read a published split and carve validation out of its training part.
 
     Args:
-        folder: Holds `train.txt` and `test.txt` (a line a user: its id, then its items) with the publisher's ids in
-            `user_list.txt` and `item_list.txt`, or `data1.txt` and `test1.txt` (a line an interaction: user, item and a
+        folder: Holds `train.txt` and `test.txt` (a line per user: its id, then its items) with the publisher's ids in
+            `user_list.txt` and `item_list.txt`, or `data1.txt` and `test1.txt` (a line per interaction: user, item and a
             weight, ids from 1, weights not used).
         generator: Draws validation.
 
@@ -59,7 +59,7 @@ def read_published(folder: Path, generator: torch.Generator) -> Interactions:
 
 
 def _read_lists(path: Path) -> Tensor:
-    """Pairs [2, P] of a file with a line a user: user id, then item ids."""
+    """Pairs [2, P] of a file with a line per user: user id, then item ids."""
     users: list[int] = []
     items: list[int] = []
     for number, line in enumerate(_lines(path), start=1):
@@ -70,7 +70,7 @@ def _read_lists(path: Path) -> Tensor:
 
 
 def _read_weighted(path: Path) -> Tensor:
-    """Pairs [2, P] of a file with a line an interaction: user and item, both from 1, and a weight."""
+    """Pairs [2, P] of a file with a line per interaction: user and item, both from 1, and a weight."""
     users: list[int] = []
     items: list[int] = []
     for number, line in enumerate(_lines(path), start=1):

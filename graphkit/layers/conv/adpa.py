@@ -34,7 +34,7 @@ class DirectedPatternAggregation(nn.Module):
     1. X_0 = X, X_1, ..., X_K along each of six patterns: see `propagate_patterns`.
     2. Hop attention of each pattern, for each node by itself: z = sum_k c_k x_k with
        c_k = softmax over k of sigmoid(s (x_0 || ... || x_K || x_k) + t).
-    3. A branch a pattern and one for X: dropout(relu(W z + b)), more such layers where asked for.
+    3. A branch per pattern and one for X: dropout(relu(W z + b)), more such layers where asked for.
     4. Pattern attention: each branch is multiplied by its weight, and all seven are put side by side.
 
     Weights of step 4 are free numbers (`scalar`), or `node`: for each node the softmax over branches of

@@ -156,7 +156,7 @@ class DirectionalConv(nn.Module):
 
 @untraced
 def _operators(x: Tensor | CSR, adj: Adjacency, edge_weight: Tensor | None, conv: str) -> tuple[CSR, CSR]:
-    """What a node hears of the nodes it points to, and of those that point to it; both [N, N], kept with the graph."""
+    """What a node receives from the nodes it points to, and of those that point to it; both [N, N], kept with the graph."""
     arriving = as_csr(adj, x.shape[0], edge_weight)
     dtype = torch.promote_types(x.dtype or torch.float32, torch.float32)
     if conv == "gcn":

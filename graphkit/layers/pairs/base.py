@@ -55,7 +55,7 @@ class PairScore(nn.Module):
 
 
 def logit(out: nn.Linear, z: Float[Tensor, "R C"]) -> Float[Tensor, " R"]:
-    """The last map, to one logit a row, never in less than single precision: rounded scores would tie in a ranking."""
+    """The last map, to one logit per row, never in less than single precision: rounded scores would tie in a ranking."""
     with torch.autocast(z.device.type, enabled=False):
         scores: Tensor = out(z.to(out.weight.dtype))
         return scores.squeeze(1)

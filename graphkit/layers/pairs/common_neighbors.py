@@ -25,7 +25,7 @@ class CommonNeighborScore(PairScore):
 
     Two things are computed in another order than written, with the same result: the first map of xcnlin is applied to the
     nodes before pooling (a sum commutes with a linear map), and the last maps of the two streams are multiplied into the first
-    one of lin. Of seven width-by-width products a pair, five remain.
+    one of lin. Of seven width-by-width products per pair, five remain.
 
     Args:
         channels: Width C of the embeddings and of the head.

@@ -51,7 +51,7 @@ class LinkEncoder(nn.Module):
         feature_dropout: Dropout of the input features; like the others a probability in [0, 1).
         dropout: Dropout after the table or input map, and between rounds.
         tail_dropout: Dropout after the last weightless round.
-        edge_dropout: Dropout of directed adjacency entries, drawn anew each round, kept ones rescaled.
+        edge_dropout: Dropout of directed adjacency entries, a new draw per round, kept ones rescaled.
 
     Raises:
         ValueError: An unknown conv, or a dropout that is no probability.

@@ -140,7 +140,7 @@ class UltraGCN(TableRecommender):
         """Embeddings of new users where propagation would converge to, see `EmbeddingRecommender.embed_users`.
 
         e_u = sum over items i of u of b_ui e_i, with d_u the number of these items and d_i as in training: what infinitely many
-        rounds of propagation would leave of u, whence the paper derives b. Known users are trained towards it and are not
+        rounds of propagation would leave of u, from which the paper derives b. Known users are trained towards it and are not
         there, so a new user's scores are not those of a known user with the same items. Without items: zeros.
         """
         graph, of_items = self._graph(), self.embeddings()[1]

@@ -21,7 +21,7 @@ from graphkit.sparse.csr import CSR
 
 SAMPLERS = ("user-uniform", "interaction-uniform")
 
-_BLOCK = 512  # triples a task
+_BLOCK = 512  # triples per task
 
 
 class Triples(NamedTuple):
@@ -33,7 +33,7 @@ class Triples(NamedTuple):
 
 
 class TripleSampler:
-    """Draws as many triples an epoch as there are interactions.
+    """Draws as many triples per epoch as there are interactions.
 
     Negatives are uniform over the items without an interaction with the user, independent of each other (they may repeat).
 
@@ -42,7 +42,7 @@ class TripleSampler:
         sampler: `user-uniform`: a user with interactions uniformly, with replacement, then one of the user's items
             uniformly, so that an interaction counts 1 / degree of its user; `interaction-uniform`: every interaction once,
             in random order.
-        num_negatives: Negatives R a triple, at least 1.
+        num_negatives: Negatives R per triple, at least 1.
 
     Raises:
         ValueError: Wrong arguments, no interactions, or a user who has interacted with every item (the user is named).
@@ -76,7 +76,7 @@ class TripleSampler:
         self._interactions = interactions
 
     def __len__(self) -> int:
-        """Triples an epoch."""
+        """Triples per epoch."""
         return self._interactions.nnz
 
     def epoch(self, generator: torch.Generator, batch_size: int = 0) -> Iterator[Triples]:

@@ -121,7 +121,7 @@ def tanh_products_backward(
     grad_nodes: Any,
     grad_weight: Any,
 ) -> None:
-    """Gradients of `tanh_products`: grad_nodes [2 N, ..], two rows a node, and those of the weights unless None."""
+    """Gradients of `tanh_products`: grad_nodes [2 N, ..], two rows per node, and those of the weights unless None."""
     last, diagonal = twin.shape[0] - 1, nodes.shape[1] == 2 * len(size)
     block = next_block(counter)
     while block < blocks.shape[0] - 1:

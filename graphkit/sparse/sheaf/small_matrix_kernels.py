@@ -11,7 +11,7 @@ from graphkit.sparse.compiled.kernel import kernel
 from graphkit.sparse.compiled.work import next_block
 from graphkit.sparse.sheaf.block_products import set_reflection_gradients, set_reflections
 
-_TASK = 256  # matrices a task
+_TASK = 256  # matrices per task
 
 
 @kernel(nogil=True)
