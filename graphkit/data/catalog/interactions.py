@@ -6,9 +6,9 @@ from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 from graphkit.data.catalog.shared import RANKING
 
 _PUBLISHED_INTERACTIONS = Protocol(
-    "The published training and test interactions of LightGCN's code; a tenth of each user's training items, with a new draw for "
-    "every seed, is held out for validation and in no graph. All items a user has not been seen with are ranked, at test also "
-    "without the validation items; users without held-out items do not count.",
+    "The published training and test interactions of LightGCN's code; a tenth of each user's training items, with a new draw "
+    "for every seed, is held out for validation and in no graph. All items a user has not been seen with are ranked, at test "
+    "also without the validation items; users without held-out items do not count.",
     "recall@20",
     RANKING,
 )
