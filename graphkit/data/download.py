@@ -61,7 +61,7 @@ def ensure(entry: DatasetEntry, root: Path) -> None:
         if not _matches(root / file.path, file):
             raise DataError(
                 f"{root / file.path} does not match its published checksum, so it was truncated or changed: "
-                "delete it, and it is downloaded again"
+                "delete it and load again to download it"
             )
     try:
         for url in dict.fromkeys(file.url for file in missing):

@@ -117,7 +117,7 @@ def read_split(path: Path) -> dict[str, np.ndarray]:
 
 
 def _unexpected(path: Path, expected: str) -> DataError:
-    return DataError(f"{path} does not hold what was published ({expected}): delete it, and it is downloaded again")
+    return DataError(f"{path} does not hold what was published ({expected}): delete it and load again to download it")
 
 
 def _pairs(path: Path, arrays: dict[str, np.ndarray], key: str, count: int, num_nodes: int) -> Tensor:

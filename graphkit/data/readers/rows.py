@@ -134,4 +134,4 @@ def check_width(path: Path | InputFile, row: Row, width: int, meaning: str) -> N
 def damaged(path: Path, error: Exception) -> DataError:
     """The error for a raw file that cannot be read."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return DataError(f"{path} is damaged ({reason}): delete it, and it is downloaded again")
+    return DataError(f"{path} is damaged ({reason}): delete it and load again to download it")
