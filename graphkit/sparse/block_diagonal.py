@@ -114,8 +114,8 @@ def take_blocks(whole: CSR, rows: Segments, cols: Segments) -> CSR:
     """
     structure = _Taken(whole.structure, rows, cols)
     value = None if whole.value is None else structure.entries.rows(whole.value)
-    keep = None if whole.keep is None else whole.keep[structure.entries.positions]
-    return CSR(structure, value, keep, (rows is cols and whole.symmetric) or None)
+    mask = None if whole.mask is None else whole.mask[structure.entries.positions]
+    return CSR(structure, value, mask, (rows is cols and whole.symmetric) or None)
 
 
 def check_blocks(csr: CSR, ptr: Tensor) -> None:

@@ -26,18 +26,18 @@ class CSR:
 
     Args:
         structure: Where the entries lie.
-        value: Their values [nnz], zero where `keep` is False; None for ones.
-        keep: Which entries are present [nnz], bool; None for all.
+        value: Their values [nnz], zero where `mask` is False; None for ones.
+        mask: Which entries are present [nnz], bool; None for all.
         symmetric: True promises A = A^T; None looks on first need (values that need gradients are never looked at, since
             they may change: they count as not symmetric unless promised).
     """
 
     def __init__(
-        self, structure: Structure, value: Tensor | None = None, keep: Tensor | None = None, symmetric: bool | None = None
+        self, structure: Structure, value: Tensor | None = None, mask: Tensor | None = None, symmetric: bool | None = None
     ) -> None:
         self._structure = structure
         self._value = value
-        self._keep = keep
+        self._mask = mask
         self._symmetric = symmetric
         self._adjoint: CSR | None = None
         self._origin: weakref.ref[CSR] | None = None
@@ -101,9 +101,9 @@ class CSR:
         return self._value
 
     @property
-    def keep(self) -> Tensor | None:
+    def mask(self) -> Tensor | None:
         """Which stored entries are present [nnz], bool; None for all. Kernels that walk `col` must skip the others."""
-        return self._keep
+        return self._mask
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -151,17 +151,17 @@ class CSR:
         origin = self._origin() if self._origin is not None else None
         if origin is not None:
             return origin
-        turned = self._structure.t()
+        transposed = self._structure.t()
         value = None if self._value is None else self._value[self._structure.perm]
-        keep = None if self._keep is None else self._keep[self._structure.perm]
+        mask = None if self._mask is None else self._mask[self._structure.perm]
         if self.requires_grad:
             # Not kept: the values may be a parameter that the optimizer changes, or hang on a graph that is used up.
-            return CSR(turned, value, keep, symmetric=False)
+            return CSR(transposed, value, mask, symmetric=False)
         if self._symmetric is None:
-            self._symmetric = turned is self._structure and _same(value, self._value) and _same(keep, self._keep)
+            self._symmetric = transposed is self._structure and _same(value, self._value) and _same(mask, self._mask)
             if self._symmetric:
                 return self
-        self._adjoint = CSR(turned, value, keep, symmetric=False)
+        self._adjoint = CSR(transposed, value, mask, symmetric=False)
         self._adjoint._origin = weakref.ref(self)
         return self._adjoint
 
@@ -170,7 +170,7 @@ class CSR:
         if self._value is not None and (self.requires_grad or self._value.dtype == dtype):
             return self._value.to(dtype)
         if dtype not in self._weights:
-            source = self._keep if self._value is None else self._value
+            source = self._mask if self._value is None else self._value
             ones = torch.ones(self.nnz, dtype=dtype, device=self.device)
             self._weights[dtype] = ones if source is None else source.to(dtype)
         return self._weights[dtype]
@@ -180,9 +180,9 @@ class CSR:
         if value is not None:
             if value.shape != (self.nnz,):
                 raise ValueError(f"value must have shape [{self.nnz}], one for each stored entry, got {list(value.shape)}.")
-            if self._keep is not None:
-                value = value.masked_fill(~self._keep, 0.0)
-        return CSR(self._structure, value, self._keep, symmetric)
+            if self._mask is not None:
+                value = value.masked_fill(~self._mask, 0.0)
+        return CSR(self._structure, value, self._mask, symmetric)
 
     def matmul(self, x: Tensor, reduce: Literal["sum", "mean"] = "sum") -> Tensor:
         """Propagate: Y_i = sum_j A_ij X_j, or the same divided by the number of present entries of row i.
@@ -244,13 +244,13 @@ class CSR:
             if not self._structure.symmetric:
                 raise ValueError("mirror=True needs a symmetric pattern: every (i, j) stored with its (j, i).")
             entries = torch.cat([entries, self._structure.perm[entries]])
-        old = torch.ones(self.nnz, dtype=torch.bool, device=self.device) if self._keep is None else self._keep
-        keep = old.index_fill(0, entries, False)
+        old = torch.ones(self.nnz, dtype=torch.bool, device=self.device) if self._mask is None else self._mask
+        mask = old.index_fill(0, entries, False)
         value = None if self._value is None else self._value.index_fill(0, entries, 0.0)
         symmetric = None
         if self.symmetric:
-            symmetric = mirror or not bool(keep[self._structure.perm[entries]].any())
-        return CSR(self._structure, value, keep, symmetric)
+            symmetric = mirror or not bool(mask[self._structure.perm[entries]].any())
+        return CSR(self._structure, value, mask, symmetric)
 
     def dropout(self, p: float, generator: torch.Generator | None = None, rescale: bool = True) -> CSR:
         """Every entry absent with probability p, each by itself, so that the result is not symmetric.
@@ -267,16 +267,16 @@ class CSR:
             raise ValueError(f"p must lie in [0, 1), got {p}.")
         if p == 0.0:
             return self
-        keep = torch.rand(self.nnz, generator=generator, device=self.device) >= p
-        if self._keep is not None:
-            keep &= self._keep
+        mask = torch.rand(self.nnz, generator=generator, device=self.device) >= p
+        if self._mask is not None:
+            mask &= self._mask
         scale = 1.0 / (1.0 - p) if rescale else 1.0
         value = self._value
         if value is not None:
-            value = value * (keep.to(value.dtype) * scale)
+            value = value * (mask.to(value.dtype) * scale)
         elif rescale:
-            value = keep.to(torch.get_default_dtype()) * scale
-        return CSR(self._structure, value, keep, symmetric=False)
+            value = mask.to(torch.get_default_dtype()) * scale
+        return CSR(self._structure, value, mask, symmetric=False)
 
     def row_sum(self, dtype: torch.dtype | None = None) -> Tensor:
         """Weighted degree of each row, sum_j A_ij [num_rows]; differentiable in the values."""
@@ -287,9 +287,9 @@ class CSR:
 
     def degree(self) -> Tensor:
         """Number of present entries of each row [num_rows], int64."""
-        if self._keep is None:
+        if self._mask is None:
             return self.rowptr.diff()
-        seen = torch.cat([self.rowptr.new_zeros(1), self._keep.cumsum(0)])
+        seen = torch.cat([self.rowptr.new_zeros(1), self._mask.cumsum(0)])
         return seen[self.rowptr].diff()
 
     def with_self_loops(self) -> CSR:
@@ -297,15 +297,15 @@ class CSR:
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"self loops need a square operator, got {self.shape[0]} x {self.shape[1]}.")
         structure, place = self._structure.with_diagonal
-        keep, value = self._keep, self._value
+        mask, value = self._mask, self._value
         if value is not None:
             value = value.new_ones(structure.nnz).index_copy(0, place, value)
-        if keep is not None:
+        if mask is not None:
             loops = self._structure.diagonal
-            absent = place[loops[~keep[loops]]]
-            keep = keep.new_ones(structure.nnz).index_copy(0, place, keep).index_fill_(0, absent, True)
+            absent = place[loops[~mask[loops]]]
+            mask = mask.new_ones(structure.nnz).index_copy(0, place, mask).index_fill_(0, absent, True)
             value = None if value is None else value.index_fill(0, absent, 1.0)
-        return CSR(structure, value, keep, self._symmetric)
+        return CSR(structure, value, mask, self._symmetric)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> CSR:
         """The operator on another device or with values of another dtype; itself when nothing changes."""
@@ -313,8 +313,8 @@ class CSR:
         value = None if self._value is None else self._value.to(place, dtype)
         if place == self.device and value is self._value:
             return self
-        keep = None if self._keep is None else self._keep.to(place)
-        return CSR(self._structure.to(place), value, keep, self._symmetric)
+        mask = None if self._mask is None else self._mask.to(place)
+        return CSR(self._structure.to(place), value, mask, self._symmetric)
 
     def to_torch(self, dtype: torch.dtype | None = None) -> Tensor:
         """A torch sparse CSR tensor of all stored entries (absent ones with value 0), sharing memory where it can."""
@@ -328,14 +328,14 @@ class CSR:
     def edge_index(self) -> Tensor:
         """The present entries as (source, target) edges [2, E], ascending by target, then source."""
         edges = torch.stack([self.col, self.row])
-        return edges if self._keep is None else edges[:, self._keep]
+        return edges if self._mask is None else edges[:, self._mask]
 
     def __reduce__(self) -> tuple[type[CSR], tuple[Structure, Tensor | None, Tensor | None, bool | None]]:
-        return CSR, (self._structure, self._value, self._keep, self._symmetric)
+        return CSR, (self._structure, self._value, self._mask, self._symmetric)
 
     def __repr__(self) -> str:
         values = "ones" if self._value is None else str(self._value.dtype).removeprefix("torch.")
-        absent = "" if self._keep is None else f", absent={self.nnz - int(self._keep.sum())}"
+        absent = "" if self._mask is None else f", absent={self.nnz - int(self._mask.sum())}"
         return f"CSR({self.shape[0]} x {self.shape[1]}, nnz={self.nnz}{absent}, values={values}, device={self.device})"
 
 

@@ -27,11 +27,11 @@ class Relabeling:
         if csr.shape != (self.old.numel(), self.old.numel()):
             raise ValueError(f"the relabeling is of {self.old.numel()} nodes, the operator {csr.shape[0]} x {csr.shape[1]}.")
         structure, order, _ = assemble(self.new[torch.stack([csr.col, csr.row])], csr.shape)
-        value, keep = csr.value, csr.keep
+        value, mask = csr.value, csr.mask
         if order is not None:
             value = None if value is None else value[order]
-            keep = None if keep is None else keep[order]
-        return CSR(structure, value, keep, csr.promised_symmetric or None)
+            mask = None if mask is None else mask[order]
+        return CSR(structure, value, mask, csr.promised_symmetric or None)
 
     def apply_nodes(self, x: Tensor) -> Tensor:
         """P x: rows [N, ...] in new order."""

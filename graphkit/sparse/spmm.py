@@ -31,7 +31,7 @@ class Operator(Protocol):
         """Values of the entries; None for ones."""
 
     @property
-    def keep(self) -> Tensor | None:
+    def mask(self) -> Tensor | None:
         """Which entries are present; None for all."""
 
     @property
@@ -154,4 +154,4 @@ class _SDDMM(Function):
 
 def _weights(operator: Operator, dtype: torch.dtype) -> Tensor | None:
     """The operator's values, or None where all are one: such products need no multiplication."""
-    return None if operator.value is None and operator.keep is None else operator.weights(dtype)
+    return None if operator.value is None and operator.mask is None else operator.weights(dtype)

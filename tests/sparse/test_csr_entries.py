@@ -28,7 +28,7 @@ def test_without_equals_a_graph_built_without(weighted):
     close(less.row_sum(), oracle.sum(1), 1e-6)
     close(less.matmul(features(), "mean"), oracle @ features() / (oracle != 0).sum(1).clamp(min=1)[:, None])
     assert set(map(tuple, less.edge_index().t().tolist())) == set(map(tuple, e[:, left].t().tolist()))
-    assert int(less.keep.sum()) == int(left.sum())
+    assert int(less.mask.sum()) == int(left.sum())
     close(a.to_dense(torch.float64), dense(e, w))  # the operator itself is as it was
     again = less.without(a.positions(e[:, [5]]))
     left[5] = False
@@ -94,10 +94,10 @@ def test_dropout(weighted, rescale):
     a = a.without(a.positions(e[:, :2]))
     dropped = a.dropout(0.4, torch.Generator().manual_seed(3), rescale)
     same = a.dropout(0.4, torch.Generator().manual_seed(3), rescale)
-    assert torch.equal(dropped.keep, same.keep)
-    assert not bool((dropped.keep & ~a.keep).any())
-    assert 0 < int(dropped.keep.sum()) < int(a.keep.sum())
-    oracle = a.to_dense(torch.float64) * (CSR(a.structure, None, dropped.keep).to_dense(torch.float64) > 0)
+    assert torch.equal(dropped.mask, same.mask)
+    assert not bool((dropped.mask & ~a.mask).any())
+    assert 0 < int(dropped.mask.sum()) < int(a.mask.sum())
+    oracle = a.to_dense(torch.float64) * (CSR(a.structure, None, dropped.mask).to_dense(torch.float64) > 0)
     oracle = oracle / 0.6 if rescale else oracle
     close(dropped.to_dense(torch.float64), oracle, 1e-6)
     x = features().requires_grad_()
@@ -114,5 +114,5 @@ def test_dropout(weighted, rescale):
 
 def test_dropout_keeps_the_share_it_should():
     a = CSR.from_edge_index(torch.cartesian_prod(torch.arange(100), torch.arange(100)).t(), 100)
-    kept = int(a.dropout(0.3, torch.Generator().manual_seed(0)).keep.sum())
+    kept = int(a.dropout(0.3, torch.Generator().manual_seed(0)).mask.sum())
     assert abs(kept - 7000) < 5 * (10_000 * 0.3 * 0.7) ** 0.5

@@ -74,7 +74,7 @@ def test_absent_entries_are_taken_along_and_values_get_gradients():
     other = torch.randn_like(expected)
     gradients = [torch.autograd.grad((one * other).sum(), value, retain_graph=True)[0] for one in (part.to_dense(), expected)]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
-    assert torch.equal(part.keep, part.value.detach() != 0)
+    assert torch.equal(part.mask, part.value.detach() != 0)
 
 
 def test_a_symmetric_part_of_a_directed_batch_is_its_own_adjoint():

@@ -227,8 +227,8 @@ class GATConv(LazyWidths):
 
 def _shares(csr: CSR, scores: Tensor) -> Tensor:
     """Attention of the entries [nnz, H] from their scores [nnz, H]; zero at absent entries."""
-    if csr.keep is not None:
-        scores = scores.masked_fill(~csr.keep[:, None], -torch.inf)
+    if csr.mask is not None:
+        scores = scores.masked_fill(~csr.mask[:, None], -torch.inf)
     shares = segment_softmax(scores, csr.rowptr, csr.row)
     if csr.value is None:
         return shares
@@ -246,7 +246,7 @@ def _with_loops(csr: CSR, scores: Tensor) -> Tensor:
     The scores are linear in the edges' features, so this is the score of the mean feature.
     """
     own = csr.structure.diagonal
-    own = own if csr.keep is None else own[csr.keep[own]]
+    own = own if csr.mask is None else own[csr.mask[own]]
     missing = torch.ones(csr.shape[0], dtype=torch.bool, device=csr.device).index_fill_(0, csr.row[own], False)
     missing = missing.nonzero().flatten()
     weight = csr.weights(scores.dtype)
@@ -260,4 +260,4 @@ def _with_loops(csr: CSR, scores: Tensor) -> Tensor:
 @untraced
 def _present(csr: CSR, shares: Tensor) -> tuple[Tensor, Tensor]:
     """The edges [2, M] that are present, and their shares [M, H]."""
-    return csr.edge_index(), shares if csr.keep is None else gather(shares, csr.keep.nonzero().flatten())
+    return csr.edge_index(), shares if csr.mask is None else gather(shares, csr.mask.nonzero().flatten())

@@ -100,7 +100,7 @@ class GINConv(nn.Module):
         adj = as_csr(edge_index, x.size(0), edge_weight)
         if edge_attr is not None and self.lin is not None:
             sent = (at_cols(x, adj.structure) + self.lin(as_entries(edge_index, x.size(0)).gather(edge_attr))).relu()
-            if adj.value is not None or adj.keep is not None:
+            if adj.value is not None or adj.mask is not None:
                 sent = sent * adj.weights(sent.dtype).unsqueeze(1)
             return cast(Tensor, self.nn(torch.addcmul(segment_sum(sent, adj.rowptr, adj.row), x, 1 + self.eps)))
         if self.in_channels <= self.out_channels:

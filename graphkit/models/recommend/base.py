@@ -173,7 +173,7 @@ def bipartite(interactions: CSR) -> CSR:
     items, users = interactions.edge_index()
     value = interactions.value
     if value is not None:
-        value = (value if interactions.keep is None else value[interactions.keep]).repeat(2)
+        value = (value if interactions.mask is None else value[interactions.mask]).repeat(2)
     pairs = torch.stack([items + num_users, users])
     return CSR.from_edge_index(torch.cat([pairs, pairs.flip(0)], dim=1), num_users + num_items, value)
 

@@ -70,7 +70,7 @@ def take_rows(matrix: CSR, rows: Tensor) -> CSR:
     entries = shift + torch.arange(shift.numel(), device=matrix.device)
     structure = Structure(rowptr, matrix.col[entries], (rows.numel(), matrix.shape[1]))
     value = None if matrix.value is None else matrix.value.detach()[entries]
-    return CSR(structure, value, None if matrix.keep is None else matrix.keep[entries])
+    return CSR(structure, value, None if matrix.mask is None else matrix.mask[entries])
 
 
 def rows_at_a_time(columns: int) -> int:

@@ -106,6 +106,6 @@ def to_scipy(matrix: CSR) -> scipy.sparse.csr_matrix:
     """The present entries as a SciPy matrix in float32."""
     value = matrix.weights(torch.float32).detach().cpu().numpy()
     found = scipy.sparse.csr_matrix((value, matrix.col.cpu().numpy(), matrix.rowptr.cpu().numpy()), shape=matrix.shape)
-    if matrix.keep is not None:
+    if matrix.mask is not None:
         found.eliminate_zeros()
     return found

@@ -179,7 +179,7 @@ def _graphs(adj: Adjacency, ptr: Tensor) -> CSR:
     """The operator of a batch of graphs, without absent entries; ValueError where an edge joins two graphs."""
     check_ptr(ptr)
     csr = as_csr(adj, int(ptr[-1]))
-    if csr.keep is not None:
+    if csr.mask is not None:
         csr = CSR.from_edge_index(csr.edge_index(), csr.shape[0])
     check_blocks(csr, ptr)
     return csr

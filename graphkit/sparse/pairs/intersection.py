@@ -39,7 +39,7 @@ class NeighborSets:
     `NeighborSets.of(adj)` takes the layout that is kept with the operator.
 
     Args:
-        adj: A square operator; absent entries (`keep`) do not count, values do not matter.
+        adj: A square operator; absent entries (`mask`) do not count, values do not matter.
         method: How to intersect. On CPU `bitset` (packed rows: dense graphs) or `sorted` (merge of sorted rows: sparse
             graphs); on any device `dense` (0/1 rows and a matrix product) or `search` (binary search of sorted keys).
             `auto` takes the cheaper one for this graph and device.
@@ -67,7 +67,7 @@ class NeighborSets:
         """The neighbor sets of an operator by the cheapest method, laid out when they are first asked for.
 
         The layout belongs to the pattern, which keeps it. Where entries are absent, packed rows are a copy of the pattern's
-        with those entries cleared; it is kept as long as the operator's `keep`.
+        with those entries cleared; it is kept as long as the operator's `mask`.
 
         Args:
             graph: A square operator; neighbor sets are returned as they are.
@@ -77,16 +77,16 @@ class NeighborSets:
         """
         if isinstance(graph, NeighborSets):
             return graph
-        structure, keep = graph.structure, graph.keep
+        structure, mask = graph.structure, graph.mask
 
         def lay_out() -> tuple[Method, int, Tensor | None]:
             sets = cls(CSR(structure))
             return sets.method, sets._width, sets._rows
 
         method, width, rows = remember(lay_out, "neighbor sets", structure)
-        if rows is not None and keep is not None:
+        if rows is not None and mask is not None:
             whole = rows
-            rows = remember(lambda: _cleared(whole, method, graph), "neighbor sets", structure, keep)
+            rows = remember(lambda: _cleared(whole, method, graph), "neighbor sets", structure, mask)
         return cls._laid_out(graph, method, width, rows)
 
     @classmethod
@@ -111,7 +111,7 @@ class NeighborSets:
         if self.method == "dense":
             present = torch.ones(self.adj.nnz, dtype=torch.bool, device=self.adj.device)
             rows = torch.zeros(n, n, dtype=torch.bool, device=self.adj.device)
-            rows[self.adj.row, self.adj.col] = present if self.adj.keep is None else self.adj.keep
+            rows[self.adj.row, self.adj.col] = present if self.adj.mask is None else self.adj.mask
             return rows
         return None
 
@@ -284,13 +284,13 @@ class NeighborSets:
         entry = adj.rowptr[left].repeat_interleave(size) + _ranks(size)
         if adj.nnz == 0:
             return pair, entry
-        if adj.keep is not None:
-            present = adj.keep[entry]
+        if adj.mask is not None:
+            present = adj.mask[entry]
             pair, entry = pair[present], entry[present]
         member = adj.col[entry]
         place, hit = adj.structure.find(right[pair] * self.num_nodes + member)
-        if adj.keep is not None:
-            hit &= adj.keep[place]
+        if adj.mask is not None:
+            hit &= adj.mask[place]
         if which != "common":
             hit = ~hit
         return pair[hit], member[hit]
@@ -352,8 +352,8 @@ def _cleared(rows: Tensor, method: Method, adj: CSR) -> Tensor:
     if method == "bitset":
         absent = np.flatnonzero(~_mask(adj))  # in half the time of torch's nonzero
         kernels.clear(_array(adj.row)[absent], _array(adj.col)[absent], _bits(rows))
-    elif adj.keep is not None:
-        rows[adj.row, adj.col] = adj.keep
+    elif adj.mask is not None:
+        rows[adj.row, adj.col] = adj.mask
     return rows
 
 
@@ -372,4 +372,4 @@ def _bits(tensor: Tensor) -> Any:
 
 
 def _mask(adj: CSR) -> Any:
-    return np.zeros(0, np.bool_) if adj.keep is None else _array(adj.keep)
+    return np.zeros(0, np.bool_) if adj.mask is None else _array(adj.mask)

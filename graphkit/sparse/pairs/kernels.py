@@ -73,7 +73,7 @@ def _walk_bits(bits: Any, i: int, j: int, which: int, start: int, stop: int, out
 
 
 @kernel()
-def _walk_sorted(rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
+def _walk_sorted(rowptr: Any, col: Any, mask: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
     """Write the members with columns in [start, stop) to `out`, return how many."""
     if which == RIGHT:
         i, j = j, i
@@ -85,16 +85,16 @@ def _walk_sorted(rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, s
     a = _lower_bound(col, a, a_end, start)
     b = _lower_bound(col, b, b_end, start)
     search = (b_end - b) > _GALLOP * (a_end - a)
-    masked = keep.shape[0] > 0
+    masked = mask.shape[0] > 0
     count = 0
     while a < a_end and col[a] < stop:
-        if not masked or keep[a]:
+        if not masked or mask[a]:
             if search:
                 b = _lower_bound(col, b, b_end, col[a])
             else:
                 while b < b_end and col[b] < col[a]:
                     b += 1
-            hit = b < b_end and col[b] == col[a] and (not masked or keep[b])
+            hit = b < b_end and col[b] == col[a] and (not masked or mask[b])
             if hit == (which == COMMON):
                 out[count] = np.uint64(col[a])
                 count += 1
@@ -103,19 +103,19 @@ def _walk_sorted(rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, s
 
 
 @kernel()
-def _walk(bits: Any, rowptr: Any, col: Any, keep: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
+def _walk(bits: Any, rowptr: Any, col: Any, mask: Any, i: int, j: int, which: int, start: int, stop: int, out: Any) -> int:
     """Members with columns in [start, stop); both are multiples of 64 when the rows are packed."""
     if bits.shape[0] > 0:
         return _walk_bits(bits, i, j, which, start // 64, (stop + 63) // 64, out)
-    return _walk_sorted(rowptr, col, keep, i, j, which, start, stop, out)
+    return _walk_sorted(rowptr, col, mask, i, j, which, start, stop, out)
 
 
 @kernel(parallel=True)
-def pack(rowptr: Any, col: Any, keep: Any, bits: Any) -> None:
+def pack(rowptr: Any, col: Any, mask: Any, bits: Any) -> None:
     """Set the bit of every present entry; `bits` [N, words] holds zeros."""
     for i in prange(rowptr.shape[0] - 1):
         for e in range(rowptr[i], rowptr[i + 1]):
-            if keep.shape[0] == 0 or keep[e]:
+            if mask.shape[0] == 0 or mask[e]:
                 bits[i, col[e] // 64] |= np.uint64(1) << np.uint64(col[e] % 64)
 
 
@@ -127,7 +127,7 @@ def clear(row: Any, col: Any, bits: Any) -> None:
 
 
 @kernel(parallel=True)
-def count(bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, out: Any) -> None:
+def count(bits: Any, rowptr: Any, col: Any, mask: Any, left: Any, right: Any, which: int, width: int, out: Any) -> None:
     """Number of members of each pair."""
     num_cols = rowptr.shape[0] - 1
     blocks = (left.shape[0] + _BLOCK - 1) // _BLOCK
@@ -140,12 +140,12 @@ def count(bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, wh
                     total += _popcount(_combine(bits[left[p], w], bits[right[p], w], which))
                 out[p] = total
             else:
-                out[p] = _walk_sorted(rowptr, col, keep, left[p], right[p], which, 0, num_cols, found)
+                out[p] = _walk_sorted(rowptr, col, mask, left[p], right[p], which, 0, num_cols, found)
 
 
 @kernel(parallel=True)
 def fill(
-    bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, pointer: Any, out: Any
+    bits: Any, rowptr: Any, col: Any, mask: Any, left: Any, right: Any, which: int, width: int, pointer: Any, out: Any
 ) -> None:
     """Write the members of pair p, ascending, to out[pointer[p]:pointer[p + 1]]."""
     num_cols = rowptr.shape[0] - 1
@@ -153,14 +153,14 @@ def fill(
     for block in prange(blocks):
         found = np.empty(width, np.uint64)
         for p in range(block * _BLOCK, min(left.shape[0], (block + 1) * _BLOCK)):
-            size = _walk(bits, rowptr, col, keep, left[p], right[p], which, 0, num_cols, found)
+            size = _walk(bits, rowptr, col, mask, left[p], right[p], which, 0, num_cols, found)
             for k in range(size):
                 out[pointer[p] + k] = found[k]
 
 
 @kernel(parallel=True)
 def pool(
-    bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, bounds: Any, x: Any, out: Any
+    bits: Any, rowptr: Any, col: Any, mask: Any, left: Any, right: Any, which: int, width: int, bounds: Any, x: Any, out: Any
 ) -> None:
     """out[p] = sum of x[u] over the members u of pair p.
 
@@ -175,13 +175,13 @@ def pool(
                 out[p, f] = 0
         for r in range(bounds.shape[0] - 1):
             for p in range(first, last):
-                size = _walk(bits, rowptr, col, keep, left[p], right[p], which, bounds[r], bounds[r + 1], found)
+                size = _walk(bits, rowptr, col, mask, left[p], right[p], which, bounds[r], bounds[r + 1], found)
                 add_close_rows(out, p, x, found, size)
 
 
 @kernel(parallel=True)
 def spread(
-    bits: Any, rowptr: Any, col: Any, keep: Any, left: Any, right: Any, which: int, width: int, bounds: Any, g: Any, out: Any
+    bits: Any, rowptr: Any, col: Any, mask: Any, left: Any, right: Any, which: int, width: int, bounds: Any, g: Any, out: Any
 ) -> None:
     """out[u] += g[p] for every member u of every pair p: the adjoint of `pool`.
 
@@ -190,5 +190,5 @@ def spread(
     for r in prange(bounds.shape[0] - 1):
         found = np.empty(width, np.uint64)
         for p in range(left.shape[0]):
-            size = _walk(bits, rowptr, col, keep, left[p], right[p], which, bounds[r], bounds[r + 1], found)
+            size = _walk(bits, rowptr, col, mask, left[p], right[p], which, bounds[r], bounds[r + 1], found)
             add_to_close_rows(out, found, size, g, p)

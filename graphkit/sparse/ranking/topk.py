@@ -53,7 +53,7 @@ def top_columns(scores: Tensor, k: int, seen: CSR | None = None, rows: Tensor | 
         rowptr, col = rows.new_zeros(scores.size(0) + 1), rows.new_zeros(0)
         rows = torch.arange(scores.size(0), device=scores.device)
     else:
-        if seen.shape[1] != scores.size(1) or seen.keep is not None:
+        if seen.shape[1] != scores.size(1) or seen.mask is not None:
             raise ValueError(f"seen must have {scores.size(1)} columns, all entries present, got {seen}.")
         if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < seen.shape[0]:
             raise ValueError(f"rows must lie in [0, {seen.shape[0]}).")

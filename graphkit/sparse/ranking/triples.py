@@ -61,7 +61,7 @@ class TripleSampler:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}.")
         if num_negatives < 1:
             raise ValueError(f"num_negatives must be at least 1, got {num_negatives}.")
-        if interactions.device.type != "cpu" or interactions.keep is not None:
+        if interactions.device.type != "cpu" or interactions.mask is not None:
             raise ValueError("interactions must lie on the CPU and have all their entries.")
         if interactions.nnz == 0:
             raise ValueError("there is no interaction to sample.")

@@ -64,12 +64,12 @@ class EdgeEnds:
         Raises:
             ValueError: A weight is negative or not a number.
         """
-        if csr.value is None and csr.keep is None:
+        if csr.value is None and csr.mask is None:
             return None
         value = csr.weights(csr.dtype or torch.get_default_dtype())[self._entries]
         if value.numel() and not bool(value.min() >= 0):
             raise ValueError("edge weights of a sheaf must be non-negative: they scale the energy of an edge.")
-        present = torch.ones_like(value) if csr.keep is None else csr.keep[self._entries].to(value.dtype)
+        present = torch.ones_like(value) if csr.mask is None else csr.mask[self._entries].to(value.dtype)
         zeros = value.new_zeros(self.structure.nnz)
         place, _ = self.structure.find(csr.structure.key[self._entries])
         there, count = (zeros.index_add(0, place, given) for given in (value, present.detach()))
