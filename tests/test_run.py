@@ -186,7 +186,7 @@ def test_settings_reach_the_run():
 @pytest.mark.parametrize("asked", [{}, {"progress": True}, {"overrides": ["progress=true"]}])
 def test_python_shows_progress_only_when_asked(asked: dict, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    monkeypatch.setattr(door, "_execute", lambda resolved, tell=None: seen.append(resolved.run.progress))
+    monkeypatch.setattr(door, "execute", lambda resolved, tell=None: seen.append(resolved.run.progress))
     run(dataset="karate", **asked)
     assert seen == [bool(asked)]
 
@@ -303,13 +303,13 @@ def test_deliberate_errors_are_one_sentence(error: Exception, status: int, capsy
     def fail(resolved: object, tell: object) -> None:
         raise error
 
-    monkeypatch.setattr(door, "_execute", fail)
+    monkeypatch.setattr(door, "execute", fail)
     assert main(GCN) == status
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
 def test_interrupt_before_training(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(door, "_execute", lambda resolved, tell: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(door, "execute", lambda resolved, tell: signal.raise_signal(signal.SIGINT))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
     try:
         assert main(GCN) == 130
@@ -319,7 +319,7 @@ def test_interrupt_before_training(capsys: pytest.CaptureFixture[str], monkeypat
 
 
 def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(door, "_execute", lambda resolved, tell: 1 / 0)
+    monkeypatch.setattr(door, "execute", lambda resolved, tell: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(GCN)
 
@@ -331,13 +331,13 @@ def test_no_cuda(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
 
 
 def test_what_libraries_print_does_not_reach_stdout(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    execute = door._execute
+    execute = door.execute
 
     def chatty(resolved: door.Resolved, tell: Callable[[str], None] | None = None) -> RunResult:
         print("hello from a library")
         return execute(resolved, tell)
 
-    monkeypatch.setattr(door, "_execute", chatty)
+    monkeypatch.setattr(door, "execute", chatty)
     assert main([*GCN, "format=json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out) and "hello" in printed.err
@@ -352,7 +352,7 @@ def test_summary_is_what_the_table_shows(capsys: pytest.CaptureFixture[str], mon
         paper={"source": "A paper", "test": {"hits@100": {"mean": 89.05, "std": None}}}, seconds=12.34, epoch_seconds=1.0,
         steps_per_second=1.0, peak_memory_mb=1.0, folder=Path("runs/x"),
     )  # fmt: skip
-    monkeypatch.setattr(door, "_execute", lambda resolved, tell: result)
+    monkeypatch.setattr(door, "execute", lambda resolved, tell: result)
     assert main(GCN) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "metric valid test paper test" in lines

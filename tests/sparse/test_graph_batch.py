@@ -27,7 +27,7 @@ def assert_same(one: CSR, other: CSR) -> None:
     """Equal arrays, of the operators and of their transposes."""
     assert one.shape == other.shape
     for a, b in ((one, other), (one.t(), other.t()), (one.t().t(), other.t().t())):
-        for name in ("rowptr", "col", "row", "value", "keep"):
+        for name in ("rowptr", "col", "row", "value", "mask"):
             first, second = getattr(a, name), getattr(b, name)
             assert (first is None) == (second is None) and (first is None or torch.equal(first, second)), name
         assert torch.equal(a.structure.perm, b.structure.perm)
