@@ -203,9 +203,15 @@ def _metric_mistakes(name: str | None, task: str) -> list[str]:
     return []
 
 
+def unread(task: str) -> set[str]:
+    """The settings `data.*` that mean nothing for a task: what it refuses, and own files that it does not take."""
+    entry = TASKS[task]
+    return {key for key, option in OPTIONS.items() if key in entry.refuses or (option.own and key not in entry.own)}
+
+
 def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datasets: Mapping[str, DatasetRow]) -> list[str]:
     entry = TASKS[task] if task else None
-    taken, refused = (entry.own, entry.refuses) if entry else ((), {})
+    taken, idle = (entry.own, unread(task)) if entry and task else ((), set())
     given = [key for key, option in OPTIONS.items() if values.get(key) not in (None, option.default)]
     mistakes = []
     if entry and name == CUSTOM:
@@ -215,8 +221,8 @@ def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datas
         said = key if option.optional else f"{key}={show(values[key])}"
         if option.own and name != CUSTOM:
             mistakes.append(f"{said}: {_ELSEWHERE.get(key, f'own files need dataset={CUSTOM}, not dataset={name}')}")
-        elif entry and (key in refused or (option.own and key not in taken)):
-            mistakes.append(f"{said}: task={task} {refused.get(key, 'does not read it')}, leave it out")
+        elif entry and key in idle:
+            mistakes.append(f"{said}: task={task} {entry.refuses.get(key, 'does not read it')}, leave it out")
     if "data.split" not in given:
         return mistakes
     split = values["data.split"]

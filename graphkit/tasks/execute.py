@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphkit.conf.request import unread
 from graphkit.tasks.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None)
         GraphkitError: If the run fails, see `graphkit.errors`.
     """
     from graphkit.training.digests import age_note
-    from graphkit.training.resume import finished_result
+    from graphkit.training.resume import finished_result, newer_note
     from graphkit.training.runner import train_run
 
     settings = resolved.run
@@ -37,6 +38,8 @@ def execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None)
     with _process(experiment):
         if folder is not None and (result := finished_result(folder, resolved.config)) is not None:
             return result  # it needs no data
+        if folder is not None and (note := newer_note(folder, resolved.config, unread(settings.task.name))):
+            hear(note)
         task = experiment.prepare(settings.seed)  # what is wrong with the data shows before a run folder exists
         protocol, notes = task.protocol, (*notes, *task.notes)
         for note in task.notes:

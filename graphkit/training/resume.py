@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,20 @@ def _require_same(folder: Path, stored: dict[str, Any], config: dict[str, Any]) 
         raise CheckpointError(f"train.epochs={epochs}: {folder} has {before}, and resume= can only add to them: give more")
 
 
-def newer_note(folder: Path, config: dict[str, Any]) -> str | None:
+def newer_note(folder: Path, config: dict[str, Any], unread: Collection[str] = ()) -> str | None:
     """A sentence on settings that came after a run was begun, whose defaults may not be what it did; None if it has all.
 
     Args:
         folder: The run folder, which has something left to do.
         config: What it is resumed with.
+        unread: Settings by dotted key that mean nothing for the run.
     """
     ours = _deciding(read_config(folder))
-    newer = {key: value for key, value in _deciding(config).items() if key not in ours}
-    if not newer:
+    newer = {".".join(filter(None, key)): value for key, value in _deciding(config).items() if key not in ours}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in newer.items() if key not in unread}
+    if not texts:
         return None
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in newer.items()}
-    said = ", ".join(f"{'.'.join(filter(None, key))}={text}" for key, text in texts.items())
+    said = ", ".join(f"{key}={text}" for key, text in texts.items())
     return (
         f"{folder} was begun by a version of graphkit without settings that now decide: what is left to train has their "
         f"defaults, {said}; where seeds must be alike, start the run again"

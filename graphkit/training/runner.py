@@ -33,7 +33,7 @@ from graphkit.training.progress import Reporter
 from graphkit.training.protocol import AnyTask, LoopSettings
 from graphkit.training.report import Section, write_report
 from graphkit.training.result import OverSeeds, RunResult
-from graphkit.training.resume import check_given, extend, finished_result, newer_note, open_digests
+from graphkit.training.resume import check_given, extend, finished_result, open_digests
 from graphkit.training.runtime import (
     interruptible,
     make_fabric,
@@ -100,8 +100,6 @@ def train_run(
         result = finished_result(folder, config)
         if result is not None:
             return result
-        if (note := newer_note(folder, config)) is not None:
-            tell(note)
     device = resolve_device(config["device"], config["precision"])
     if config["tensorboard"]:
         require_tensorboard()

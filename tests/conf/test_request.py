@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from graphkit.conf.arguments import Assignment, flatten, split
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.compose import compose
-from graphkit.conf.request import check
+from graphkit.conf.request import check, unread
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import RequestError
 
@@ -274,3 +274,9 @@ def test_any_text_is_a_request_or_a_request_error(arguments: list[str]):
         request(*arguments)
     except RequestError as error:
         assert str(error)
+
+
+def test_settings_that_mean_nothing_for_a_task():
+    assert {"data.targets", "data.interactions", "data.user_column"} <= unread("node")
+    assert not unread("node") & {"data.edges", "data.directed", "data.scale", "data.root"}
+    assert {"data.edges", "data.scale"} <= unread("recommend") and "data.directed" in unread("link")

@@ -17,7 +17,7 @@ from graphkit.training.artifacts import finished_seed, is_own_file, read_config,
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from graphkit.training.digests import DIGESTS, Digests, age_note
 from graphkit.training.files import read_whole, remove_leftovers
-from graphkit.training.resume import finished_result
+from graphkit.training.resume import finished_result, newer_note
 from graphkit.training.runner import train_run
 from tests.training.fakes import Regression, config
 
@@ -205,18 +205,15 @@ def test_an_old_run_gets_digests_when_it_goes_on(folder, finished):
 
 
 def test_settings_that_are_newer_than_a_run_are_told(folder):
-    notes = []
     make_old(folder)
     path = folder / "config.yaml"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if not line.startswith(("  lr:", "precision:"))))
-    (folder / "result.json").unlink()
-    for seed in (0, 1):
-        shutil.rmtree(folder / f"seed-{seed}")
-    train_run(config(folder.parent, seeds=2), Regression, folder=folder, tell=notes.append)
-    (note,) = notes
+    note = newer_note(folder, config(folder.parent, seeds=2))
     assert note.startswith(f"{folder} was begun by a version of graphkit without settings that now decide")
     assert "train.lr=" in note and "precision=32-true;" in note and "train.epochs" not in note
+    assert "train.lr" not in newer_note(folder, config(folder.parent, seeds=2), {"train.lr"})
+    assert newer_note(folder, config(folder.parent, seeds=2), {"train.lr", "precision"}) is None
 
 
 # ----------------------------------------------------------------------------------------- right checksums, wrong content
