@@ -20,7 +20,8 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.sources import DataRequest
 from graphkit.errors import DataError
 from graphkit.tasks.make_model import MakeModel
-from graphkit.training.protocol import Backward, Evaluation, Stage, one_stage
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Backward, Stage, one_stage
 from graphkit.training.table import Columns, as_text
 
 SPLITS = {"train": slice(0, 60), "valid": slice(60, 80), "test": slice(80, 100)}

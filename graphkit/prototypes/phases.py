@@ -1,6 +1,6 @@
 """How prototypes are trained: warm up, train jointly, project, train the head; and again.
 
-The phases have the fields of `graphkit.training.protocol.Stage`, which this room does not import: a task makes its stages by
+The phases have the fields of `graphkit.training.stages.Stage`, which this room does not import: a task makes its stages by
 `[Stage(**vars(phase)) for phase in phases(...)]`.
 """
 

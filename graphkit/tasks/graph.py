@@ -17,12 +17,13 @@ from graphkit.data.graph_set import GraphSet
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import TargetCounts
 from graphkit.metrics.choice import choose
-from graphkit.models.graph.base import GraphModel
+from graphkit.models.graph.base import GraphModel, GraphView
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.tables import graph_table
-from graphkit.training.protocol import Backward, Evaluation, Stage, head_apart
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
@@ -88,7 +89,9 @@ class GraphPrediction:
         Raises:
             RequestError: If the model's settings do not go together.
         """
-        return self._made(self._make_model).to(self._device)
+        model = self._made(self._make_model).to(self._device)
+        model.fit(self._view(model))
+        return model
 
     def _made(self, make: Callable[..., GraphModel]) -> GraphModel:
         """A model of the data's dimensions; RequestError where its settings do not go together."""
@@ -112,9 +115,9 @@ class GraphPrediction:
         return (f"subgraphs are drawn again for every epoch; predictions are means over {model.votes} samples (model.votes)",)
 
     def stages(self, model: GraphModel) -> list[Stage]:
-        """One stage: the head with `train.head_lr` where that is set, everything else with `train.lr`."""
-        stages = head_apart(model, model.head.parameters(), self._train.lr, self._train.head_lr)
-        return [replace(stage, last=self._last) for stage in stages]
+        """What the model says; by default one stage, its head with `train.head_lr` where that is set."""
+        stages = model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        return [replace(stage, last=self._last and stage.selects) for stage in stages]
 
     def batches(self, generator: torch.Generator) -> Iterator[Drawn]:
         """The training graphs of an epoch in random order, `train.batch_size` at a time."""
@@ -125,8 +128,9 @@ class GraphPrediction:
             yield Drawn(batch.to(self._device), sample)
 
     def step(self, model: GraphModel, batch: Drawn, backward: Backward) -> Tensor:
-        """Mean loss of the batch's graphs, with its gradient by `backward`."""
-        loss = self._loss(_wide(model(self._ready(model, batch.sample).take(batch.graphs))), batch.graphs)
+        """The model's loss of the batch's graphs, by default their mean loss, with its gradient by `backward`."""
+        graphs = self._ready(model, batch.sample).take(batch.graphs)
+        loss = model.training_loss(graphs, self._y[batch.graphs], self._loss)
         backward(loss)
         return loss.detach()
 
@@ -149,7 +153,7 @@ class GraphPrediction:
         return Evaluation(results, partial(self._valid_loss, scores[valid]))
 
     def _valid_loss(self, scores: Tensor) -> float:
-        return self._loss(scores.double(), self._splits["valid"].to(self._device)).item()
+        return self._loss(scores.double(), self._y[self._splits["valid"].to(self._device)]).item()
 
     def predictions(self, model: GraphModel) -> dict[str, np.ndarray]:
         """Of all graphs in index order the scores, probabilities and predictions, and the graph ids of each split.
@@ -195,11 +199,22 @@ class GraphPrediction:
         outputs = [torch.cat([_wide(model(whole.take(part)).detach()) for part in blocks]) for whole in votes]
         return torch.stack(outputs).mean(dim=0) if len(outputs) > 1 else outputs[0]
 
+    def _view(self, model: GraphModel) -> GraphView:
+        graphs = self._splits["train"].to(self._device)
+
+        def batches() -> Iterator[GraphBatch]:
+            ready = self._ready(model, 0)
+            for part in graphs.split(self._train.eval_batch_size):
+                yield ready.take(part)
+
+        return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
+
     def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
         return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
 
-    def _loss(self, scores: Tensor, graphs: Tensor) -> Tensor:
-        y = self._y[graphs]
+    def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
+        """The mean loss of scores [B, C] against targets, at least in single precision."""
+        scores = _wide(scores)
         if self._dataset.kind == "classes":
             return F.cross_entropy(scores, y)
         known = ~y.isnan()

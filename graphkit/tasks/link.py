@@ -23,7 +23,8 @@ from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.tables import link_table
-from graphkit.training.protocol import Backward, Evaluation, Stage, head_apart
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Backward, Stage, head_apart
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")

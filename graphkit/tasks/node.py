@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,12 @@ from graphkit.data.measures.facts import class_warnings, node_facts
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import ClassCounts
 from graphkit.metrics.choice import choose
-from graphkit.models.node.base import NodeModel
+from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.tables import node_table
-from graphkit.training.protocol import Backward, Evaluation, Stage, head_apart
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
@@ -31,8 +32,9 @@ SPLITS = ("train", *EVALUATED)
 class NodeClassification:
     """Predict a class for every node from the labels of some; fulfills `graphkit.training.protocol.Task`.
 
-    The loss is the mean cross-entropy over labeled training nodes. A node labeled -1 is unlabeled and in no split's loss or
-    metric. The graph is whole in every step; `train.batch_size` only says over how many labeled nodes a step's loss runs.
+    The loss is the model's, by default the mean cross-entropy, over labeled training nodes. A node labeled -1 is unlabeled and
+    in no split's loss or metric. The graph is whole in every step; `train.batch_size` only says over how many labeled nodes a
+    step's loss runs.
     Features that are mostly zeros are held sparse, so that a step costs what is stored.
 
     What is odd but has a meaning runs: nodes of a class without training nodes count as errors, and `notes` tells of them;
@@ -71,6 +73,7 @@ class NodeClassification:
         if dataset.directed and make_model.model_class.undirected:
             self.notes += (_made_undirected(dataset, make_model.name),)
         self._y = y.to(device)
+        self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
         self._device = device
         self._x = sparse_features(x.to(device))
         edge_index = dataset.graph.edge_index.to(device)
@@ -89,11 +92,13 @@ class NodeClassification:
             model = self._make_model(in_channels=in_channels, out_channels=self._num_classes, num_nodes=num_nodes)
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
-        return model.to(self._device)
+        model = model.to(self._device)
+        model.fit(self._view(model))
+        return model
 
-    def stages(self, model: NodeModel) -> list[Stage]:
-        """One stage: the last layer with `train.head_lr` where that is set, everything else with `train.lr`."""
-        return head_apart(model, model.head.parameters(), self._train.lr, self._train.head_lr)
+    def stages(self, model: NodeModel) -> Sequence[Stage]:
+        """What the model says; by default one stage, its last layer with `train.head_lr` where that is set."""
+        return model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -104,9 +109,8 @@ class NodeClassification:
             yield batch.to(self._device)
 
     def step(self, model: NodeModel, batch: Tensor, backward: Backward) -> Tensor:
-        """Mean cross-entropy over the batch's nodes, with its gradient by `backward`."""
-        logits = self._logits(model)[batch]
-        loss = F.cross_entropy(logits, self._y[batch])
+        """The model's loss of the batch's nodes, by default the mean cross-entropy, with its gradient by `backward`."""
+        loss = model.training_loss(self._view(model), batch)
         backward(loss)
         return loss.detach()
 
@@ -154,6 +158,10 @@ class NodeClassification:
     def facts(self) -> dict[str, Any]:
         """What the data set tells of itself, and what can be said of its classes, direction and homophily."""
         return {**self._dataset.facts(), **node_facts(self._dataset)}
+
+    def _view(self, model: NodeModel) -> NodeView:
+        """The data as the model may know it: without labels of nodes outside of training."""
+        return NodeView(self._features(model), self._adj, self._known)
 
     def _features(self, model: NodeModel) -> Tensor | CSR:
         """The features in the precision of the model."""

@@ -23,7 +23,8 @@ from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.memory import require_memory
 from graphkit.tasks.ranking import rank_items
 from graphkit.tasks.tables import recommend_table
-from graphkit.training.protocol import Backward, Evaluation, Stage, one_stage
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Backward, Stage, one_stage
 from graphkit.training.table import Columns
 
 _SELECTED_ON_TEST = (

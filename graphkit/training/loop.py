@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.errors import RequestError, RunError
-from graphkit.training.protocol import AnyTask, Evaluation, LoopSettings, Stage
+from graphkit.training.protocol import AnyTask, Evaluation, LoopSettings
 from graphkit.training.result import Metrics
 from graphkit.training.runtime import random_states, restore_random_states
+from graphkit.training.stages import Stage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -17,8 +17,9 @@ from graphkit.errors import Interrupted
 from graphkit.metrics.classification import accuracy
 from graphkit.prototypes import LinearHead, PartBatch, Phase, PrototypeBank, Training, class_identity, losses, phases, project
 from graphkit.prototypes.phases import holding
-from graphkit.training.protocol import Evaluation, Stage
+from graphkit.training.protocol import Evaluation
 from graphkit.training.runner import train_run
+from graphkit.training.stages import Stage
 from tests.training.compare import assert_same_run
 from tests.training.fakes import config
 

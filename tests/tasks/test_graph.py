@@ -16,6 +16,7 @@ from graphkit.conf.schema import GraphTask, Train
 from graphkit.data.graph_set import GraphSet
 from graphkit.data.graphs import Graphs
 from graphkit.errors import DataError, RequestError, RunError
+from graphkit.models.graph.base import GraphModel
 from graphkit.tasks.build import model_maker
 from graphkit.tasks.graph import Drawn, GraphPrediction
 
@@ -60,19 +61,21 @@ def built(task: GraphPrediction, seed: int = 0) -> nn.Module:
     return task.build_model().double()
 
 
-class Fixed(nn.Module):
+class Fixed(GraphModel):
     """Gives every graph scores that do not depend on anything."""
-
-    sampled = False
 
     def __init__(self, scores: Tensor) -> None:
         super().__init__()
-        self.scores = nn.Parameter(scores)
+        self.scores, self.head = nn.Parameter(scores), nn.Identity()
+
+    @property
+    def width(self) -> int:
+        return self.scores.size(1)
 
     def prepare(self, batch: Any, *, vote: int = 0, seed: int = 0) -> _Numbers:
         return _Numbers(torch.arange(batch.num_graphs))
 
-    def forward(self, batch: Any) -> Tensor:
+    def embed(self, batch: Any) -> Tensor:
         return self.scores[batch.index.graphs]
 
 

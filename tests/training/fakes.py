@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphkit.training.protocol import Evaluation, Stage
+from graphkit.training.protocol import Evaluation
+from graphkit.training.stages import Stage
 from graphkit.training.table import Columns
 
 

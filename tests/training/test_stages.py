@@ -12,9 +12,9 @@ import torch
 from graphkit.errors import CheckpointError, Interrupted
 from graphkit.training import runner
 from graphkit.training.checkpoint import load_checkpoint
-from graphkit.training.protocol import Stage
 from graphkit.training.result import RunResult
 from graphkit.training.runner import train_run
+from graphkit.training.stages import Stage
 from tests.training.fakes import Regression, Scripted, Staged, config
 from tests.training.test_resume import Stop, assert_same_run
 

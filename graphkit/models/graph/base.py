@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from graphkit.sparse import GraphBatch, GraphIndex
+from graphkit.training.stages import Stage, Step, head_apart
 
 _I = TypeVar("_I")
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """All that a graph model may know of the data while it is trained.
+
+    Attributes:
+        kind: `classes`, `labels` or `numbers`.
+        num_graphs: Size of the collection that graph ids count in.
+        graphs: Ids of the training graphs.
+        y: Their targets: classes [B], or [B, T] labels or numbers, NaN where unknown.
+        batches: The training graphs in the order of `graphs`, as batches with the index that `prepare` made.
+    """
+
+    kind: str
+    num_graphs: int
+    graphs: Tensor
+    y: Tensor
+    batches: Callable[[], Iterator[GraphBatch]]
 
 
 class GraphModel(nn.Module, ABC):
@@ -89,3 +111,37 @@ class GraphModel(nn.Module, ABC):
         """Scores of the graphs [G, out_channels]. The index of `prepare` must be in the batch."""
         scores: Tensor = self.head(self.embed(batch))
         return scores
+
+    def fit(self, view: GraphView) -> None:
+        """Take from the data what is not learned step by step; called once per model, before it is trained or gets its weights.
+
+        Args:
+            view: The data, on the device of the model. Its batches can be asked for in `stages`, not yet here.
+        """
+
+    def training_loss(self, batch: GraphBatch, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The loss of a step.
+
+        Args:
+            batch: Graphs.
+            y: Their targets.
+            loss: The task's loss of scores [B, out_channels] and targets.
+
+        Returns:
+            A scalar.
+        """
+        return loss(self(batch), y)
+
+    def stages(self, view: GraphView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
+        """How the model is trained: at once, or in stages; empty for a model that is not.
+
+        Args:
+            view: The data.
+            step: The task's step, of `training_loss` over a batch of graphs; a stage that has none uses it.
+            lr: `train.lr`.
+            head_lr: `train.head_lr`, the rate of the head; None: `lr`.
+
+        Returns:
+            The stages, in order.
+        """
+        return head_apart(self, self.head.parameters(), lr, head_lr)

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.sparse import CSR, Adjacency, as_csr
+from graphkit.training.stages import Stage, Step, head_apart
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """All that a node model may know of the data while it is trained.
+
+    Attributes:
+        x: Features [N, F], dense or sparse, in the precision of the model.
+        adj: The graph; rows are targets.
+        y: Classes [N] of the labeled training nodes; -1 for every other node, whether its label is known or not.
+    """
+
+    x: Tensor | CSR
+    adj: CSR
+    y: Tensor
+
+    @property
+    def nodes(self) -> Tensor:
+        """Ids of the labeled training nodes, ascending."""
+        return (self.y >= 0).nonzero().view(-1)
 
 
 class NodeModel(nn.Module, ABC):
@@ -16,7 +41,8 @@ class NodeModel(nn.Module, ABC):
     logits = head(h) with h = embed(x, adj). A head may also look at the graph (`head_takes_graph`), as the last convolution
     of a GCN does: then logits = head(h, adj). `replace_head` puts another head in place, e.g. one on prototypes.
 
-    A model implements `hidden`; `embed` and `forward` follow from it.
+    A model implements `hidden`; `embed` and `forward` follow from it. What it does otherwise than by cross-entropy in one go,
+    it says by `fit`, `training_loss` and `stages`.
     """
 
     undirected: ClassVar[bool] = False
@@ -85,3 +111,39 @@ class NodeModel(nn.Module, ABC):
         """
         self.head = head
         self.head_takes_graph = False
+
+    def fit(self, view: NodeView) -> None:
+        """Take from the data what is not learned step by step; called once per model, before it is trained or gets its weights.
+
+        Contexts of nodes are made here, and what a model without training consists of.
+
+        Args:
+            view: The data, on the device of the model.
+        """
+
+    def training_loss(self, view: NodeView, nodes: Tensor) -> Tensor:
+        """The loss of a step: the mean cross-entropy of some nodes.
+
+        Args:
+            view: The data.
+            nodes: Ids [B] of labeled training nodes.
+
+        Returns:
+            A scalar, at least in single precision.
+        """
+        logits = self(view.x, view.adj)[nodes]
+        return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), view.y[nodes])
+
+    def stages(self, view: NodeView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
+        """How the model is trained: at once, or in stages; empty for a model that is not.
+
+        Args:
+            view: The data.
+            step: The task's step, of `training_loss` over a batch of nodes; a stage that has none uses it.
+            lr: `train.lr`.
+            head_lr: `train.head_lr`, the rate of the head; None: `lr`.
+
+        Returns:
+            The stages, in order.
+        """
+        return head_apart(self, self.head.parameters(), lr, head_lr)
