@@ -1,0 +1,153 @@
+"""How each context is computed: a number per node, NaN where it is unknown. Nothing here sees a label outside of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphkit.sparse import CSR
+from graphkit.sparse.graph_measures import (
+    clustering_coefficient,
+    core_number,
+    eigenvector_centrality,
+    pagerank,
+    simple_graph,
+)
+
+_FILL = 2**25  # numbers that a block of a product of sparse matrices may hold
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """What a model said of the nodes before it knew the contexts that come from it.
+
+    Attributes:
+        predicted: Its class of each node [N], int64.
+        saliency: How strongly the node's own features move that class's score [N], see `graphkit.layers.context.registry`.
+    """
+
+    predicted: Tensor
+    saliency: Tensor
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All that contexts are computed from.
+
+    Attributes:
+        x: Features [N, F], dense or sparse.
+        adj: The graph; rows are targets.
+        y: Classes [N] of the labeled training nodes; -1 for every other node.
+        first: A first pass of the model; None: there was none yet.
+    """
+
+    x: Tensor | CSR
+    adj: CSR
+    y: Tensor
+    first: FirstPass | None = None
+
+    @cached_property
+    def graph(self) -> CSR:
+        """The undirected graph without loops and weights."""
+        return simple_graph(self.adj)
+
+    @cached_property
+    def degree(self) -> Tensor:
+        """Number of neighbors [N] there, float64."""
+        return self.graph.degree().double()
+
+
+def degree(around: Surroundings) -> Tensor:
+    """Neighbors, in either direction."""
+    return around.degree
+
+
+def clustering(around: Surroundings) -> Tensor:
+    """Share of the pairs of neighbors that are neighbors of each other."""
+    return clustering_coefficient(around.adj)
+
+
+def core(around: Surroundings) -> Tensor:
+    """Core number."""
+    return core_number(around.adj).double()
+
+
+def visits(around: Surroundings) -> Tensor:
+    """PageRank times the number of nodes: 1 is the average node."""
+    ranks = pagerank(around.adj)
+    return ranks * ranks.numel()
+
+
+def eigenvector(around: Surroundings) -> Tensor:
+    """Eigenvector centrality, over its root mean square: 1 is a node of average size."""
+    values = eigenvector_centrality(around.adj)
+    return values * values.numel() ** 0.5
+
+
+def similarity(around: Surroundings) -> Tensor:
+    """Mean cosine of the node's features and those of each neighbor; 0 with features that are all zero."""
+    x = around.x
+    total = _sparse_similarity(x, around.graph) if isinstance(x, CSR) else _dense_similarity(x, around.graph)
+    return _per_neighbor(total, around)
+
+
+def _dense_similarity(x: Tensor, graph: CSR) -> Tensor:
+    x = F.normalize(x.detach().to(torch.promote_types(x.dtype, torch.float32)), dim=1)
+    return (x * (graph @ x)).sum(1).double()
+
+
+def _sparse_similarity(x: CSR, graph: CSR) -> Tensor:
+    """The same by SciPy's sparse products, in blocks of rows that stay small."""
+    from scipy.sparse import csr_array
+
+    values = x.weights(torch.float64).detach().cpu().numpy()
+    rows = csr_array((values, x.col.cpu().numpy(), x.rowptr.cpu().numpy()), shape=x.shape)
+    norms = np.sqrt(rows.multiply(rows).sum(axis=1))
+    rows.data = rows.data / np.repeat(np.where(norms > 0, norms, 1.0), np.diff(rows.indptr))
+    ones = np.ones(graph.nnz)
+    adjacency = csr_array((ones, graph.col.cpu().numpy(), graph.rowptr.cpu().numpy()), shape=graph.shape)
+    fill = (adjacency @ np.diff(rows.indptr)).cumsum()  # most entries of the product, up to each row
+    total = np.zeros(x.shape[0])
+    bounds = np.unique(np.searchsorted(fill, np.arange(0, (fill[-1] if fill.size else 0) + _FILL, _FILL), side="right"))
+    for first, last in zip(np.append(0, bounds), np.append(bounds, x.shape[0]), strict=True):
+        total[first:last] = (adjacency[first:last] @ rows).multiply(rows[first:last]).sum(axis=1)
+    return torch.from_numpy(total).to(x.device)
+
+
+def label_agreement(around: Surroundings) -> Tensor:
+    """Of the training labels one or two steps away, the share of the commonest class.
+
+    A label counts once per walk of one or two steps that leads to it. Walks back to the node itself are left out: its own label
+    is not in its own context, whether it is known or not.
+    """
+    known = around.y >= 0
+    classes = F.one_hot(around.y.clamp(min=0), max(int(around.y.max()) + 1, 1) if around.y.numel() else 1)
+    labels = classes.double() * known.unsqueeze(1)
+    near = around.graph @ labels
+    counts = near + around.graph @ near - around.degree.unsqueeze(1) * labels
+    total = counts.sum(1)
+    return torch.where(total > 0, counts.amax(1) / total.clamp(min=1.0), torch.nan)
+
+
+def saliency(around: Surroundings) -> Tensor:
+    """That of the first pass."""
+    return torch.full_like(around.degree, torch.nan) if around.first is None else around.first.saliency.detach().double()
+
+
+def predicted_agreement(around: Surroundings) -> Tensor:
+    """Share of the neighbors whose class in the first pass is the node's own."""
+    if around.first is None:
+        return torch.full_like(around.degree, torch.nan)
+    predicted, graph = around.first.predicted, around.graph
+    same = (predicted[graph.row] == predicted[graph.col]).double()
+    return _per_neighbor(torch.zeros_like(around.degree).index_add(0, graph.row, same), around)
+
+
+def _per_neighbor(total: Tensor, around: Surroundings) -> Tensor:
+    """A sum over neighbors as their mean; unknown without any."""
+    return torch.where(around.degree > 0, total / around.degree.clamp(min=1.0), torch.nan)
