@@ -34,8 +34,7 @@ def on_backbones(
         ValueError: A setting of its own has the name of a setting of a backbone.
     """
     backbones = {name: _joined(own, name, entry.settings) for name, entry in models.items()}
-    default: str = next(field.default for field in dataclasses.fields(own) if field.name == "backbone")
-    return ModelEntry(backbones[default], target, summary, paper, backbones)
+    return ModelEntry(backbones[own().backbone], target, summary, paper, backbones)
 
 
 def _joined(own: type, backbone: str, settings: type) -> type:

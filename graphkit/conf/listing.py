@@ -161,9 +161,8 @@ def _models(only: str | None = None) -> list[RenderableType]:
             if tuned:
                 about.append(("recipes", ", ".join(tuned)))
             if (backbone := getattr(entry.settings, "backbone", None)) is not None:
-                about.append(
-                    ("backbone", f"settings of its own and of model.backbone={backbone}; --list NAME for those of another")
-                )
+                others = "--list NAME for those of another"
+                about.append(("backbone", f"settings of its own and of model.backbone={backbone}; {others}"))
             body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]
             parts.append(section(f"task={task} model={name}", *body, settings_rows(model_settings(task, name))))
     return parts

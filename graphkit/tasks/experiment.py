@@ -50,12 +50,8 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
     needless = [name for name in OWN_FILES if name in said and request.values.get(name) is None]
     if needless:
         raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
-    values = (
-        {name: setting.default for name, setting in request.settings().items()}
-        | request.values
-        | _places(read_record(folder))
-        | said
-    )
+    defaults = {name: setting.default for name, setting in request.settings().items()}
+    values = defaults | request.values | _places(read_record(folder)) | said
     return Request(request.task, request.dataset, request.model, values)
 
 
