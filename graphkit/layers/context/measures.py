@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphkit.sparse import CSR
+from graphkit.sparse import CSR, segment_sum
 from graphkit.sparse.graph_measures import (
     clustering_coefficient,
     core_number,
@@ -98,7 +98,8 @@ def similarity(around: Surroundings) -> Tensor:
 
 def _dense_similarity(x: Tensor, graph: CSR) -> Tensor:
     x = F.normalize(x.detach().to(torch.promote_types(x.dtype, torch.float32)), dim=1)
-    return (x * (graph @ x)).sum(1).double()
+    total: Tensor = (x * graph.matmul(x)).sum(1)
+    return total.double()
 
 
 def _sparse_similarity(x: CSR, graph: CSR) -> Tensor:
@@ -145,7 +146,7 @@ def predicted_agreement(around: Surroundings) -> Tensor:
         return torch.full_like(around.degree, torch.nan)
     predicted, graph = around.first.predicted, around.graph
     same = (predicted[graph.row] == predicted[graph.col]).double()
-    return _per_neighbor(torch.zeros_like(around.degree).index_add(0, graph.row, same), around)
+    return _per_neighbor(segment_sum(same, graph.rowptr, graph.row), around)
 
 
 def _per_neighbor(total: Tensor, around: Surroundings) -> Tensor:

@@ -53,7 +53,7 @@ class NodeContext(nn.Module):
         contexts: The names, in the order of the columns of `raw`.
         raw: The numbers in their units [N, K], NaN where unknown.
         table: The standardized numbers, then the flags of contexts that may be unknown [N, out_channels].
-        train: Which nodes are labeled training nodes [N].
+        trained: Which nodes are labeled training nodes [N].
 
     Raises:
         ValueError: If `num_nodes` is below 1, or a name is unknown or given twice.
@@ -68,7 +68,7 @@ class NodeContext(nn.Module):
 
     raw: Tensor
     table: Tensor
-    train: Tensor
+    trained: Tensor
 
     def __init__(self, num_nodes: int, *, contexts: Sequence[str] = DEFAULT) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class NodeContext(nn.Module):
         """The context of each column of the table."""
         self.register_buffer("raw", torch.full((num_nodes, len(self.contexts)), torch.nan))
         self.register_buffer("table", torch.zeros(num_nodes, len(self.columns)))
-        self.register_buffer("train", torch.zeros(num_nodes, dtype=torch.bool))
+        self.register_buffer("trained", torch.zeros(num_nodes, dtype=torch.bool))
 
     @property
     def out_channels(self) -> int:
@@ -116,7 +116,7 @@ class NodeContext(nn.Module):
         if not bool((y >= 0).any()):
             raise ValueError("contexts are standardized by labeled training nodes, of which there is none")
         around = Surroundings(x, as_csr(edge_index, self.num_nodes), y, first)
-        self.train.copy_(y >= 0)
+        self.trained.copy_(y >= 0)
         for k, name in enumerate(self.contexts):
             value = CONTEXTS[name].measure(around)
             self.raw[:, k] = value
@@ -125,7 +125,7 @@ class NodeContext(nn.Module):
             self.table[:, column] = self.raw[:, k].isnan().to(self.table.dtype)
 
     def _standardized(self, value: Tensor) -> Tensor:
-        known = value[self.train & ~value.isnan()]
+        known = value[self.trained & ~value.isnan()]
         mean = known.mean() if known.numel() else value.new_zeros(())
         deviation = (known - mean).square().mean().sqrt() if known.numel() else value.new_zeros(())
         # Rounding alone must not become a context: a deviation that small against the mean is none.
@@ -138,9 +138,9 @@ class NodeContext(nn.Module):
 
     def percentiles(self, node: int) -> list[float | None]:
         """Of each context, the share of training nodes with a smaller number than this node, in percent; None: unknown."""
-        value, trained = self.raw[node], self.raw[self.train]
-        known = ~trained.isnan()
-        share = 100.0 * ((trained < value) & known).sum(0).double() / known.sum(0).clamp(min=1)
+        value, others = self.raw[node], self.raw[self.trained]
+        known = ~others.isnan()
+        share = 100.0 * ((others < value) & known).sum(0).double() / known.sum(0).clamp(min=1)
         given = (~value.isnan() & known.any(0)).tolist()
         return [one if there else None for one, there in zip(share.tolist(), given, strict=True)]
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -100,7 +99,7 @@ class ContextReasoner(nn.Module):
         return F.mse_loss(self.decode(e), h.detach())
 
     def inject(self, h: Float[Tensor, "N C"], e: Float[Tensor, "N {self.out_channels}"], place: int) -> Float[Tensor, "N C"]:
-        """h + U e at a place of injection.
+        """Add U e to a state, at a place of injection.
 
         Args:
             h: A state of the network.

@@ -46,9 +46,13 @@ CONTEXTS: dict[str, Context] = {
     "core number": Context(
         "neighbors", "the largest k of a subgraph with it whose nodes all have k neighbors there", measures.core, torch.log1p
     ),
-    "pagerank": Context("of average", "how often a random surfer visits it, against the average node", measures.visits, torch.log),
+    "pagerank": Context(
+        "of average", "how often a random surfer visits it, against the average node", measures.visits, torch.log
+    ),
     "eigenvector centrality": Context(
-        "of average", "its entry of the adjacency matrix's leading eigenvector, against the root mean square", measures.eigenvector
+        "of average",
+        "its entry of the adjacency matrix's leading eigenvector, against the root mean square",
+        measures.eigenvector,
     ),
     "neighbor similarity": Context(
         "cosine", "mean cosine of its features and those of its neighbors", measures.similarity, may_be_unknown=True

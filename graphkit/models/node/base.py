@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from graphkit.sparse import CSR, Adjacency, as_csr
 from graphkit.training.stages import Stage, Step, head_apart
 
-
 AfterLayer = Callable[[Tensor, int], Tensor]
 """From the state of the nodes after a layer [N, C], and the number of the layer from 0, to the state that goes on."""
 

@@ -112,9 +112,7 @@ class Network(nn.Module):
         scores: Tensor = self.head(self.embed(x, adj), adj)
         return scores
 
-    def embed(
-        self, x: Tensor | CSR, adj: Adjacency | None = None, after_layer: AfterLayer | None = None
-    ) -> Tensor | CSR:
+    def embed(self, x: Tensor | CSR, adj: Adjacency | None = None, after_layer: AfterLayer | None = None) -> Tensor | CSR:
         """What the head is given [N, embedding_channels]; sparse if it is sparse features themselves.
 
         Args:

@@ -10,7 +10,7 @@ from torch import Tensor
 from graphkit.errors import RequestError
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.gathering import at_cols
-from graphkit.sparse.graph_measures.simple_graph import simple_graph
+from graphkit.sparse.graph_measures.undirected import simple_graph
 from graphkit.sparse.structure import untraced
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.graph_measures.kernels import peel, triangles
-from graphkit.sparse.graph_measures.simple_graph import simple_graph
+from graphkit.sparse.graph_measures.undirected import simple_graph
 from graphkit.sparse.structure import pointers, untraced
 
 
