@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,7 +87,7 @@ def visits(around: Surroundings) -> Tensor:
 def eigenvector(around: Surroundings) -> Tensor:
     """Eigenvector centrality, over its root mean square: 1 is a node of average size."""
     values = eigenvector_centrality(around.adj)
-    return values * values.numel() ** 0.5
+    return values * math.sqrt(values.numel())
 
 
 def similarity(around: Surroundings) -> Tensor:
@@ -97,7 +98,7 @@ def similarity(around: Surroundings) -> Tensor:
 
 
 def _dense_similarity(x: Tensor, graph: CSR) -> Tensor:
-    x = F.normalize(x.detach().to(torch.promote_types(x.dtype, torch.float32)), dim=1)
+    x = F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=1)
     total: Tensor = (x * graph.matmul(x)).sum(1)
     return total.double()
 
