@@ -20,6 +20,7 @@ from graphkit.sparse.graph_measures import (
     simple_graph,
 )
 
+_FOLDS = 5  # of training nodes, which do not see each other's labels
 _FILL = 2**25  # numbers that a block of a product of sparse matrices may hold
 
 
@@ -124,16 +125,36 @@ def _sparse_similarity(x: CSR, graph: CSR) -> Tensor:
 def label_agreement(around: Surroundings) -> Tensor:
     """Of the training labels one or two steps away, the share of the commonest class.
 
-    A label counts once per walk of one or two steps that leads to it. Walks back to the node itself are left out: its own label
-    is not in its own context, whether it is known or not.
+    A label counts once per walk of one or two steps that leads to it. A training node does not see the labels of its fold, a
+    fifth of the training nodes with the node itself. To leave out its own label alone would give that away: around a hub all
+    labels but one are the same for all of its neighbors, so that a network could learn which one is missing, on training nodes.
+
+    Source: cross-fitting, as of target encodings (Micci-Barreca, SIGKDD Explorations 2001).
     """
     known = around.y >= 0
     classes = F.one_hot(around.y.clamp(min=0), max(int(around.y.max()) + 1, 1) if around.y.numel() else 1)
-    labels = classes.double() * known.unsqueeze(1)
-    near = around.graph @ labels
-    counts = near + around.graph @ near - around.degree.unsqueeze(1) * labels
+    labels, fold = classes.double() * known.unsqueeze(1), _folds(known)
+    counts = _within_two_steps(around.graph, labels)
+    for f in range(_FOLDS):
+        own = (fold == f).unsqueeze(1)
+        counts = torch.where(own, _within_two_steps(around.graph, labels.masked_fill(own, 0.0)), counts)
     total = counts.sum(1)
     return torch.where(total > 0, counts.amax(1) / total.clamp(min=1.0), torch.nan)
+
+
+def _within_two_steps(graph: CSR, labels: Tensor) -> Tensor:
+    """Labels of each class [N, C] at the ends of all walks of one or two steps."""
+    near = graph.matmul(labels)
+    return near + graph.matmul(near)
+
+
+def _folds(known: Tensor) -> Tensor:
+    """A fold of each labeled training node [N], the same on every device; -1 for every other node."""
+    nodes = known.nonzero().flatten()
+    order = torch.randperm(nodes.numel(), generator=torch.Generator().manual_seed(0)).to(known.device)
+    fold = torch.full(known.shape, -1, device=known.device)
+    fold[nodes[order]] = torch.arange(nodes.numel(), device=known.device) % _FOLDS
+    return fold
 
 
 def saliency(around: Surroundings) -> Tensor:

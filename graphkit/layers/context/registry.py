@@ -59,7 +59,8 @@ CONTEXTS: dict[str, Context] = {
     ),
     "label agreement": Context(
         "of labels",
-        "share of the commonest class among training labels up to two steps away, its own label left out",
+        "share of the commonest class among training labels up to two steps away; a training node sees neither its own label "
+        "nor those of its fold",
         measures.label_agreement,
         may_be_unknown=True,
     ),

@@ -99,10 +99,18 @@ def test_a_node_s_own_label_is_not_in_its_context():
         y[node] = (y[node] + 1) % 3
         after = fitted(y=y, contexts=["label agreement"]).raw
         torch.testing.assert_close(after[node], before[node], rtol=0, atol=0, equal_nan=True)
-        unlabeled = labels()
-        unlabeled[node] = -1
-        after = fitted(y=unlabeled, contexts=["label agreement"]).raw
-        torch.testing.assert_close(after[node], before[node], rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_context_does_not_give_away_which_label_was_left_out():
+    """Leaves of a star: those of one fold have one context, whatever their labels; with only its own left out it tells them."""
+    hub, leaves = 0, torch.arange(1, N)
+    y = torch.cat([torch.tensor([-1]), leaves % 3 % 2])
+    context = fitted(y=y, contexts=["label agreement"], edges=torch.stack([leaves, torch.full_like(leaves, hub)]))
+    fold = oracle.folds(y)
+    for f in range(5):
+        members = [i for i in leaves.tolist() if fold[i] == f]
+        assert len(set(y[members].tolist())) == 2  # both classes are among them
+        assert len(set(context.raw[members, 0].tolist())) == 1
 
 
 def test_unknown_is_flagged_and_average():
