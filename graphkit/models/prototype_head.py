@@ -26,6 +26,7 @@ from graphkit.prototypes import (
     phases,
     project,
 )
+from graphkit.prototypes.projection import evaluating
 from graphkit.prototypes.similarity import ANGULAR, SIMILARITIES
 from graphkit.training.stages import Stage, Step
 
@@ -68,8 +69,9 @@ class PrototypeOptions(TypedDict, total=False):
 class PrototypeHead(nn.Module):
     """Similarities of the parts of a sample to prototypes, and a classifier on them: logits = classifier(pool(bank(z))).
 
-    Trained in phases: the prototypes warm up; encoder and prototypes train jointly, as long as `train.epochs` says; prototypes
-    become training parts; the classifier trains alone. An epoch is selected after a projection only.
+    Prototypes start at random training parts. They are trained in phases: the prototypes warm up; encoder and prototypes train
+    jointly, as long as `train.epochs` says; prototypes become training parts; the classifier trains alone. An epoch is selected
+    after a projection only.
 
     The loss is cross entropy, or of `components` the margin loss, and
 
@@ -184,6 +186,30 @@ class PrototypeHead(nn.Module):
             like = self.bank.weight
             self._make(like.size(1), sizes)
             self.to(like)
+
+    @torch.no_grad()
+    def start(self, encoder: nn.Module, parts: Parts, labels: Tensor) -> None:
+        """Put every prototype at a random part of a random training sample of its class, before anything is trained.
+
+        Prototypes far from all parts would hardly be drawn to them where similarity is steep near a prototype alone. The
+        scales of `rbf` begin at the mean distance from prototypes to parts.
+
+        Args:
+            encoder: All that turns samples into parts.
+            parts: Gives the parts of training samples.
+            labels: Classes by sample id.
+        """
+        with evaluating(encoder):
+            drawn = [_one_part_each(batch) for batch in parts()]
+        z, samples = (torch.cat(found) for found in zip(*drawn, strict=True))
+        for label in self.bank.identity.any(dim=0).nonzero().flatten().tolist():
+            own = self.bank.identity[:, label].nonzero().flatten()
+            candidates = (labels[samples] == label).nonzero().flatten()
+            chosen = candidates[torch.randperm(candidates.numel())[: own.numel()].to(candidates.device)]
+            self.bank.weight[own] = z[chosen]
+        if self.bank.log_scale is not None:
+            distance = torch.cdist(self.bank.weight.double(), z.double()).mean(dim=1)
+            self.bank.log_scale.copy_(distance.clamp(min=1e-6).log())
 
     def _learned(self) -> dict[str, Tensor]:
         """What prototypes and classifier learn, by name."""
@@ -313,6 +339,14 @@ class PrototypeHead(nn.Module):
             "scores_before_projection": scores(before),
             "scores_after_projection": scores(after),
         }
+
+
+def _one_part_each(batch: PartBatch) -> tuple[Tensor, Tensor]:
+    """A random part of every sample [B, D], and the ids of the samples [B]."""
+    chance = torch.rand(batch.mask.shape).to(batch.mask.device).masked_fill(~batch.mask, -1.0)
+    part = chance.argmax(dim=1, keepdim=True)
+    z = batch.z.gather(1, part.unsqueeze(2).expand(-1, -1, batch.z.size(2))).squeeze(1)
+    return z, batch.ref[:, 0, 0]
 
 
 class _Kept(nn.Module):
