@@ -21,6 +21,7 @@ head = LinearHead(bank.identity)
 
 
 def train(parameters: list[nn.Parameter], steps: int) -> None:
+    """Cross entropy, and every sample near a prototype of its class."""
     optimizer = torch.optim.Adam(parameters, lr=0.01)
     for _ in range(steps):
         similarity = bank(PartBatch.of_nodes(network(x[is_train]))).similarity
