@@ -167,6 +167,25 @@ def test_projected_prototypes_go_on_moving_and_the_head_phase_holds_all_but_the_
     assert "head.bank.weight" in changed[9 - 2] and "head.bank.projected" in changed[9 - 2]
 
 
+@pytest.mark.parametrize(
+    ("classifier", "similarity"),
+    [
+        ("linear", "log-l2"),
+        ("own-class", "cosine"),
+        ("components", "rbf"),
+        ("components", "relu-cosine"),
+        ("distance", "negative-l2"),
+    ],
+)
+def test_every_classifier_learns(classifier: str, similarity: str, tmp_path: Path) -> None:
+    dataset = planted()
+    task = make_task("node", dataset, classifier=classifier, similarity=similarity, norm="none", head_epochs=10)
+    run_folder = train_run(config(tmp_path, train={"epochs": 40, "lr": 0.02}), lambda seed: task).folder
+    valid = task.evaluate(kept(task, run_folder), ("valid",)).metrics["valid"]["accuracy"]
+    largest = dataset.graph.y[dataset.splits["valid"]].clamp(min=0).bincount().max() / 15 * 100
+    assert valid >= 80 > largest
+
+
 def test_the_joint_phase_is_never_selected(tmp_path: Path) -> None:
     task = make_task("node")
     values = iter([99.0, 99.0, 99.0, 99.0, 99.0, 10.0, 20.0, 15.0, 99.0, 99.0, 99.0, 12.0, 19.0, 18.0])
