@@ -115,3 +115,13 @@ def test_draw_bag_of_subgraphs(tmp_path: Path):
     pytest.importorskip("matplotlib")
     bags = example("draw_bag_of_subgraphs.py")["main"](tmp_path / "bags.png")
     assert bags.num_bags == 10 and (tmp_path / "bags.png").stat().st_size > 10_000
+
+
+def test_prototype_head_on_own_network():
+    command = [sys.executable, EXAMPLES / "prototype_head_on_own_network.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, *lines = done.stdout.splitlines()
+    assert float(first.split()[2].rstrip("%;")) > 90 and first.endswith("the prototypes are 30 training images")
+    *terms, last = lines[1:]
+    total = sum(float(line.rsplit("=", 1)[1]) for line in terms) + float(last.split()[2].rstrip(";"))
+    assert len(terms) == 3 and abs(total - float(last.split()[-1])) < 0.03

@@ -34,6 +34,7 @@ TASKS: dict[str, TaskEntry] = {
         "node classification",
         needs=("data.edges", "data.labels"),
         reads=("data.features", "data.directed"),
+        report="graphkit.tasks.reports:node",
     ),
     "graph": TaskEntry(
         schema.GraphTask,
@@ -45,7 +46,7 @@ TASKS: dict[str, TaskEntry] = {
         needs=("data.graphs",),
         reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
         over_seeds="graphkit.tasks.folds:over_seeds",
-        report="graphkit.tasks.graph_pictures:sections",
+        report="graphkit.tasks.reports:graph",
     ),
     "recommend": TaskEntry(
         schema.RecommendTask,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
+from graphkit.conf.models.prototypes import PrototypeSettings
 from graphkit.conf.setting import count, depth, probability, setting, weight, width
 
 BACKBONES = ("gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd")
@@ -153,6 +154,16 @@ class PolyNSDModel(_SheafSettings):
 
 
 @dataclass
+class PrototypeModel(PrototypeSettings):
+    """Similarities to training nodes, on the embeddings of another model."""
+
+    name: str = "prototype"
+    backbone: str = setting("gcn", "the model whose embeddings are compared", choices=BACKBONES)
+    parts: str = setting("node", "what of a node is compared: itself, or the nodes near it", choices=("node", "neighborhood"))
+    part_hops: int = count(1, "radius of the neighborhood, for parts=neighborhood", high=1000)
+
+
+@dataclass
 class XNodeModel:
     """A network with named contexts of the nodes, which explain it and take part in it."""
 
@@ -202,6 +213,12 @@ _POLYNSD = Paper(
     "https://arxiv.org/abs/2512.00242",
 )
 
+_PROTOTYPES = Paper(
+    "This Looks Like That: Deep Learning for Interpretable Image Recognition",
+    "NeurIPS 2019",
+    "https://arxiv.org/abs/1806.10574",
+)
+
 _X_NODE = Paper(
     "X-Node: Self-Explanation is All We Need",
     "GRAIL at MICCAI 2025",
@@ -219,7 +236,13 @@ MODELS: dict[str, ModelEntry] = {
     "sheaf": ModelEntry(SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF),
     "polynsd": ModelEntry(PolyNSDModel, "graphkit.models.node.sheaf:PolyNSD", "polynomials of a sheaf Laplacian", _POLYNSD),
 }
-
+MODELS["prototype"] = on_backbones(
+    PrototypeModel,
+    {name: MODELS[name] for name in BACKBONES},
+    "graphkit.models.node.prototype:PrototypeNodes",
+    "sums over similarities to training nodes",
+    _PROTOTYPES,
+)
 MODELS["x-node"] = on_backbones(
     XNodeModel,
     {name: MODELS[name] for name in BACKBONES},
