@@ -160,6 +160,10 @@ class XNode(BackboneModel):
         self.context.fit(view.x, view.adj, view.y, FirstPass(predicted, own_saliency(self, view.x, predicted)))
         self.train(training)
 
+    def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
+        """`contexts` [N, K] in their units, NaN where unknown, and `context_r_squared` [], see `r_squared`."""
+        return {"contexts": self.context.raw, "context_r_squared": torch.tensor(self.r_squared(view.x, view.adj))}
+
     @torch.no_grad()
     def r_squared(self, x: Tensor | CSR, adj: Adjacency, nodes: Tensor | None = None) -> float:
         """Share of the variance of the backbone's embeddings that is rebuilt from contexts alone, see `r_squared` of the layer.

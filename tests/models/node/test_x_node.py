@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
@@ -303,6 +305,16 @@ def test_r_squared_compares_with_the_backbone_s_embedding():
     nodes = torch.tensor([1, 2, 5])
     missed = (h[nodes] - h.mean(0)).square().sum() / (h[nodes] - h[nodes].mean(0)).square().sum()
     assert model.r_squared(seen.x, seen.adj, nodes) == pytest.approx(1.0 - float(missed.detach()))
+
+
+def test_a_run_keeps_its_contexts_and_reports_how_much_they_rebuild(tmp_path):
+    result = run("node", "karate", {"name": "x-node"}, train={"epochs": 2}, out=str(tmp_path), device="cpu", progress=False)
+    with np.load(result.folder / "seed-0" / "predictions.npz") as stored:
+        contexts, share = stored["contexts"], float(stored["context_r_squared"])
+    assert contexts.shape == (34, 6) and contexts[0, 0] == 16.0  # of whom the club's first member knew
+    weights = load_file(result.folder / "seed-0" / "best.safetensors")
+    torch.testing.assert_close(weights["context.raw"], torch.from_numpy(contexts), rtol=0, atol=0, equal_nan=True)
+    assert share <= 1.0 and f"R\u00b2 = {share:.3f}" in (result.folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
