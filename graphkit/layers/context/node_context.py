@@ -17,7 +17,7 @@ from graphkit.sparse import CSR, Adjacency, as_csr, untraced
 
 
 @dataclass(frozen=True)
-class Reading:
+class ContextReading:
     """A context of one node, to be shown.
 
     Attributes:
@@ -137,7 +137,7 @@ class NodeContext(nn.Module):
         given = (~value.isnan() & known.any(0)).tolist()
         return [one if there else None for one, there in zip(share.tolist(), given, strict=True)]
 
-    def readings(self, node: int, effects: Sequence[float] | None = None) -> tuple[Reading, ...]:
+    def readings(self, node: int, effects: Sequence[float] | None = None) -> tuple[ContextReading, ...]:
         """The contexts of a node, to be shown.
 
         Args:
@@ -148,7 +148,10 @@ class NodeContext(nn.Module):
         given = [None] * len(values) if effects is None else list(effects)
         units = [CONTEXTS[name].unit for name in self.contexts]
         rows = zip(self.contexts, values, units, self.percentiles(node), given, strict=True)
-        return tuple(Reading(*row) for row in rows)
+        return tuple(
+            ContextReading(name=name, value=value, unit=unit, percentile=percentile, effect=effect)
+            for name, value, unit, percentile, effect in rows
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_nodes}, contexts={self.contexts})"
