@@ -207,7 +207,8 @@ class GraphPrediction:
             for part in graphs.split(self._train.eval_batch_size):
                 yield ready.take(part)
 
-        return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
+        y, total = self._y[graphs], self._whole.num_graphs
+        return GraphView(kind=self._dataset.kind, num_graphs=total, graphs=graphs, y=y, batches=batches)
 
     def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
         return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
