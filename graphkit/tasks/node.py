@@ -70,7 +70,7 @@ class NodeClassification:
         self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
-        if dataset.directed and make_model.model_class.undirected:
+        if dataset.directed and make_model.body_class.undirected:
             self.notes += (_made_undirected(dataset, make_model.name),)
         self._y = y.to(device)
         self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
