@@ -74,10 +74,9 @@ class GraphSet(Dataset):
             RequestError: If there is none of that name.
         """
         if target not in self.target_names:
-            known = did_you_mean(target, self.target_names) or (
-                f": choose all or one of {', '.join(self.target_names)}" if self.target_names else " with a name, leave it out"
-            )
-            raise RequestError(f"task.target={shown(target)}: data set {self.name!r} has no such target{known}")
+            others = did_you_mean(target, self.target_names) or f": choose all or one of {', '.join(self.target_names)}"
+            lacks = f"no such target{others}" if self.target_names else "no targets with names, leave it out"
+            raise RequestError(f"task.target={shown(target)}: data set {self.name!r} has {lacks}")
         column = self.target_names.index(target)
         graphs = replace(self.graphs, y=self.graphs.y[:, column : column + 1])
         metrics = tuple(name for name in self.metrics if ":" not in name)

@@ -137,8 +137,24 @@ def decimals(name: str) -> int:
     Args:
         name: A full name, e.g. `hits@20`.
     """
-    kind = next((kind for kind in KINDS if kind.name == name.partition("@")[0].partition(":")[0]), None)
+    kind = _kind(name)
     return 2 if kind is None or kind.scale == 100.0 else 4
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether the smallest value of a metric is the best one.
+
+    Args:
+        name: A full name, e.g. `mae:triangle`.
+    """
+    kind = _kind(name)
+    return kind is not None and kind.lower_is_better
+
+
+def _kind(name: str) -> Kind | None:
+    """A row of this name, of whatever task; None where there is none."""
+    before = name.partition("@")[0].partition(":")[0]
+    return next((kind for kind in KINDS if kind.name == before), None)
 
 
 def in_words(names: Sequence[str], last: str) -> str:
