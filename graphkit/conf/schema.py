@@ -65,6 +65,10 @@ class GraphTask:
         "of the last ten epochs",
         choices=("nested", "split", "gin", "last10"),
     )
+    target: str = setting(
+        "all",
+        "what is learned of several labels or numbers: all by one model, or the one of this name, as triangle of counting",
+    )
     edge_features: bool = setting(True, "hand features of edges to models that read them")
     standardize: bool = setting(
         False, "numbers to predict: standardized by mean and deviation of the training graphs; metrics keep their unit"
@@ -163,6 +167,14 @@ class Train:
     eval_batch_size: int = count(65536, "examples per block in evaluation; no effect on results", low=1)
     lr: float = weight(0.01, "learning rate (Adam)")
     head_lr: float | None = weight(None, "learning rate of the head; default: lr")
+    schedule: str = setting(
+        "none",
+        "how the learning rate falls: step (times decay every decay_every epochs), cosine (to 0 after the last epoch), plateau "
+        "(times decay after more than decay_every evaluations without a better validation metric), none",
+        choices=("none", "step", "cosine", "plateau"),
+    )
+    decay: float = setting(0.5, "factor of train.schedule=step and plateau", low=1e-6, high=0.999999)
+    decay_every: int = count(50, "epochs of train.schedule=step, evaluations of plateau", low=1)
     weight_decay: float = weight(0.0, "L2 penalty of Adam")
     clip_norm: float = weight(0.0, "clip the gradient's norm to this; 0: never")
     eval_every: int = count(1, "epochs between two evaluations", low=1)

@@ -17,6 +17,7 @@ from graphkit.data.graph_set import GraphSet
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import TargetCounts
 from graphkit.metrics.choice import choose
+from graphkit.metrics.registry import Metric
 from graphkit.models.graph.base import GraphModel, GraphView
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
@@ -54,8 +55,8 @@ class GraphPrediction:
         device: Where to compute.
 
     Raises:
-        RequestError: If the protocol does not go with the data or the loop's settings, numbers are to be standardized that are
-            none, or the metric is unknown or undefined for the data.
+        RequestError: If the protocol does not go with the data or the loop's settings, there is no such target, numbers are to
+            be standardized that are none, or the metric is unknown or undefined for the data.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class GraphPrediction:
         self._make_model, self._train, self._device = make_model, train, device
         chosen = choose_splits(dataset, settings, train)
         self._splits, self.protocol, self._last = chosen.splits, chosen.statement, chosen.last
+        dataset = dataset if settings.target == "all" else dataset.alone(settings.target)
         self._dataset = replace(dataset, splits=self._splits)
         y = dataset.graphs.y
         counts = {split: _counts(dataset, y[self._splits[split]]) for split in EVALUATED}
@@ -146,11 +148,17 @@ class GraphPrediction:
             graphs = self._splits[split]
             rows = predicted[place[start : start + graphs.numel()]]
             start += graphs.numel()
-            results[split] = {name: metric(rows, y[graphs]) for name, metric in self._metrics.items()}
+            results[split] = {name: self._value(metric, rows, y[graphs]) for name, metric in self._metrics.items()}
         if "valid" not in splits:
             return Evaluation(results)
         valid = torch.searchsorted(chosen, self._splits["valid"]).to(self._device)
         return Evaluation(results, partial(self._valid_loss, scores[valid]))
+
+    def _value(self, metric: Metric, rows: Tensor, y: Tensor) -> float:
+        if metric.target:
+            column = self._dataset.target_names.index(metric.target)
+            rows, y = rows[:, column : column + 1], y[:, column : column + 1]
+        return metric(rows, y)
 
     def _valid_loss(self, scores: Tensor) -> float:
         return self._loss(scores.double(), self._y[self._splits["valid"].to(self._device)]).item()
@@ -242,7 +250,8 @@ def _counts(dataset: GraphSet, y: Tensor) -> TargetCounts:
     if dataset.kind == "labels":
         both = (y == 1).any(dim=0) & (y == 0).any(dim=0)
         return TargetCounts("labels", dataset.num_targets, int(both.sum()))
-    return TargetCounts("numbers", dataset.num_targets, int((~y.isnan()).sum()))
+    known = (~y.isnan()).sum(dim=0).tolist()
+    return TargetCounts("numbers", dataset.num_targets, sum(known), dict(zip(dataset.target_names, known, strict=False)))
 
 
 def _moments(y: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,6 +61,60 @@ def built(task: GraphPrediction, seed: int = 0) -> nn.Module:
     return task.build_model().double()
 
 
+NAMED = {"target_names": ("size", "weight"), "metrics": ("mae", "mae:size", "mae:weight")}
+
+
+def test_one_of_several_numbers_is_judged_alone():
+    dataset = some("numbers", **NAMED)
+    task = make_task(dataset, settings=GraphTask(metric="mae:weight"))
+    assert (task.metric, task.lower_is_better) == ("mae:weight", True)
+    model = built(task).eval()
+    found, scores = task.evaluate(model).metrics, torch.from_numpy(task.predictions(model)["predicted"])
+    for split in ("valid", "test"):
+        errors = {
+            name: [abs(float(scores[g, t] - dataset.graphs.y[g, t])) for g in dataset.splits[split].tolist()]
+            for t, name in enumerate(dataset.target_names)
+        }
+        known = {name: [error for error in of if not math.isnan(error)] for name, of in errors.items()}
+        whole = [error for of in known.values() for error in of]
+        assert found[split] == {
+            "mae": pytest.approx(sum(whole) / len(whole)),
+            **{f"mae:{name}": pytest.approx(sum(of) / len(of)) for name, of in known.items()},
+        }
+
+
+def test_one_of_several_numbers_is_learned_alone():
+    dataset = some("numbers", **NAMED)
+    task, alone = make_task(dataset, settings=GraphTask(target="weight")), dataset.graphs.y[:, 1:]
+    assert task.metrics == ("mae",)
+    model = built(task).eval()
+    predicted = torch.from_numpy(task.predictions(model)["predicted"])
+    assert predicted.shape == (8, 1)
+    test = dataset.splits["test"]
+    assert task.evaluate(model).metrics["test"]["mae"] == pytest.approx(float((predicted - alone)[test].abs().mean()))
+    assert list(task.table(task.predictions(model)))[-1].endswith("weight")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "settings", "says"),
+    [
+        (
+            "numbers",
+            NAMED,
+            {"target": "wieght"},
+            "task.target=wieght: data set 'some' has no such target: did you mean weight?",
+        ),
+        ("numbers", NAMED, {"target": "x"}, "task.target=x: .* choose all or one of size, weight"),
+        ("classes", {}, {"target": "x"}, "task.target=x: data set 'some' has no targets with names, leave it out"),
+        ("numbers", NAMED, {"metric": "mae:x"}, "task.metric=mae:x cannot select an epoch: validation has no number named x"),
+        ("classes", {}, {"metric": "mae:x"}, "task.metric=mae:x cannot select .* mae needs numbers"),
+    ],
+)
+def test_targets_that_are_not_there(kind: str, names: dict[str, Any], settings: dict[str, str], says: str):
+    with pytest.raises(RequestError, match=says):
+        make_task(some(kind, **names), settings=GraphTask(**settings))
+
+
 class Fixed(GraphModel):
     """Gives every graph scores that do not depend on anything."""
 
