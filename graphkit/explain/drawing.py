@@ -141,8 +141,7 @@ def heat_cells(picture: Picture) -> tuple[Cell, ...]:
     for y, row in enumerate(picture.heat):
         width, height = picture.width / len(row), picture.height / rows
         for x, heat in enumerate(row):
-            place = (round(number, 3) for number in (x * width, y * height, width, height))
-            cells.append(Cell(*place, opacity=round(_HOTTEST * heat, 3)))
+            cells.append(Cell(*(round(number, 3) for number in (x * width, y * height, width, height, _HOTTEST * heat))))
     return tuple(cells)
 
 

@@ -56,8 +56,8 @@ class Ledger:
 def ledger(account: Account) -> Ledger:
     """The lines of an account: bias, terms, remainder, and what rounding leaves over.
 
-    The largest number has four significant digits, and all have its decimals. Where the printed lines then miss the printed score
-    by some units of the last digit, a line of its own says so.
+    The largest number has four significant digits, and all have its decimals. Where the printed lines then miss the printed
+    score by some units of the last digit, a line of its own says so.
 
     Args:
         account: The account.
@@ -71,7 +71,8 @@ def ledger(account: Account) -> Ledger:
         value, weight = (_factor(number, decimals) for number in (term.value, term.weight))
         lines.append(Line(term.name, _rounded(term.contribution, decimals), share, value, weight, term))
     if rest := _rounded(account.remainder, decimals):
-        lines.append(Line("all that is not listed", rest))
+        left = ", and what the rule leaves over" if account.rule else ""
+        lines.append(Line(f"all that is not listed{left}", rest))
     score = _rounded(account.score, decimals)
     if missing := score - sum((line.contribution for line in lines), Decimal(0)):
         lines.append(Line("rounding of the digits shown", missing))
