@@ -168,10 +168,9 @@ class Recommender(nn.Module, ABC):
     def _fold_in_pairs(self, bags: Sequence[Tensor], items: Tensor) -> Tensor:
         """The score of one item for each new user [len(bags)]."""
         size = rows_at_a_time(self.num_items)
-        parts = [self.fold_in(bags[start : start + size]) for start in range(0, max(len(bags), 1), size)]
-        return torch.cat(
-            [part.gather(1, of.unsqueeze(1)).squeeze(1) for part, of in zip(parts, items.split(size), strict=True)]
-        )
+        starts = range(0, max(len(bags), 1), size)
+        parts = zip((self.fold_in(bags[start : start + size]) for start in starts), items.split(size), strict=True)
+        return torch.cat([scores.gather(1, wanted.unsqueeze(1)).squeeze(1) for scores, wanted in parts])
 
 
 class EmbeddingRecommender(Recommender):

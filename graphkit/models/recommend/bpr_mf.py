@@ -53,6 +53,7 @@ class BPRMF(TableRecommender):
     def reasons(self, users: Tensor, items: Tensor) -> Reasons:
         """None, for the same reason."""
         raise NotImplementedError(
-            "bpr-mf scores by trained embeddings alone, which no equation ties to the user's items, so that no item can be named "
-            "as a reason: take a model that computes users from their items, such as model=lightgcn, model=ials or model=ease."
+            "bpr-mf scores by trained embeddings alone, which no equation ties to the user's items, so that no item can be "
+            "named as a reason: take a model that computes users from their items, such as model=lightgcn, model=ials or "
+            "model=ease."
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.reasons import Reasons, present_entries
-from graphkit.models.recommend.base import Recommender, item_bags, rows_at_a_time, take_rows
+from graphkit.models.recommend.base import Recommender, item_bags, take_rows
 from graphkit.sparse import CSR
 
 BLOCK = 64
@@ -72,8 +72,8 @@ class LinearRecommender(HistoryRecommender):
             contributions=weight * influence.double(),
             score=score,
             bias=torch.zeros_like(score),
-            rule="The score is a sum over the user's items: the weight of an interaction times what the fitted model gives it for "
-            "the scored item.",
+            rule="The score is a sum over the user's items: each contributes the weight of its interaction times the number that "
+            "the fitted model has for it and the scored item.",
             exact=True,
         )
 

@@ -94,8 +94,8 @@ class IALS(EmbeddingRecommender):
     def reasons(self, users: Tensor, items: Tensor) -> Reasons:
         """The items of the user, each with its share of the least squares solution, see `Recommender.reasons`.
 
-        x_u = W_u^-1 sum over j of c_uj y_j with W_u = Y^T C_u Y + lambda I, so that s_ui = sum over j of c_uj y_i^T W_u^-1 y_j: item
-        j counts by its similarity to i as this user sees it. Without an item W_u would be another.
+        x_u = W_u^-1 sum over j of c_uj y_j with W_u = Y^T C_u Y + lambda I, so that s_ui = sum over j of c_uj y_i^T W_u^-1 y_j:
+        item j counts by its similarity to i as this user sees it. Without an item W_u would be another.
 
         Source: Hu, Koren, Volinsky, ICDM 2008, section 5.
         """
@@ -121,8 +121,8 @@ class IALS(EmbeddingRecommender):
             contributions=torch.cat([y.new_zeros(0), *contributions]),
             score=score,
             bias=torch.zeros_like(score),
-            rule="The user's embedding is a least squares solution, a sum over the user's items: each contributes its confidence times "
-            "its similarity to the scored item, as this user's items weigh the factors.",
+            rule="The user's embedding is a least squares solution, and as such a sum over the user's items: each contributes its "
+            "confidence times its similarity to the scored item, as this user's items weigh the factors.",
             exact=True,
         )
 

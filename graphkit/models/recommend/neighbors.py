@@ -103,9 +103,9 @@ class UserKNN(NeighborRecommender):
     def reasons(self, users: Tensor, items: Tensor) -> Reasons:
         """The items that the user shares with neighbors who have the scored item, see `Recommender.reasons`.
 
-        sim(u, v) is itself a sum over common items, so s_ui is one over the items of u: item j has
-        r_uj sum over the neighbors v of r_vj r_vi / (|r_u| |r_v| + shrinkage). Neighbors and lengths are those of the whole row:
-        without an item they would be others, so a removal changes the score by more or less than the contribution.
+        sim(u, v) is itself a sum over common items, so s_ui is one over the items of u: item j contributes
+        r_uj sum over the neighbors v of r_vj r_vi / (|r_u| |r_v| + shrinkage). Neighbors and lengths are those of the whole
+        row: without an item they would be others, so a removal changes the score by more or less than the contribution.
         """
         histories = take_rows(self.interactions, users)
         ptr, own, weight = present_entries(histories)
@@ -130,7 +130,7 @@ class UserKNN(NeighborRecommender):
             contributions=contributions,
             score=score,
             bias=torch.zeros_like(score),
-            rule="The score adds up the similarities of neighbors who have the item, and a similarity adds up the items in common: "
+            rule="The score adds up similarities of neighbors who have the item, and a similarity adds up the items in common: "
             "each of the user's items contributes its share of these. Neighbors are kept as they are.",
             exact=True,
         )

@@ -73,10 +73,11 @@ class PropagatedRecommender(TableRecommender):
 
         All paths to u but the one of length 0 arrive through an item of u, so that
 
-        s_ui = alpha_0 <e_u, E_i> + sum over items j of u of A_hat_uj <t_j, E_i>,  t = sum over k >= 1 of alpha_k A_hat^(k-1) E0.
+        s_ui = alpha_0 <e_u, E_i> + sum over items j of u of A_hat_uj <t_j, E_i>,  t = sum over k >= 1 of
+        alpha_k A_hat^(k-1) E0.
 
-        The bias is the first term: what was trained for u itself. Without an item the same holds with other degrees: of a new user
-        of n items (`fold_in`, no bias) the score without j is sqrt(n / (n - 1)) times the sum of the other contributions.
+        The bias is the first term: what was trained for u itself. Without an item the same holds with other degrees: of a new
+        user of n items (`fold_in`, no bias) the score without j is sqrt(n / (n - 1)) times the sum of the other contributions.
         """
         final = self.embeddings()[1]
         ptr, own, weight = present_entries(take_rows(self.a_hat, users))
@@ -90,7 +91,7 @@ class PropagatedRecommender(TableRecommender):
             contributions=weight * agreement,
             score=self.pair_scores(users, items).double(),
             bias=bias,
-            rule="An item contributes what it sends to the user along the graph, its own embedding and all that reached it in earlier "
-            "rounds. The bias is what was trained for the user itself.",
+            rule="An item contributes what it sends to the user along the graph: its own embedding, and all that reached it in "
+            "earlier rounds. The bias is what was trained for the user itself.",
             exact=True,
         )
