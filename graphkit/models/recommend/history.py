@@ -72,8 +72,8 @@ class LinearRecommender(HistoryRecommender):
             contributions=weight * influence.double(),
             score=score,
             bias=torch.zeros_like(score),
-            rule="The score is a sum over the user's items: each contributes the weight of its interaction times the number that "
-            "the fitted model has for it and the scored item.",
+            rule="The score is a sum over the user's items: each contributes the weight of its interaction times the "
+            "number that the fitted model has for it and the scored item.",
             exact=True,
         )
 

@@ -121,8 +121,8 @@ class IALS(EmbeddingRecommender):
             contributions=torch.cat([y.new_zeros(0), *contributions]),
             score=score,
             bias=torch.zeros_like(score),
-            rule="The user's embedding is a least squares solution, and as such a sum over the user's items: each contributes its "
-            "confidence times its similarity to the scored item, as this user's items weigh the factors.",
+            rule="The user's embedding is a least squares solution, and as such a sum over the user's items: each contributes "
+            "its confidence times its similarity to the scored item, as this user's items weigh the factors.",
             exact=True,
         )
 

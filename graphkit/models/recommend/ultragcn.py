@@ -165,8 +165,8 @@ class UltraGCN(TableRecommender):
             contributions=(factor * agreement).double(),
             score=score,
             bias=torch.zeros_like(score),
-            rule="An item contributes what it would send to the user in infinitely many rounds of propagation. The remainder is "
-            "what was trained for this user beyond that.",
+            rule="An item contributes what it would send to the user in infinitely many rounds of propagation. The remainder "
+            "is what was trained for this user beyond that.",
             exact=False,
         )
 
