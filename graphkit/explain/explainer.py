@@ -60,9 +60,9 @@ def compared(explanation: Explanation, others: Mapping[int, Explanation]) -> Exp
         explanation: Of the seed that is explained.
         others: Those of other seeds.
     """
-    own = explanation.predicted
+    own = _decided(explanation)
     agreements = tuple(
-        Agreement(seed, other.predicted.name, same := other.predicted.name == own.name, _shared(own, other.predicted, same))
+        Agreement(seed, said := _decided(other), same := said == own, _shared(explanation, other) if same else None)
         for seed, other in others.items()
     )
     warnings = explanation.warnings
@@ -88,10 +88,14 @@ def warnings_of(explanation: Explanation) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shared(own: Account, other: Account, is_same: bool) -> float | None:
-    """Jaccard index of the strongest reasons of both."""
-    mine, theirs = _strongest(own), _strongest(other)
-    return len(mine & theirs) / len(mine | theirs) if is_same and mine | theirs else None
+def _decided(explanation: Explanation) -> str:
+    return explanation.verdict or explanation.predicted.name
+
+
+def _shared(own: Explanation, other: Explanation) -> float | None:
+    """Jaccard index of the strongest reasons of both; None where neither has one."""
+    mine, theirs = _strongest(own.predicted), _strongest(other.predicted)
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else None
 
 
 def _strongest(account: Account) -> set[str]:

@@ -195,7 +195,7 @@ class Agreement:
 
     Attributes:
         seed: The seed.
-        predicted: Whose score was highest, or the name of the score.
+        predicted: What it decides.
         is_same: Whether that is what is explained here.
         shared: Share of the strongest reasons, from 0 to 1, that both name (Jaccard); None: the other has nothing to compare.
     """
@@ -215,6 +215,7 @@ class Explanation:
         sentence: The answer in a sentence.
         predicted: The score that decided.
         runner_up: The score that came second, with what spoke for it; None: there is none.
+        verdict: What was decided, as other seeds are compared with it; empty: the name of `predicted`.
         also: The score of `predicted` taken apart otherwise, e.g. by features instead of by nodes.
         probability: Of the prediction, from 0 to 1; None: scores are no probabilities.
         looks: How the subject itself looks; None: it has no looks.
@@ -229,6 +230,7 @@ class Explanation:
     sentence: str
     predicted: Account
     runner_up: Account | None = None
+    verdict: str = ""
     also: tuple[Account, ...] = ()
     probability: float | None = None
     looks: Drawing | Picture | None = None

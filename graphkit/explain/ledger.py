@@ -32,6 +32,11 @@ class Line:
     weight: str = ""
     term: Term | None = None
 
+    @property
+    def adds(self) -> str:
+        """The contribution's digits."""
+        return f"{self.contribution:f}"
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -46,6 +51,11 @@ class Ledger:
     account: Account
     lines: tuple[Line, ...]
     score: Decimal
+
+    @property
+    def printed_score(self) -> str:
+        """The score's digits."""
+        return f"{self.score:f}"
 
     @property
     def has_factors(self) -> bool:
@@ -63,7 +73,7 @@ def ledger(account: Account) -> Ledger:
         account: The account.
     """
     largest = max(abs(number) for number in (account.score, account.bias, *(term.contribution for term in account.terms)))
-    decimals = _decimals(largest)
+    decimals = decimals_of(largest)
     top = max((abs(term.contribution) for term in account.terms), default=0.0)
     lines = [Line("bias, without any of these", _rounded(account.bias, decimals))] if account.bias else []
     for term in account.terms:
@@ -79,12 +89,13 @@ def ledger(account: Account) -> Ledger:
     return Ledger(account, tuple(lines), score)
 
 
-def printed(number: float, decimals: int = 4) -> str:
-    """A number outside of an account; minus zero is zero."""
-    return f"{_rounded(number, decimals):f}"
+def printed(*numbers: float) -> tuple[str, ...]:
+    """Numbers outside of an account, with as many decimals as give the largest of them four significant digits."""
+    decimals = decimals_of(max(map(abs, numbers)))
+    return tuple(f"{_rounded(number, decimals):f}" for number in numbers)
 
 
-def _decimals(largest: float) -> int:
+def decimals_of(largest: float) -> int:
     """Decimals that give this number four significant digits."""
     exponent = math.floor(math.log10(largest)) if largest else 0
     return min(max(_SIGNIFICANT - 1 - exponent, 0), _MOST_DECIMALS)

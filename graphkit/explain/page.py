@@ -95,7 +95,7 @@ def _pairs(account: Account) -> tuple[_Pair, ...]:
     for term in account.for_it():
         query, source = term.query, term.source
         if query is not None and source is not None and query.shown is not None and source.shown is not None:
-            similarity = "" if term.value is None else printed(term.value)
+            similarity = "" if term.value is None else printed(term.value)[0]
             pairs.setdefault(source.name, _Pair(query, source, similarity))
     return tuple(pairs.values())[:_SIDE_BY_SIDE]
 

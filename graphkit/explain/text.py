@@ -47,8 +47,8 @@ def _sum(entries: Ledger) -> Table:
     if entries.has_factors:
         table.add_column(entries.account.value_name, justify="right")
         table.add_column("x weight", justify="right")
-    table.add_column("= adds", f"{entries.score}", justify="right")
+    table.add_column("= adds", entries.printed_score, justify="right")
     for line in entries.lines:
         factors = (line.value, line.weight) if entries.has_factors else ()
-        table.add_row(Text(shown(line.name, _LONGEST)), *factors, f"{line.contribution}")
+        table.add_row(Text(shown(line.name, _LONGEST)), *factors, line.adds)
     return table

@@ -35,13 +35,14 @@ def answer(subject: str, predicted: Account, probability: float | None, runner_u
 
 def check_line(check: Check) -> str:
     """A line of the receipt as a sentence."""
-    line = f"{check.done}: the score went from {printed(check.before)} to {printed(check.result)}."
+    before, result, control, spread = printed(check.before, check.result, check.control or 0.0, check.spread or 0.0)
+    line = f"{check.done}: the score went from {before} to {result}."
     if check.control is None:
         return f"{line} There is nothing else to remove at random."
-    spread = "" if check.spread is None else f" ± {printed(check.spread)}"
+    spread = "" if check.spread is None else f" ± {spread}"
     verdict = "better than chance" if check.is_better_than_chance else "NOT better than chance"
     drawn = f"mean of {check.draws} draws" if check.draws > 1 else "one draw"
-    return f"{line} At random: {printed(check.control)}{spread} ({drawn}); {verdict}."
+    return f"{line} At random: {control}{spread} ({drawn}); {verdict}."
 
 
 def agreement_line(agreement: Agreement) -> str:
