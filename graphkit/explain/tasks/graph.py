@@ -50,6 +50,10 @@ class GraphExplainer(Explainer):
         named, kind = (self.data.class_names, "class") if self.data.kind == "classes" else (self.data.target_names, "target")
         self.targets = named or tuple(f"{kind} {number}" for number in range(self.data.num_targets))
 
+    def identity(self) -> tuple[Tensor, ...]:
+        """Sizes and edges, see `Explainer.identity`."""
+        return self.data.graphs.ptr, self.data.graphs.edge_index
+
     def find(self, asked: Mapping[str, str]) -> list[int]:
         """The graphs of `graph=`, see `Explainer.find`."""
         return self.names.find_all(self.names.split(asked["graph"]))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphkit.data.dataset import NodeData
+from graphkit.data.graph import required
 from graphkit.explain.accounts import account_of
 from graphkit.explain.attribution import STEPS, integrated_gradients
 from graphkit.explain.decision import Decision
@@ -53,6 +54,10 @@ class NodeExplainer(Explainer):
         with opened.evaluating():
             self.x: Tensor = view.x.to_dense(next(self.model.parameters()).dtype) if isinstance(view.x, CSR) else view.x
             self.logits: Tensor = self.model(view.x, self.adj)
+
+    def identity(self) -> tuple[Tensor, ...]:
+        """Edges and labels, see `Explainer.identity`."""
+        return self.data.graph.edge_index, required(self.data.graph.y)
 
     def find(self, asked: Mapping[str, str]) -> list[int]:
         """The nodes of `node=`, see `Explainer.find`."""

@@ -41,11 +41,16 @@ class RecommendExplainer(Explainer):
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened)
         assert isinstance(opened.dataset, InteractionData)
+        self.data: InteractionData = opened.dataset
         self.model: Recommender = opened.model
         self.users = Names("user", self.model.num_users, opened.dataset.user_names)
         self.items = Names("item", self.model.num_items, opened.dataset.item_names)
         with opened.evaluating():
             self.model.prepare()
+
+    def identity(self) -> tuple[Tensor, ...]:
+        """The interactions of all splits, see `Explainer.identity`."""
+        return (torch.cat(list(self.data.splits.values()), dim=1).unique(dim=1),)
 
     def find(self, asked: Mapping[str, str]) -> list[Wish]:
         """The user of `user=` with each item of `item=`, see `Explainer.find`."""
