@@ -60,7 +60,7 @@ class Explainer(ABC):
 
 
 def is_same_data(one: Explainer, other: Explainer) -> bool:
-    """Whether two seeds of a run are about the same things; generated data sets are drawn anew for every seed.
+    """Whether two seeds of a run are about the same things; generated data sets get a new draw for every seed.
 
     Args:
         one: The explainer of a seed.
