@@ -25,7 +25,7 @@ def answer(subject: str, predicted: Account, probability: float | None, runner_u
     """
     sure = "" if probability is None else f" ({percent(probability)})"
     reason = next(iter(predicted.for_it()), None)
-    because = f"; the strongest reason is {reason.name}" if reason else "; nothing that is listed speaks for it"
+    because = f"; the strongest reason: {reason.name}" if reason else "; nothing that is listed speaks for it"
     then = ""
     if runner_up is not None:
         also = "" if second is None else f" ({percent(second)})"

@@ -142,7 +142,7 @@ class NodeClassification:
         """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
-        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self._view(model)).items()}
+        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self.view(model)).items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {

@@ -83,7 +83,7 @@ class LinkExplainer(Explainer):
         probability = float(torch.tensor(score).sigmoid()) if self.model.trained else None
         sure = "" if probability is None else f", probability {percent(probability)}"
         reason = next(iter(account.for_it()), None)
-        because = f"the strongest reason is {reason.name}" if reason else "no node speaks for it"
+        because = f"the strongest reason: {reason.name}" if reason else "no node speaks for it"
         explanation = Explanation(
             subject=subject,
             sentence=f"The pair {self._name(sample.u)} and {self._name(sample.v)} is predicted to be "

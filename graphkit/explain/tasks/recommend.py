@@ -136,7 +136,7 @@ class RecommendExplainer(Explainer):
 def _sentence(subject: str, account: Account, rank: int, among: int, other: Account, *, has_won: bool) -> str:
     """The answer: rank, score, the strongest reason, and who comes next or is ahead."""
     reason = next(iter(account.for_it()), None)
-    because = f"the strongest reason is {reason.name}, which the user has taken" if reason else "no item speaks for it"
+    because = f"the strongest reason: {reason.name}, which the user has taken" if reason else "no item speaks for it"
     then = f"{other.name} comes next" if has_won else f"{other.name} is the best"
     own, others = ledger(account).printed_score, ledger(other).printed_score
     ranked = f"{subject[:1].upper()}{subject[1:]} has rank {rank} of {among:,} (score {own})"
