@@ -18,7 +18,7 @@ from graphkit.explain.ledger import ledger
 from graphkit.explain.neighborhood import Scene
 from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
-from graphkit.explain.words import percent
+from graphkit.explain.words import counted, percent
 from graphkit.models.link.base import LinkModel
 from graphkit.serving.names import Names
 from graphkit.sparse import CSR
@@ -138,8 +138,7 @@ class LinkExplainer(Explainer):
             kept = ~torch.isin(edges, nodes).any(dim=0)
             return self._score(pair, CSR.from_edge_index(edges[:, kept], self.adj.shape[0]))
 
-        listed = ", ".join(self._name(number) for number in named.tolist())
-        done = f"All edges of {'node' if named.numel() == 1 else 'nodes'} {listed} removed"
+        done = f"All edges of {counted('node', [self._name(number) for number in named.tolist()])} removed"
         near = edges[0][torch.isin(edges[1], ends)].unique()
         return (removal(done, score, named, near[~torch.isin(near, ends)], rescore=rescore),)
 

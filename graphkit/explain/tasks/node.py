@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import Looks, prototype_warnings
 from graphkit.explain.receipt import NAMED, removal, strongest
 from graphkit.explain.tasks.node_rerun import NodeRerun
+from graphkit.explain.words import counted
 from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.models.node.prototype import PrototypeNodes
 from graphkit.prototypes import ComponentsHead, explain
@@ -179,15 +180,15 @@ class NodeExplainer(Explainer):
         near = (steps > 0).nonzero().flatten()
         if members := [number for number in self._members(account) if number != node]:
             named = torch.tensor(members, device=near.device)
-            done = f"All edges of {_counted('node', [self._name(number) for number in members])} removed"
+            done = f"All edges of {counted('node', [self._name(number) for number in members])} removed"
             checks.append(removal(done, before, named, near, rescore=rerun.without_edges_of))
         others = attributed.by_node[0].index_fill(0, torch.tensor([node], device=near.device), 0.0)
         if (named := strongest(others)).numel():
-            done = f"All features of {_counted('node', [self._name(number) for number in named.tolist()])} set to zero"
+            done = f"All features of {counted('node', [self._name(number) for number in named.tolist()])} set to zero"
             checks.append(removal(done, before, named, others.nonzero().flatten(), rescore=rerun.without_features_of))
         by_feature = attributed.by_feature[0]
         if (named := strongest(by_feature)).numel():
-            done = f"{_counted('feature', named.tolist()).capitalize()} set to zero in all nodes"
+            done = f"{counted('Feature', named.tolist())} set to zero in all nodes"
             checks.append(removal(done, before, named, by_feature.nonzero().flatten(), rescore=rerun.without_features))
         return tuple(checks)
 
@@ -225,8 +226,3 @@ class _Attributed:
     by_node: Tensor
     by_feature: Tensor
     bias: tuple[float, ...]
-
-
-def _counted(kind: str, names: Sequence[object]) -> str:
-    """E.g. `nodes ada, bob`."""
-    return f"{kind}{'' if len(names) == 1 else 's'} {', '.join(map(str, names))}"

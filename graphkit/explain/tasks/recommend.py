@@ -16,6 +16,7 @@ from graphkit.explain.explanation import Account, Check, Explanation
 from graphkit.explain.ledger import ledger
 from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
+from graphkit.explain.words import counted
 from graphkit.models.recommend.base import Recommender, take_rows
 from graphkit.serving.names import Names
 
@@ -121,8 +122,8 @@ class RecommendExplainer(Explainer):
         def rescore(taken: Tensor) -> float:
             return float(self.model.fold_in([own[~torch.isin(own, taken)]])[0, item])
 
-        listed = ", ".join(self._name(number) for number in named.tolist())
-        done = f"{'Item' if named.numel() == 1 else 'Items'} {listed} taken from the user, who is scored as a new one"
+        listed = counted("Item", [self._name(number) for number in named.tolist()])
+        done = f"{listed} taken from the user, who is scored as a new one"
         try:
             before = rescore(own[:0])
         except NotImplementedError:
