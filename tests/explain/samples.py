@@ -10,7 +10,7 @@ from graphkit.explain.explanation import (
     Account, Agreement, Bar, Check, Drawing, Explanation, Part, Picture, Term,
 )  # fmt: skip
 
-HOSTILE = '<script>alert(1)</script>"&amp;\' \u202eevil\u202c ' + "x" * 120
+HOSTILE = "<script>alert(1)</script>\"&amp;' \u202eevil\u202c " + "x" * 120
 
 
 def png(size: int = 8) -> str:
@@ -53,7 +53,9 @@ def explanation(subject: str = "node ada") -> Explanation:
         sentence=f"{subject} is predicted as Theory (93.0 %); the strongest reason: likeness to {HOSTILE}.",
         predicted=Account("Theory", total, 0.0, terms, unlisted=0.05),
         runner_up=Account("Systems", -0.2, 0.0, (Term("likeness to node eve", 0.5, 0.5, 0.25),), unlisted=-0.45),
-        also=(Account("The same score by features", total, 0.25, (Term("feature 7", None, None, total - 0.25),), rule="A rule."),),
+        also=(
+            Account("The same score by features", total, 0.25, (Term("feature 7", None, None, total - 0.25),), rule="A rule."),
+        ),
         probability=0.93,
         looks=ring(),
         bars=(Bar("degree", 12.0, "edges", 83.2, 0.12), Bar("label agreement", None)),
