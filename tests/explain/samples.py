@@ -7,7 +7,15 @@ import struct
 import zlib
 
 from graphkit.explain.explanation import (
-    Account, Agreement, Bar, Check, Drawing, Explanation, Part, Picture, Term,
+    Account,
+    Agreement,
+    Bar,
+    Check,
+    Drawing,
+    Explanation,
+    Part,
+    Picture,
+    Term,
 )  # fmt: skip
 
 HOSTILE = "<script>alert(1)</script>\"&amp;' \u202eevil\u202c " + "x" * 120
