@@ -27,7 +27,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_ease_by_hand(ratings: Path):
-    settings = {"interactions": str(ratings), "item_column": "film", "split": [0.7, 0.15, 0.15]}
+    settings = {"interactions": str(ratings), "item_column": "film", "split": [0.6, 0.2, 0.2]}
     model = {"name": "ease", "regularization": 2.0}
     folder = run("recommend", "custom", model, data=settings, seeds=2, out=str(ratings.parent / "runs"), device="cpu").folder
     data = load("custom", task="recommend", seed=0, **settings)
@@ -55,7 +55,7 @@ def test_ease_by_hand(ratings: Path):
 
 
 def test_a_taken_item_and_a_model_that_names_none(ratings: Path):
-    settings = {"interactions": str(ratings), "item_column": "film", "split": [0.7, 0.15, 0.15]}
+    settings = {"interactions": str(ratings), "item_column": "film", "split": [0.6, 0.2, 0.2]}
     options = {"data": settings, "out": str(ratings.parent / "runs"), "device": "cpu"}
     known = run("recommend", "custom", "itemknn", **options).folder
     data = load("custom", task="recommend", seed=0, **settings)
