@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from graphkit.data import load
@@ -120,8 +121,17 @@ def test_prototypes_that_were_not_projected_are_not_shown_as_training_nodes(tmp_
     assert "looks like node" not in explained.to_html()
 
 
-def test_scores_that_are_no_numbers():
-    import torch
+def test_the_contexts_of_x_node(tmp_path: Path):
+    model = {"name": "x-node", "contexts": "degree+label-agreement"}
+    folder = run("node", "karate", model, train={"epochs": 5}, out=str(tmp_path), **KARATE).folder
+    explained = explain(folder, node=8, device="cpu")
+    data = load("karate", task="node", seed=0)
+    degree = explained.bars[0]
+    assert [bar.name for bar in explained.bars] == ["degree", "label agreement"] and degree.effect is not None
+    assert degree.value == int((data.graph.edge_index[1] == 8).sum()) and degree.percentile is not None
+    assert explained.predicted.name in explained.context and "<h2>Context</h2>" in explained.to_html()
 
+
+def test_scores_that_are_no_numbers():
     with pytest.raises(RunError, match="no finite numbers"):
         Decision.of(torch.tensor([1.0, float("nan")]), ())
