@@ -13,13 +13,13 @@ from graphkit.errors import RequestError
 from graphkit.explain import explain, explain_all
 from graphkit.run import run
 
-FILMS = ("Alien", "Brazil", "Crash, the film", "Dune", "Eraserhead", "Fargo", "Gilda", "Heat")
+FILMS = ("Alien", "Brazil", "Crash, the film", "Dune", "Eraserhead", "Fargo", "Gilda", "Heat", "If", "Jaws", "Kes", "M")
 
 
 @pytest.fixture(scope="module")
 def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty users and eight films: even users like the first four, odd ones the others."""
-    rows = [(f"user {u}", FILMS[4 * (u % 2) + i]) for u in range(40) for i in range(4) if (u // 2 + i) % 4]
+    """Forty users and twelve films: even users like the first six, odd ones the others."""
+    rows = [(f"user {u}", FILMS[6 * (u % 2) + i]) for u in range(40) for i in range(6) if (u // 2 + i) % 6]
     path = tmp_path_factory.mktemp("ratings") / "ratings.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([("user", "film"), *rows])
@@ -62,7 +62,7 @@ def test_a_taken_item_and_a_model_that_names_none(ratings: Path):
     user, item = data.splits["train"][:, 0].tolist()
     explained = explain(known, user=data.user_names[user], item=[data.item_names[item]], device="cpu")
     assert any("has this item already" in warning for warning in explained.warnings)
-    with pytest.raises(RequestError, match="no item .Dune2. among 8"):
+    with pytest.raises(RequestError, match="no item .Dune2. among 12"):
         explain(known, user="user 1", item="Dune2", device="cpu")
     trained = run("recommend", "custom", {"name": "bpr-mf", "hidden_channels": 4}, train={"epochs": 1}, **options).folder
     with pytest.raises(RequestError, match="no item can be named as a reason"):
