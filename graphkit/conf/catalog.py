@@ -24,6 +24,8 @@ TASKS: dict[str, TaskEntry] = {
         needs=("data.edges",),
         reads=("data.features", "data.labels"),
         refuses={"data.directed": "predicts edges without direction"},
+        explain="graphkit.explain.tasks.link:LinkExplainer",
+        asks={"pair": "two nodes by their names, pair=u,v; several pairs: pair=u,v,x,y"},
     ),
     "node": TaskEntry(
         schema.NodeTask,
@@ -34,6 +36,8 @@ TASKS: dict[str, TaskEntry] = {
         "node classification",
         needs=("data.edges", "data.labels"),
         reads=("data.features", "data.directed"),
+        explain="graphkit.explain.tasks.node:NodeExplainer",
+        asks={"node": "a node by its name; several: node=a,b,c, names with commas in double quotes"},
     ),
     "graph": TaskEntry(
         schema.GraphTask,
@@ -46,6 +50,8 @@ TASKS: dict[str, TaskEntry] = {
         reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
         over_seeds="graphkit.tasks.folds:over_seeds",
         report="graphkit.tasks.graph_pictures:sections",
+        explain="graphkit.explain.tasks.graph:GraphExplainer",
+        asks={"graph": "a graph by its name; several: graph=a,b,c"},
     ),
     "recommend": TaskEntry(
         schema.RecommendTask,
@@ -58,6 +64,8 @@ TASKS: dict[str, TaskEntry] = {
         reads=("data.user_column", "data.item_column", "data.rating_column", "data.min_rating", "data.time_column"),
         refuses={"data.scale": "has no features to scale"},
         serve="graphkit.serving.served:serve",
+        explain="graphkit.explain.tasks.recommend:RecommendExplainer",
+        asks={"user": "a user by its name", "item": "an item by its name; several: item=a,b,c"},
     ),
 }
 

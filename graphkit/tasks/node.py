@@ -93,12 +93,12 @@ class NodeClassification:
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
         model = model.to(self._device)
-        model.fit(self._view(model))
+        model.fit(self.view(model))
         return model
 
     def stages(self, model: NodeModel) -> Sequence[Stage]:
         """What the model says; by default one stage, its last layer with `train.head_lr` where that is set."""
-        return model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        return model.stages(self.view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -110,7 +110,7 @@ class NodeClassification:
 
     def step(self, model: NodeModel, batch: Tensor, backward: Backward) -> Tensor:
         """The model's loss of the batch's nodes, by default the mean cross-entropy, with its gradient by `backward`."""
-        loss = model.training_loss(self._view(model), batch)
+        loss = model.training_loss(self.view(model), batch)
         backward(loss)
         return loss.detach()
 
@@ -159,7 +159,7 @@ class NodeClassification:
         """What the data set tells of itself, and what can be said of its classes, direction and homophily."""
         return {**self._dataset.facts(), **node_facts(self._dataset)}
 
-    def _view(self, model: NodeModel) -> NodeView:
+    def view(self, model: NodeModel) -> NodeView:
         """The data as the model may know it: without labels of nodes outside of training."""
         return NodeView(self._features(model), self._adj, self._known)
 
