@@ -86,6 +86,9 @@ CHOICES = {
 }
 """The three names that say what a run is."""
 
+BACKBONE = "model.backbone"
+"""The setting that names what a model is built around; its value decides which further settings there are."""
+
 
 def run_settings() -> dict[str, Setting]:
     """The settings that every run has: of the run itself, `data.*` and `train.*`."""
@@ -97,16 +100,24 @@ def task_settings(task: str) -> dict[str, Setting]:
     return settings_table(TASKS[task].settings, "task.")
 
 
-def model_settings(task: str, model: str) -> dict[str, Setting]:
-    """The settings `model.*` of a task's model."""
-    return settings_table(MODELS[task][model].settings, "model.")
+def model_settings(task: str, model: str, backbone: str | None = None) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model; of one around a backbone also those of that, the default one if not said."""
+    return settings_table(MODELS[task][model].settings_on(backbone), "model.")
 
 
-def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:
-    """The settings of a run of any of these tasks and (task, model) pairs."""
+def own_settings(task: str, model: str, backbone: str | None = None) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model without those of its backbone."""
+    table = model_settings(task, model, backbone)
+    if (choice := table.get(BACKBONE)) is None:
+        return table
+    return {key: value for key, value in table.items() if key not in model_settings(task, choice.default)}
+
+
+def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]], backbone: str | None = None) -> dict[str, Setting]:
+    """The settings of a run of any of these tasks and (task, model) pairs, of models around a backbone with this one."""
     table = run_settings()
     for task in tasks:
         table |= task_settings(task)
     for task, model in models:
-        table |= model_settings(task, model)
+        table |= model_settings(task, model, backbone)
     return table

@@ -14,9 +14,12 @@ def class_identity(counts: Sequence[int]) -> Bool[Tensor, "M C"]:
 
     Args:
         counts: Prototypes per class; 0 leaves a class without one.
+
+    Returns:
+        On the CPU.
     """
-    sizes = torch.tensor(counts)
-    return torch.repeat_interleave(torch.eye(len(counts), dtype=torch.bool), sizes, dim=0)
+    sizes = torch.tensor(counts, device="cpu")  # also where models are outlined on the device `meta`
+    return torch.repeat_interleave(torch.eye(len(counts), dtype=torch.bool, device="cpu"), sizes, dim=0)
 
 
 def multi_hot(labels: Int[Tensor, " B"] | Bool[Tensor, "B C"], num_classes: int) -> Bool[Tensor, "B C"]:

@@ -70,7 +70,7 @@ class NodeClassification:
         self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
-        if dataset.directed and make_model.model_class.undirected:
+        if dataset.directed and make_model.body_class.undirected:
             self.notes += (_made_undirected(dataset, make_model.name),)
         self._y = y.to(device)
         self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
@@ -138,10 +138,11 @@ class NodeClassification:
     def predictions(self, model: NodeModel) -> dict[str, np.ndarray]:
         """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
 
-        Where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
+        What the model has to add, and where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
         """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
+        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self._view(model)).items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {
