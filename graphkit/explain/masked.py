@@ -74,13 +74,13 @@ class Masked(ABC):
         size = self.together or max(1, _NODES // max(self.num_nodes, 1))
         return torch.cat([self.scores_of(part) for part in kept.split(size)])
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Probabilities of the classes from scores [S, C]."""
-        return scores.double().softmax(dim=1)
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Logarithms of the probabilities of the classes from scores [S, C]."""
+        return scores.log_softmax(dim=1)
 
     def __call__(self, kept: Tensor) -> Tensor:
         """Class probabilities [S, C] of copies of the graph with the edges kept [S, E], bool."""
-        return self.probabilities(self.scores(kept))
+        return self.log_probabilities(self.scores(kept).double()).exp()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -205,10 +205,11 @@ class MaskedModule(Masked):
         """Number of nodes."""
         return self.x.size(0)
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """See `Masked.probabilities`; as `returns` says."""
-        scores = scores.double()
-        return scores.softmax(dim=1) if self.returns == "raw" else scores.exp() if self.returns == "log_probs" else scores
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """See `Masked.log_probabilities`; as `returns` says."""
+        if self.returns == "log_probs":
+            return scores
+        return scores.log() if self.returns == "probs" else scores.log_softmax(dim=1)
 
     @property
     def dtype(self) -> torch.dtype:
