@@ -8,8 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphkit.explain.words import percent
+
 _MOST = 2_000
 _RARE = 0.01
+_ENOUGH = 30
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Familiarity:
             return ()
         return (
             f"Unlike the training {kind}s: the similarity {self.similarity:.3f} to the nearest of them is lower than that of "
-            f"{1 - self.rank:.1%} of the training {kind}s to their own nearest one.",
+            f"{percent(1 - self.rank)} of the training {kind}s to their own nearest one.",
         )
 
 
@@ -50,11 +53,11 @@ def familiarity(z: Tensor, train: Tensor, train_ids: Tensor, own_id: int) -> Fam
         own_id: The number of the sample, which is never its own nearest one.
 
     Returns:
-        The nearest one; None where there are not two others to compare with.
+        The nearest one; None where there are fewer than 30 others, too few to tell what is usual.
     """
     others = train_ids != own_id
     train, train_ids = F.normalize(train[others].double(), dim=1), train_ids[others]
-    if train_ids.numel() < 2:
+    if train_ids.numel() < _ENOUGH:
         return None
     count = min(_MOST, train_ids.numel())
     taken = torch.arange(count, device=train.device) * train_ids.numel() // count

@@ -166,11 +166,14 @@ class GraphPrediction:
     def predictions(self, model: GraphModel) -> dict[str, np.ndarray]:
         """Of all graphs in index order the scores, probabilities and predictions, and the graph ids of each split.
 
-        Scores of numbers are what the model gives, predictions are in the unit of the targets. Where features or targets were
+        Scores of numbers are what the model gives, predictions are in the unit of the targets. With what the model has to
+        add, and where features or targets were
         scaled, their mean and deviation by column, too.
         """
         scores = self._scores(model, torch.arange(self._whole.num_graphs))
         arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
+        extra = model.extra_predictions(self._view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
+        arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         arrays["scores"] = scores.cpu().numpy()
@@ -213,14 +216,14 @@ class GraphPrediction:
 
     def _view(self, model: GraphModel) -> GraphView:
         graphs = self._splits["train"].to(self._device)
+        batches, total = partial(self._batches, model, graphs), self._whole.num_graphs
+        return GraphView(kind=self._dataset.kind, num_graphs=total, graphs=graphs, y=self._y[graphs], batches=batches)
 
-        def batches() -> Iterator[GraphBatch]:
-            ready = self._ready(model, 0)
-            for part in graphs.split(self._train.eval_batch_size):
-                yield ready.take(part)
-
-        y, total = self._y[graphs], self._whole.num_graphs
-        return GraphView(kind=self._dataset.kind, num_graphs=total, graphs=graphs, y=y, batches=batches)
+    def _batches(self, model: GraphModel, graphs: Tensor) -> Iterator[GraphBatch]:
+        """Some graphs in blocks, with what the model prepares of them."""
+        ready = self._ready(model, 0)
+        for part in graphs.to(self._device).split(self._train.eval_batch_size):
+            yield ready.take(part)
 
     def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
         return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
