@@ -183,7 +183,7 @@ class GraphExplainer(Explainer):
         """One graph, nodes in the color of their largest feature."""
         names = [str(node) for node in range(batch.num_nodes)]
         if batch.x is None:
-            return Scene(batch.adj, names, torch.zeros(batch.num_nodes, dtype=torch.int64), ("node",), self.data.directed)
+            return Scene(batch.adj, names, torch.zeros_like(self._nodes(batch)), ("node",), self.data.directed)
         legend = tuple(f"feature {number} is largest" for number in range(batch.x.size(1)))
         return Scene(batch.adj, names, batch.x.argmax(dim=1), legend, self.data.directed)
 
