@@ -130,3 +130,13 @@ def test_why_recommended(tmp_path: Path):
     strongest = {term.name.removeprefix("item ") for term in explained.predicted.for_it()[:3]}
     assert strongest <= set(why["FILMS"]["space"]) and "for user Ada has rank 1" in explained.sentence
     assert (tmp_path / "why-recommended.html").stat().st_size > 5_000
+
+
+def test_prototype_head_on_own_network():
+    command = [sys.executable, EXAMPLES / "prototype_head_on_own_network.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, *lines = done.stdout.splitlines()
+    assert float(first.split()[2].rstrip("%;")) > 90 and first.endswith("the prototypes are 30 training images")
+    *terms, last = lines[1:]
+    total = sum(float(line.rsplit("=", 1)[1]) for line in terms) + float(last.split()[2].rstrip(";"))
+    assert len(terms) == 3 and abs(total - float(last.split()[-1])) < 0.03

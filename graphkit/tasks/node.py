@@ -90,10 +90,10 @@ class NodeClassification:
         num_nodes, in_channels = self._x.shape
         try:
             model = self._make_model(in_channels=in_channels, out_channels=self._num_classes, num_nodes=num_nodes)
+            model = model.to(self._device)
+            model.fit(self.view(model))
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
-        model = model.to(self._device)
-        model.fit(self.view(model))
         return model
 
     def stages(self, model: NodeModel) -> Sequence[Stage]:

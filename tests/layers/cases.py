@@ -88,11 +88,11 @@ class ContextsOfGraph(RowByRow):
 
 
 class DecodedAndInjected(RowByRow):
-    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and the contexts with what is added to them."""
+    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and a state with what is added to it."""
 
     def forward(self, x: Tensor, edge_index: Any) -> Tensor:
         e = self.layer(x)
-        return torch.cat([self.layer.decode(e), self.layer.inject(x, e, 0).sin() + e.sum(1, keepdim=True)], dim=1)
+        return torch.cat([self.layer.decode(e), self.layer.decode(e, 0), self.layer.inject(x, e, 0)], dim=1)
 
 
 class SumOfPairScores(RowByRow):
@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
     ),
     "ContextReasoner": Case(
         layers.ContextReasoner,
-        lambda: layers.ContextReasoner(4, 3, 5, injected=(4,), dropout=0.5),
+        lambda: layers.ContextReasoner(4, 3, decoded=(4, 5), injected=1, dropout=0.5),
         DecodedAndInjected,
         inputs=("context",),
         weighted=UNWEIGHTED,

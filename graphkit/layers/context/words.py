@@ -44,12 +44,13 @@ def _effects(readings: Sequence[Reading], prediction: str) -> str:
         if found:
             parts.append(f"{word}: {', '.join(map(_told, found))}")
     direction = "raise" if total >= 0.0 else "lower"
-    return f"Its contexts {direction} the score of {prediction} by {abs(total):.2f} in all; {'; '.join(parts)}."
+    gained = f"{direction} the score of {prediction} by {abs(total):.2g}"
+    return f"Against an average training node, its contexts {gained} in all; {'; '.join(parts)}."
 
 
 def _told(reading: Reading) -> str:
     """A context with its number, place and effect."""
-    return f"{_named(reading)} ({reading.effect:+.2f})"
+    return f"{_named(reading)} ({reading.effect:+.2g})"
 
 
 def _named(reading: Reading) -> str:

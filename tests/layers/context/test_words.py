@@ -17,9 +17,9 @@ READINGS = (
 
 def test_the_template_is_deterministic_and_names_the_strongest():
     expected = (
-        "Its contexts raise the score of cats by 0.43 in all; "
-        "for it: degree 7 neighbors, above 91 % of training nodes (+0.31), label agreement unknown (+0.20); "
-        "against it: clustering 0.25 of pairs, above 50 % of training nodes (-0.20). Unknown: label agreement."
+        "Against an average training node, its contexts raise the score of cats by 0.43 in all; "
+        "for it: degree 7 neighbors, above 91 % of training nodes (+0.31), label agreement unknown (+0.2); "
+        "against it: clustering 0.25 of pairs, above 50 % of training nodes (-0.2). Unknown: label agreement."
     )
     assert in_words(READINGS, "cats") == in_words(READINGS[::-1], "cats") == expected
 
@@ -27,8 +27,8 @@ def test_the_template_is_deterministic_and_names_the_strongest():
 def test_one_direction_alone_and_no_effect():
     against = (Reading("degree", 7.0, "neighbors", 91.0, -0.3),)
     assert in_words(against, "dogs") == (
-        "Its contexts lower the score of dogs by 0.30 in all; "
-        "against it: degree 7 neighbors, above 91 % of training nodes (-0.30)."
+        "Against an average training node, its contexts lower the score of dogs by 0.3 in all; "
+        "against it: degree 7 neighbors, above 91 % of training nodes (-0.3)."
     )
     quiet = (Reading("degree", 7.0, "neighbors", 91.0, 0.0),)
     assert in_words(quiet, "dogs") == "The contexts of this node do not move the score of dogs."
