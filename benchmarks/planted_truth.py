@@ -61,12 +61,12 @@ class Planted:
     hops: int
 
 
-_NODES = "task=node train.lr=0.005"
+_NODES = "task=node train.lr=0.01"
 SETS = {
     "ba-shapes": Planted(
-        f"{_NODES} dataset=ba-shapes train.epochs=600",
+        f"{_NODES} dataset=ba-shapes train.epochs=1000",
         "gcn",
-        "model.num_layers=3 model.hidden_channels=32 model.dropout=0 model.norm=batch model.linear_head=true",
+        "model.num_layers=3 model.hidden_channels=32 model.dropout=0 model.linear_head=true",
         3,
     ),
     "tree-cycles": Planted(
@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--datasets", nargs="+", default=list(SETS), choices=list(SETS), metavar="NAME", help="default all")
-    parser.add_argument("--samples", type=int, default=40, metavar="N", help="predictions per data set (default %(default)s)")
+    parser.add_argument("--samples", type=int, default=30, metavar="N", help="predictions per data set (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of training, samples and draws (default %(default)s)")
     parser.add_argument("--epochs", type=int, metavar="N", help="train.epochs instead of the set's own")
     parser.add_argument("--gnn-explainer-epochs", type=int, default=100, metavar="N", help="(default %(default)s, PyG's)")
@@ -239,7 +239,7 @@ def _scorers(opened: Opened, hops: int, cases: list[Case], asked: argparse.Names
         "random": lambda masked, label, near: torch.rand(near.numel(), generator=random),
     }
     if opened.model_name == "prototype":
-        shuffled = _shuffled(opened.model, asked.seed)
+        shuffled = _misplaced(opened.model, asked.seed)
         found["ours, prototype parts"] = _parts(opened.model)
         found["ours, prototype parts, shuffled prototypes"] = _parts(shuffled)
         found["ours, gradients, shuffled prototypes"] = _of_another(shuffled)
@@ -281,7 +281,7 @@ def _gnn_explainer(hops: int, epochs: int, seed: int) -> Scorer:
     return scores
 
 
-def _shuffled(model: nn.Module, seed: int) -> nn.Module:
+def _misplaced(model: nn.Module, seed: int) -> nn.Module:
     """The same model whose prototypes have changed places, so that classes are compared with the wrong parts."""
     shuffled = copy.deepcopy(model)
     weight = cast(Tensor, shuffled.head.bank.weight)  # type: ignore[union-attr]
