@@ -26,7 +26,7 @@ from graphkit.explain.masked import MaskedModule
 from graphkit.metrics.fidelity import group_means
 from graphkit.models.graph.base import GraphModel
 from graphkit.models.node.base import NodeModel
-from graphkit.sparse import GraphBatch, as_csr
+from graphkit.sparse import GraphBatch, as_csr, as_entries, pointers
 
 
 class EdgeAttribution(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
@@ -117,7 +117,14 @@ class ModelForPyG(nn.Module):
         self.seams = nn.ModuleList(_Seam() for _ in range(hops))
         self.train(model.training)  # a new module is in training mode, and explainers put the model back to how they found it
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        batch: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """Scores of the nodes [N, C], or of the graphs [G, C].
 
         Args:
@@ -125,19 +132,18 @@ class ModelForPyG(nn.Module):
             edge_index: (source, target) [2, E].
             edge_weight: Weights [E]; None for ones.
             batch: The graph of each node [N], ascending, for a graph model; None: one graph.
+            edge_attr: Features of edges [E, D], for a graph model that reads them; no edge may then be listed twice.
         """
         seam: _Seam = self.seams[-1]  # type: ignore[assignment]
-        weight = seam.weights(edge_index, edge_weight, x)
-        adj = as_csr(edge_index, x.size(0), weight)
+        adj = as_csr(edge_index, x.size(0), seam.weights(edge_index, edge_weight, x))
         if isinstance(self.model, NodeModel):
             h = seam(self.model.embed(x, adj))
             scores: Tensor = self.model.head(h, adj) if self.model.head_takes_graph else self.model.head(h)
             return scores
         counts = torch.bincount(batch) if batch is not None else torch.tensor([x.size(0)], device=x.device)
-        ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        graphs = GraphBatch(adj, ptr, x)
-        graphs = graphs.with_index(self.model.prepare(graphs))
-        out: Tensor = self.model(graphs)
+        attr = None if edge_attr is None else as_entries(edge_index, x.size(0)).gather(edge_attr)
+        graphs = GraphBatch(adj, pointers(counts), x, attr)
+        out: Tensor = self.model(graphs.with_index(self.model.prepare(graphs)))
         return out
 
 

@@ -5,7 +5,6 @@ sheaves need; the files behind may move.
 """
 
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
-from graphkit.sparse.copies import copies, stacked
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
@@ -22,6 +21,7 @@ from graphkit.sparse.ranking.triples import Triples, TripleSampler
 from graphkit.sparse.rows.dropout import dropout
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
+from graphkit.sparse.side_by_side import copies, stacked
 from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, untraced
 
 __all__ = [
