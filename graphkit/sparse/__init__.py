@@ -21,6 +21,7 @@ from graphkit.sparse.ranking.triples import Triples, TripleSampler
 from graphkit.sparse.rows.dropout import dropout
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
+from graphkit.sparse.spmm import propagate_and_keep
 from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, untraced
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "pointers",
     "polynomial",
     "polynomial_rows",
+    "propagate_and_keep",
     "remember",
     "segment_max",
     "segment_mean",
