@@ -22,6 +22,7 @@ from graphkit.models.graph.base import GraphModel, GraphView
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.memory import available_memory
 from graphkit.tasks.tables import graph_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -82,6 +83,7 @@ class GraphPrediction:
         edge_attr = graphs.edge_attr if settings.edge_features else None
         self._whole = GraphBatch.of(graphs.edge_index, graphs.ptr, x, edge_attr).to(device)
         self._prepared: tuple[GraphModel, int, GraphBatch] | None = None
+        self._kept: tuple[GraphModel, list[GraphBatch]] | None = None
         self.notes += self._sampling()
         self.num_batches = -(-self._splits["train"].numel() // (train.batch_size or self._splits["train"].numel()))
 
@@ -200,7 +202,7 @@ class GraphPrediction:
 
     def _scores(self, model: GraphModel, graphs: Tensor) -> Tensor:
         """Outputs [B, C] of some graphs, at least in single precision; of sampled subgraphs their mean over the votes."""
-        votes = [self._votes(model, vote) for vote in range(model.votes)] if model.sampled else [self._ready(model, 0)]
+        votes = self._votes(model) if model.sampled else [self._ready(model, 0)]
         # Without gradients four batches take no more memory than one of training.
         block = min(self._train.eval_batch_size, 4 * (self._train.batch_size or graphs.numel()))
         blocks = graphs.to(self._device).split(block)
@@ -217,8 +219,18 @@ class GraphPrediction:
 
         return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
 
-    def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
-        return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+    def _votes(self, model: GraphModel) -> Iterator[GraphBatch]:
+        """All graphs once per vote; kept for the next evaluation where all votes together leave half of the memory free."""
+        if self._kept is None or self._kept[0] is not model:
+            self._kept = model, []
+        kept = self._kept[1]
+        yield from kept
+        for vote in range(len(kept), model.votes):
+            whole = self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+            free = available_memory()
+            if len(kept) == vote and (free is None or 2 * (model.votes - vote) * model.index_bytes(whole) <= free):
+                kept.append(whole)
+            yield whole
 
     def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
         """The mean loss of scores [B, C] against targets, at least in single precision."""
