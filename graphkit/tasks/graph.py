@@ -217,7 +217,7 @@ class GraphPrediction:
             for part in graphs.split(self._train.eval_batch_size):
                 yield ready.take(part)
 
-        return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
+        return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, y=self._y[graphs], batches=batches)
 
     def _votes(self, model: GraphModel) -> Iterator[GraphBatch]:
         """All graphs once per vote; kept for the next evaluation where all votes together leave half of the memory free."""
@@ -262,7 +262,7 @@ def _counts(dataset: GraphSet, y: Tensor) -> TargetCounts:
         both = (y == 1).any(dim=0) & (y == 0).any(dim=0)
         return TargetCounts("labels", dataset.num_targets, int(both.sum()))
     known = (~y.isnan()).sum(dim=0).tolist()
-    return TargetCounts("numbers", dataset.num_targets, sum(known), dict(zip(dataset.target_names, known, strict=False)))
+    return TargetCounts("numbers", dataset.num_targets, sum(known), of=dict(zip(dataset.target_names, known, strict=False)))
 
 
 def _moments(y: Tensor) -> tuple[Tensor, Tensor]:
