@@ -63,7 +63,9 @@ def verdicts(table: Table, ours: Iterable[tuple[Row, RunResult | None]]) -> list
 
 def _entry(table: Table, row: Row, result: RunResult) -> _Entry:
     values = result.metrics["test"][row.metric]["per_seed"]
-    return _Entry(row.shown_model, row.metric, row.model in table.baselines, dict(zip(result.seeds, values, strict=True)))
+    return _Entry(
+        row.shown_model, row.metric, row.model in table.baselines, values=dict(zip(result.seeds, values, strict=True))
+    )
 
 
 def _verdict(entries: list[_Entry]) -> str:

@@ -22,6 +22,7 @@ from graphkit.sparse.rows.dropout import dropout
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
 from graphkit.sparse.side_by_side import copies, stacked
+from graphkit.sparse.spmm import propagate_and_keep
 from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, untraced
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "pointers",
     "polynomial",
     "polynomial_rows",
+    "propagate_and_keep",
     "remember",
     "segment_max",
     "segment_mean",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from graphkit.models.graph.base import GraphModel, GraphView
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.memory import available_memory
 from graphkit.tasks.tables import graph_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -82,6 +83,7 @@ class GraphPrediction:
         edge_attr = graphs.edge_attr if settings.edge_features else None
         self._whole = GraphBatch.of(graphs.edge_index, graphs.ptr, x, edge_attr).to(device)
         self._prepared: tuple[GraphModel, int, GraphBatch] | None = None
+        self._kept: tuple[GraphModel, list[GraphBatch]] | None = None
         self.notes += self._sampling()
         self.num_batches = -(-self._splits["train"].numel() // (train.batch_size or self._splits["train"].numel()))
 
@@ -201,9 +203,9 @@ class GraphPrediction:
                 self._prepared = model, sample, self._whole.with_index(model.prepare(self._whole, seed=sample))
         return self._prepared[2]
 
-    def prepared(self, model: GraphModel) -> list[GraphBatch]:
+    def prepared(self, model: GraphModel) -> Iterable[GraphBatch]:
         """All graphs as the model is evaluated on them: once, or once per sample of which the outputs are averaged."""
-        return [self._votes(model, vote) for vote in range(model.votes)] if model.sampled else [self._ready(model, 0)]
+        return self._votes(model) if model.sampled else [self._ready(model, 0)]
 
     def _scores(self, model: GraphModel, graphs: Tensor) -> Tensor:
         """Outputs [B, C] of some graphs, at least in single precision; of sampled subgraphs their mean over the votes."""
@@ -225,8 +227,18 @@ class GraphPrediction:
         for part in graphs.to(self._device).split(self._train.eval_batch_size):
             yield ready.take(part)
 
-    def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
-        return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+    def _votes(self, model: GraphModel) -> Iterator[GraphBatch]:
+        """All graphs once per vote; kept for the next evaluation where all votes together leave half of the memory free."""
+        if self._kept is None or self._kept[0] is not model:
+            self._kept = model, []
+        kept = self._kept[1]
+        yield from kept
+        for vote in range(len(kept), model.votes):
+            whole = self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+            free = available_memory()
+            if len(kept) == vote and (free is None or 2 * (model.votes - vote) * model.index_bytes(whole) <= free):
+                kept.append(whole)
+            yield whole
 
     def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
         """The mean loss of scores [B, C] against targets, at least in single precision."""
@@ -258,7 +270,7 @@ def _counts(dataset: GraphSet, y: Tensor) -> TargetCounts:
         both = (y == 1).any(dim=0) & (y == 0).any(dim=0)
         return TargetCounts("labels", dataset.num_targets, int(both.sum()))
     known = (~y.isnan()).sum(dim=0).tolist()
-    return TargetCounts("numbers", dataset.num_targets, sum(known), dict(zip(dataset.target_names, known, strict=False)))
+    return TargetCounts("numbers", dataset.num_targets, sum(known), of=dict(zip(dataset.target_names, known, strict=False)))
 
 
 def _moments(y: Tensor) -> tuple[Tensor, Tensor]:

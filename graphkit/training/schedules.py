@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
 
@@ -34,9 +36,8 @@ class Schedule:
             case "cosine":
                 self._scheduler = CosineAnnealingLR(optimizer, epochs)
             case "plateau":
-                self._scheduler = ReduceLROnPlateau(
-                    optimizer, "min" if lower_is_better else "max", train.decay, train.decay_every
-                )
+                mode: Literal["min", "max"] = "min" if lower_is_better else "max"
+                self._scheduler = ReduceLROnPlateau(optimizer, mode, factor=train.decay, patience=train.decay_every)
             case other:
                 raise ValueError(f"schedule must be step, cosine or plateau, got {other!r}.")
 

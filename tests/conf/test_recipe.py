@@ -33,8 +33,10 @@ def test_which_recipes_there_are():
     node |= {f"node-{name}-sheaf" for name in (*SHEAF, "cornell")}
     recommend = {f"recommend-gowalla-{model}" for model in ("gf-cf", "lightgcn", "lightgcl", "ultragcn")}
     recommend |= {f"recommend-lastfm-{model}" for model in ("lightgcn", "lightgcl", "ultragcn")}
-    assert set(RECIPES) == link | node | recommend
-    assert len(RECIPES) == 67
+    collections = ("mutag", "ptc-mr", "proteins", "nci1", "nci109", "imdb-binary", "imdb-multi")
+    graph = {f"graph-{name}-spen" for name in collections} | {"graph-counting-sswl+"}
+    assert set(RECIPES) == link | node | recommend | graph
+    assert len(RECIPES) == 75
 
 
 TUNED = {  # layers, width, dropout, rate, penalty, epochs, test, std: of the study of tuned plain networks

@@ -252,6 +252,22 @@ def test_a_sampled_model_is_judged_by_its_mean_vote() -> None:
     assert np.array_equal(task.predictions(model)["scores"], scores)  # nothing is drawn anew
 
 
+@pytest.mark.parametrize(("free", "drawn"), [(None, 3), (10**9, 3), (0, 9)])
+def test_votes_are_drawn_once_where_they_fit(monkeypatch: pytest.MonkeyPatch, free: int | None, drawn: int) -> None:
+    monkeypatch.setattr("graphkit.tasks.graph.available_memory", lambda: free)
+    task = make_task(some(), DSModel(hidden_channels=4, num_layers=1, sample=1, votes=3, policy="node-marking"))
+    model, asked = built(task).eval(), []
+    prepare = model.prepare
+    monkeypatch.setattr(model, "prepare", lambda *given, **how: asked.append(how) or prepare(*given, **how))
+    with torch.no_grad():
+        scores = [task.predictions(model)["scores"] for _ in range(3)]
+    assert [how["vote"] for how in asked] == [0, 1, 2] * (drawn // 3)
+    assert all(np.array_equal(scores[0], other) for other in scores)
+    other = built(task, seed=1).eval()
+    with torch.no_grad():
+        assert not np.array_equal(task.predictions(other)["scores"], scores[0])  # another model has votes of its own
+
+
 def test_a_sampled_model_draws_again_for_every_epoch() -> None:
     task = make_task(some(), DSModel(hidden_channels=4, num_layers=1, sample=1, policy="node-marking"))
     model = built(task)

@@ -196,7 +196,7 @@ class GraphExplainer(Explainer):
         train = self.data.splits["train"]
         count = min(_MOST_COMPARED, train.numel())
         graphs = train[torch.arange(count) * train.numel() // count].to(self.opened.device)
-        whole = self.task.prepared(self.model)[0]
+        whole = next(iter(self.task.prepared(self.model)))
         return torch.cat([self.model.embed(whole.take(some)) for some in graphs.split(64)]), graphs
 
     def _facts(self, graph: int) -> dict[str, str]:
