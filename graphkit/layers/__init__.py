@@ -16,6 +16,7 @@ from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
+from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
@@ -37,6 +38,7 @@ __all__ = [
     "AdjacencyLinear",
     "BagFeatures",
     "CommonNeighborScore",
+    "CompletionScore",
     "DirectedPatternAggregation",
     "DirectionalConv",
     "Dropout",

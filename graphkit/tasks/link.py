@@ -43,8 +43,9 @@ class LinkPrediction:
     """Score pairs of nodes; fulfills `graphkit.training.protocol.Task`.
 
     The loss is the model's, by default mean softplus(-s) over a batch's positives plus mean softplus(s) over random negatives,
-    `task.num_negatives` for each positive. With target link removal the batch's own edges are absent from the message passing graph and from the neighbor sets while it is scored;
-    other batches' edges are there. Evaluation uses the whole training graph.
+    `task.num_negatives` for each positive. With target link removal the batch's own edges are absent from the message passing
+    graph and from the neighbor sets while it is scored; other batches' edges are there. Evaluation uses the whole training
+    graph.
 
     Args:
         dataset: Graph with link splits; features are optional.
@@ -136,7 +137,7 @@ class LinkPrediction:
             total += loss.detach()
         reached = [(feature, flow) for feature, flow in zip(features, gradients, strict=True) if feature.requires_grad]
         with torch.autocast(self._device.type, enabled=False):
-            torch.autograd.backward(*zip(*reached, strict=True))
+            torch.autograd.backward([feature for feature, _ in reached], [flow for _, flow in reached])
         return total
 
     @torch.no_grad()

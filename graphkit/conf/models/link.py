@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.setting import depth, probability, setting, width
+from graphkit.conf.setting import count, depth, probability, setting, weight, width
 
 
 @dataclass
@@ -31,15 +31,47 @@ class _EncodedPairs:
 
 
 @dataclass
-class NCNModel(_EncodedPairs):
-    """Neural Common Neighbor: pool the embeddings of common neighbors next to the Hadamard product of the pair."""
-
-    name: str = "ncn"
+class _CommonNeighborModel(_EncodedPairs):
     transform_pooled: bool = setting(True, "pool x + MLP(x) instead of x (the paper's code: use_xlin)")
     tail_activation: bool = setting(True, "end the two streams on their activation instead of a further linear map (tailact)")
     two_layer_head: bool = setting(False, "two hidden layers in the final head instead of one (twolayerlin)")
     common_neighbor_dropout: float = probability(0.0, "dropout of directed adjacency entries before the intersection (preedp)")
     beta: float = setting(1.0, "initial weight of the common-neighbor stream", low=-1e9, high=1e9)
+
+
+@dataclass
+class NCNModel(_CommonNeighborModel):
+    """Neural Common Neighbor: pool the embeddings of common neighbors next to the Hadamard product of the pair."""
+
+    name: str = "ncn"
+    extra_pool: str = setting(
+        "none",
+        "a further stream: difference pools neighbors of one node alone (NCN-diff), second neighbors of one node that lie two "
+        "steps from the other (NCN2)",
+        choices=("none", "difference", "second"),
+    )
+
+
+@dataclass
+class NCNCModel(_CommonNeighborModel):
+    """Neural Common Neighbor with Completion: missing common neighbors count with the chance of the edge they lack."""
+
+    name: str = "ncnc"
+    depth: int = setting(1, "rounds of completion; 0 is NCN", low=0, high=16)
+    scale: float = setting(5.0, "slope of the chance of a missing edge in its score", low=-1e9, high=1e9)
+    offset: float = setting(3.0, "score at which that chance is 1/2", low=-1e9, high=1e9)
+    prior: float = setting(0.5, "factor on the odds of a missing edge (pt)", low=1e-9, high=1e9)
+    alpha: float = weight(1.0, "largest weight of a missing common neighbor; may exceed 1")
+    train_cap: int = count(0, "most neighbors of one node alone that a pair takes in training; 0: all (trndeg)")
+    cap: int = count(0, "the same in evaluation, one fixed draw per pair (tstdeg)")
+    inner: str = setting(
+        "transformed",
+        "what missing edges are scored from: x + MLP(x), to which the MLP is applied again (the paper's code), or embeddings "
+        "(the paper)",
+        choices=("transformed", "embeddings"),
+    )
+    warm_up: int = count(0, "epochs as NCN before; then train.epochs of the head alone", high=10**6)
+    completion_lr: float | None = weight(None, "learning rate after the warm-up; default: train.head_lr")
 
 
 @dataclass
@@ -71,16 +103,42 @@ class ResourceAllocationModel:
     name: str = "ra"
 
 
+@dataclass
+class KatzModel:
+    """Katz: walks between the two nodes, each edge of a walk weighted by beta."""
+
+    name: str = "katz"
+    beta: float = setting(0.005, "weight of an edge of a walk", low=1e-9, high=1.0)
+    length: int = depth(3, "edges of the longest walks")
+
+
+@dataclass
+class PersonalizedPageRankModel:
+    """Personalized PageRank: how often walkers from each of the two nodes visit the other."""
+
+    name: str = "ppr"
+    restart: float = setting(0.15, "chance of starting again before a step", low=0.001, high=0.999)
+    tolerance: float = setting(1e-6, "share of a walker's time that may be left out", low=1e-15, high=0.5)
+
+
 _NCN = Paper("Neural Common Neighbor with Completion for Link Prediction", "ICLR 2024", "https://arxiv.org/abs/2302.00890")
 _ADAMIC = Paper("Friends and Neighbors on the Web", "Social Networks 2003", "https://doi.org/10.1016/S0378-8733(03)00009-1")
 _RA = Paper("Predicting Missing Links via Local Information", "EPJ B 2009", "https://arxiv.org/abs/0901.0553")
 _LIBEN = Paper("The Link-Prediction Problem for Social Networks", "JASIST 2007", "https://doi.org/10.1002/asi.20591")
+_KATZ = Paper(
+    "A New Status Index Derived from Sociometric Analysis", "Psychometrika 1953", "https://doi.org/10.1007/BF02289026"
+)
 _GAE = Paper("Variational Graph Auto-Encoders", "NIPS workshop 2016", "https://arxiv.org/abs/1611.07308")
 
 MODELS: dict[str, ModelEntry] = {
     "ncn": ModelEntry(NCNModel, "graphkit.models.link.ncn:NCN", "neural common neighbor", _NCN),
+    "ncnc": ModelEntry(NCNCModel, "graphkit.models.link.ncnc:NCNC", "neural common neighbor with completion", _NCN),
     "gae": ModelEntry(GAEModel, "graphkit.models.link.gae:GAE", "graph autoencoder", _GAE),
     "cn": ModelEntry(CommonNeighborsModel, "graphkit.models.link.heuristics:CommonNeighbors", "common neighbors", _LIBEN),
     "aa": ModelEntry(AdamicAdarModel, "graphkit.models.link.heuristics:AdamicAdar", "Adamic-Adar", _ADAMIC),
     "ra": ModelEntry(ResourceAllocationModel, "graphkit.models.link.heuristics:ResourceAllocation", "resource allocation", _RA),
+    "katz": ModelEntry(KatzModel, "graphkit.models.link.walks:Katz", "walks between two nodes", _KATZ),
+    "ppr": ModelEntry(
+        PersonalizedPageRankModel, "graphkit.models.link.walks:PersonalizedPageRank", "personalized PageRank", _LIBEN
+    ),
 }

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from functools import partial
+from typing import Protocol, Unpack
 
 from graphkit.layers import CommonNeighborScore
+from graphkit.layers.pairs.completion import CommonNeighborOptions
 from graphkit.models.link.base import EncodedPairs
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 
 
-class NCN(EncodedPairs):
-    """NCN: node embeddings by message passing, pairs scored with their common neighbors' embeddings.
+class MakeScore(Protocol):
+    """Makes a score of common neighbors: `CommonNeighborScore`, or a kin of it."""
+
+    def __call__(self, channels: int, **options: Unpack[CommonNeighborOptions]) -> CommonNeighborScore:
+        """Make it from the arguments of `CommonNeighborScore`."""
+
+
+class NCNOptions(LinkEncoderOptions, total=False):
+    """Settings of `CommonNeighborModel`, which models of one score pass on."""
+
+    hidden_channels: int
+    encoder_norm: bool
+    head_norm: bool
+    transform_pooled: bool
+    tail_activation: bool
+    two_layer_head: bool
+    head_dropout: float
+    common_neighbor_dropout: float
+    beta: float
+
+
+class CommonNeighborModel(EncodedPairs):
+    """Node embeddings by message passing, pairs scored with the embeddings of nodes that neighbor them.
 
     Args:
         in_channels: Width of node features; 0 for learned embeddings.
@@ -24,6 +47,7 @@ class NCN(EncodedPairs):
         head_dropout: Dropout in the head, in [0, 1).
         common_neighbor_dropout: See `CommonNeighborScore`.
         beta: Initial weight of the common-neighbor stream.
+        make_score: Makes the score.
         **options: Arguments of `LinkEncoder`.
 
     Source: Wang, Yang and Zhang, ICLR 2024.
@@ -43,11 +67,12 @@ class NCN(EncodedPairs):
         head_dropout: float = 0.0,
         common_neighbor_dropout: float = 0.0,
         beta: float = 1.0,
+        make_score: MakeScore = CommonNeighborScore,
         **options: Unpack[LinkEncoderOptions],
     ) -> None:
         super().__init__(
             encoder=LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options),
-            score=CommonNeighborScore(
+            score=make_score(
                 hidden_channels,
                 norm=head_norm,
                 transform_pooled=transform_pooled,
@@ -58,3 +83,19 @@ class NCN(EncodedPairs):
                 beta=beta,
             ),
         )
+
+
+class NCN(CommonNeighborModel):
+    """NCN: node embeddings by message passing, pairs scored with their common neighbors' embeddings.
+
+    Args:
+        in_channels: Width of node features; 0 for learned embeddings.
+        num_nodes: Number of nodes.
+        extra_pool: What a third stream pools: `none`, `difference` (NCN-diff) or `second` (NCN2); see `CommonNeighborScore`.
+        **options: Settings of `CommonNeighborModel`.
+
+    Source: Wang, Yang and Zhang, ICLR 2024.
+    """
+
+    def __init__(self, in_channels: int, num_nodes: int, *, extra_pool: str = "none", **options: Unpack[NCNOptions]) -> None:
+        super().__init__(in_channels, num_nodes, make_score=partial(CommonNeighborScore, extra_pool=extra_pool), **options)
