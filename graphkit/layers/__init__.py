@@ -18,6 +18,7 @@ from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
+from graphkit.layers.pairs.residual_hadamard import ResidualHadamardScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS
@@ -58,6 +59,7 @@ __all__ = [
     "Preset",
     "Propagation",
     "Readout",
+    "ResidualHadamardScore",
     "SAGEConv",
     "SheafDiffusion",
     "SubgraphConv",

@@ -18,7 +18,9 @@ from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
 from graphkit.models.graph.ppgn import PPGN, PPGNOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
+from graphkit.models.link.gae_tuned import SharedPropagation, SharedPropagationOptions
 from graphkit.models.link.ncn import CommonNeighborModel, NCNOptions
+from graphkit.models.link.sheaf import SheafEncoder, SheafEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
@@ -35,6 +37,8 @@ OWNERS: dict[Any, Callable[..., Any]] = {
     PatternOptions: DirectedPatternAggregation,
     PooledNetworkOptions: PooledNetwork,
     SheafDiffusionOptions: SheafDiffusion,
+    SharedPropagationOptions: SharedPropagation,
+    SheafEncoderOptions: SheafEncoder,
     SheafNetworkOptions: SheafNetwork,
     SheafOptions: SheafDiffusion,
 }

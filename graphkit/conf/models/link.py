@@ -83,6 +83,69 @@ class GAEModel(_EncodedPairs):
 
 
 @dataclass
+class TunedGAEModel:
+    """Graph autoencoder, tuned: orthogonal embeddings, steps that share weights, a deep residual head."""
+
+    name: str = "gae-tuned"
+    hidden_channels: int = width(256, "width of embeddings and head")
+    num_steps: int = depth(2, "steps of message passing (prop_step)")
+    propagation: str = setting(
+        "shared",
+        "shared: one map for all steps after the first, no activation (the authors' GCN); averaged: a learned mean of steps "
+        "without weights (their LightGCN)",
+        choices=("shared", "averaged"),
+    )
+    residual: float = weight(0.1, "share of the input that each step adds again; read by shared")
+    step_norm: bool = setting(False, "layer normalization and dropout between the steps (norm)")
+    dropout: float = probability(0.0, "that dropout")
+    decay: float = setting(1.0, "first weight of step k + 1 over that of step k, before the softmax", low=1e-6, high=1e3)
+    head_layers: int = depth(4, "linear layers of the head (mlp_layers)")
+    head_residual: bool = setting(True, "add the pair's product to the output of every hidden layer of the head (mlp_res)")
+    head_norm: bool = setting(False, "layer normalization in the head")
+    head_dropout: float = probability(0.0, "dropout in the head")
+    activation: str = setting("relu", "activation of the head", choices=("relu", "silu", "gelu"))
+
+
+@dataclass
+class PLNLPModel:
+    """Pairwise learning: GraphSAGE and a perceptron, trained so that an edge scores one more than its negatives."""
+
+    name: str = "plnlp"
+    hidden_channels: int = width(256, "width of embeddings and head")
+    num_layers: int = depth(2, "layers of GraphSAGE")
+    dropout: float = probability(0.3, "dropout between the layers, before the head and in it")
+    head_layers: int = depth(2, "linear layers of the head")
+
+
+@dataclass
+class SheafGAEModel:
+    """Sheaf diffusion below a head on the Hadamard product."""
+
+    name: str = "sheaf"
+    maps: str = setting("diagonal", "restriction maps", choices=("identity", "diagonal", "orthogonal", "general"))
+    orthogonal: str = setting(
+        "householder",
+        "how orthogonal maps are made; rotation needs stalk_dim=2",
+        choices=("householder", "cayley", "exp", "rotation"),
+    )
+    stalk_dim: int = count(2, "learned dimensions of a stalk; orthogonal maps need 2", low=1, high=256)
+    hidden_channels: int = width(256, "width of embeddings and head, a multiple of the dimensions of a stalk")
+    num_layers: int = depth(2, "diffusion steps")
+    low_pass: bool = setting(False, "add a stalk dimension with the fixed operator D + A")
+    high_pass: bool = setting(False, "add a stalk dimension with the fixed operator D - A")
+    left_weights: bool = setting(True, "mix the dimensions of a stalk before each step")
+    right_weights: bool = setting(True, "mix the channels before each step")
+    right_init: str = setting("identity", "what the mixing of channels starts from", choices=("identity", "orthogonal"))
+    edge_weights: bool = setting(False, "learn a weight of each edge beside its maps")
+    learned_step: bool = setting(True, "learn how much of a layer's input each stalk dimension keeps")
+    feature_dropout: float = probability(0.0, "dropout of the features")
+    dropout: float = probability(0.0, "dropout after the input and before every step")
+    head_layers: int = depth(3, "linear layers of the head")
+    head_norm: bool = setting(True, "layer normalization in the head")
+    head_dropout: float = probability(0.0, "dropout in the head")
+
+
+@dataclass
 class CommonNeighborsModel:
     """Number of common neighbors."""
 
@@ -129,11 +192,19 @@ _KATZ = Paper(
     "A New Status Index Derived from Sociometric Analysis", "Psychometrika 1953", "https://doi.org/10.1007/BF02289026"
 )
 _GAE = Paper("Variational Graph Auto-Encoders", "NIPS workshop 2016", "https://arxiv.org/abs/1611.07308")
+_REFINED = Paper("Reconsidering the Performance of GAE in Link Prediction", "CIKM 2025", "https://arxiv.org/abs/2411.03845")
+_PLNLP = Paper("Pairwise Learning for Neural Link Prediction", "arXiv 2021", "https://arxiv.org/abs/2112.02936")
+_SHEAF = Paper("Neural Sheaf Diffusion", "NeurIPS 2022", "https://arxiv.org/abs/2202.04579")
 
 MODELS: dict[str, ModelEntry] = {
     "ncn": ModelEntry(NCNModel, "graphkit.models.link.ncn:NCN", "neural common neighbor", _NCN),
     "ncnc": ModelEntry(NCNCModel, "graphkit.models.link.ncnc:NCNC", "neural common neighbor with completion", _NCN),
     "gae": ModelEntry(GAEModel, "graphkit.models.link.gae:GAE", "graph autoencoder", _GAE),
+    "gae-tuned": ModelEntry(
+        TunedGAEModel, "graphkit.models.link.gae_tuned:TunedGAE", "graph autoencoder, tuned (Refined-GAE)", _REFINED
+    ),
+    "plnlp": ModelEntry(PLNLPModel, "graphkit.models.link.plnlp:PLNLP", "GraphSAGE with a pairwise loss", _PLNLP),
+    "sheaf": ModelEntry(SheafGAEModel, "graphkit.models.link.sheaf:SheafGAE", "sheaf diffusion", _SHEAF),
     "cn": ModelEntry(CommonNeighborsModel, "graphkit.models.link.heuristics:CommonNeighbors", "common neighbors", _LIBEN),
     "aa": ModelEntry(AdamicAdarModel, "graphkit.models.link.heuristics:AdamicAdar", "Adamic-Adar", _ADAMIC),
     "ra": ModelEntry(ResourceAllocationModel, "graphkit.models.link.heuristics:ResourceAllocation", "resource allocation", _RA),
