@@ -61,7 +61,13 @@ def one_sided(sets: NeighborSets, pairs: Int[Tensor, "2 P"], cap: int, seed: int
     times = None
     if cap > 0:
         rowptr, member, times = _drawn(rowptr, member, having * sets.num_nodes + lacking, cap, seed)
-    return OneSided(rowptr, member, lacking.repeat_interleave(rowptr.diff()), times, sets.num_nodes)
+    return OneSided(
+        rowptr=rowptr,
+        member=member,
+        lacking=lacking.repeat_interleave(rowptr.diff()),
+        times=times,
+        num_nodes=sets.num_nodes,
+    )
 
 
 def _drawn(rowptr: Tensor, member: Tensor, keys: Tensor, cap: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:

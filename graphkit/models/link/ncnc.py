@@ -80,11 +80,15 @@ class NCNC(CommonNeighborModel):
         rate = next((given for given in (self.completion_lr, head_lr) if given is not None), lr)
         head = [{"params": list(self.head_parameters()), "lr": rate}]
         return [
-            Stage("ncn", first.groups, epochs=self.warm_up, step=partial(self._step_at, 0, step), selects=False),
-            Stage("completion", head, step=partial(self._step_at, self.depth, step)),
+            Stage("ncn", first.groups, epochs=self.warm_up, step=self._at_depth(0, step), selects=False),
+            Stage("completion", head, step=self._at_depth(self.depth, step)),
         ]
 
-    def _step_at(self, depth: int, step: Step, model: LinkModel, batch: object, backward: Backward) -> Tensor:
+    def _at_depth(self, depth: int, step: Step) -> Step:
         """The task's step at a depth of completion, which holds until the next step: for the evaluation of the epoch, too."""
-        cast(CompletionScore, self.score).depth = depth
-        return step(model, batch, backward)
+
+        def at_depth(model: LinkModel, batch: object, backward: Backward) -> Tensor:
+            cast(CompletionScore, self.score).depth = depth
+            return step(model, batch, backward)
+
+        return at_depth

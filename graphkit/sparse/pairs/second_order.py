@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
@@ -49,6 +48,8 @@ class SecondOrderSets:
 
 def _stacked(adj: CSR) -> CSR:
     """Rows of A, then those of the pattern of A^2, as an operator [2 N, 2 N] of ones."""
+    from scipy.sparse import csr_array  # which takes time to import, and serves this function alone
+
     n = adj.shape[0]
     edges = adj.edge_index().cpu().numpy()
     pattern = csr_array((np.ones(edges.shape[1], np.float32), (edges[1], edges[0])), shape=(n, n))

@@ -57,13 +57,14 @@ def built(seed: int = 0, **options) -> CompletionScore:
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
-def test_equals_dense_oracle(options: dict, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_score_equals_dense_oracle(options: dict, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct, "_CELLS", cells)
     monkeypatch.setattr(completion, "_ROWS", 16)
     monkeypatch.setattr(completion, "_ENTRIES", 200)
     monkeypatch.setattr(completion, "_PER_PAIR", 4)
     edge_index, pairs, n = graph_and_pairs(1)
     layer = built(**options)
+    assert isinstance(layer, CompletionScore)
     h = torch.randn(n, 8, dtype=torch.float64, requires_grad=True)
     leaves = [h, *layer.parameters()]
     found = layer(h, edge_index, pairs)
@@ -90,6 +91,15 @@ def test_completion_is_no_small_matter_and_the_two_readings_differ() -> None:
     plain = CommonNeighborScore(8).double().eval()
     plain.load_state_dict(built().state_dict())
     torch.testing.assert_close(plain(h, edge_index, pairs), scores[0, "embeddings"], rtol=0, atol=1e-12)
+
+
+def test_nodes_renamed_keep_their_scores() -> None:
+    edge_index, pairs, n = graph_and_pairs(2)
+    layer, h = built(depth=2), torch.randn(n, 8, dtype=torch.float64)
+    names = torch.randperm(n)
+    renamed = torch.empty_like(h).index_copy_(0, names, h)
+    found = layer(renamed, names[edge_index], names[pairs])
+    torch.testing.assert_close(found, layer(h, edge_index, pairs), rtol=0, atol=1e-11)
 
 
 def test_inner_edges_are_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:

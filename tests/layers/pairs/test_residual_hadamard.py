@@ -19,7 +19,7 @@ SIGMA = {
     ("num_layers", "residual", "norm", "activation"),
     [(1, True, False, "relu"), (2, False, True, "gelu"), (4, True, True, "silu"), (8, True, False, "relu")],
 )
-def test_equals_a_perceptron_written_out(num_layers: int, residual: bool, norm: bool, activation: str) -> None:
+def test_equals_perceptron_oracle(num_layers: int, residual: bool, norm: bool, activation: str) -> None:
     torch.manual_seed(0)
     edge_index, pairs, n = graph_and_pairs()
     layer = ResidualHadamardScore(8, num_layers=num_layers, residual=residual, norm=norm, activation=activation).double().eval()
