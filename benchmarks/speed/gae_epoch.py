@@ -27,6 +27,15 @@ PEER = "Refined-GAE's way in torch, fp32"
 _TOLERANCE, _BF16_TOLERANCE, _BF16_QUICK_TOLERANCE = 5e-3, 0.15, 0.5  # of gradients, whose terms mostly cancel
 
 
+class _Conv(nn.Module):
+    """The bias and the map of a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.lin = nn.Linear(channels, channels, bias=False)
+
+
 class PeerGAE(nn.Module):
     """Two convolutions with a residual to the table, and a head of `head_layers` maps that each see the product again.
 
@@ -42,8 +51,7 @@ class PeerGAE(nn.Module):
         d = settings.hidden_channels
         self.num_nodes, self.settings = num_nodes, settings
         self.table = nn.Parameter(torch.empty(num_nodes, d))
-        self.bias1, self.conv1 = nn.Parameter(torch.empty(d)), nn.Linear(d, d, bias=False)
-        self.bias2, self.conv2 = nn.Parameter(torch.empty(d)), nn.Linear(d, d, bias=False)
+        self.convs = nn.ModuleList(_Conv(d) for _ in range(2))
         self.lins = nn.ModuleList(nn.Linear(d, d) for _ in range(settings.head_layers - 1))
         self.out = nn.Linear(d, 1)
 
@@ -56,8 +64,9 @@ class PeerGAE(nn.Module):
         values = scale[both[0]] * scale[both[1]]
         adj = torch.sparse_coo_tensor(both, values, shape, check_invariants=False).coalesce().to_sparse_csr()
         r = self.settings.residual
-        h = torch.sparse.mm(adj, self.conv1(self.table), "sum") + self.bias1 + r * self.table
-        h = torch.sparse.mm(adj, self.conv2(h), "sum") + self.bias2 + r * self.table
+        h = self.table
+        for conv in self.convs:
+            h = torch.sparse.mm(adj, conv.lin(h), "sum") + conv.bias + r * self.table
         return F.softplus(-self._score(h, positive)).mean() + F.softplus(self._score(h, negative)).mean()
 
     def _score(self, h: Tensor, pairs: Tensor) -> Tensor:
@@ -77,9 +86,8 @@ def contests(options: Options) -> Iterator[Contest]:
     task = LinkPrediction(dataset, run.task, model_maker("link", run.model), run.train, torch.device("cpu"))
     model, num_nodes = task.build_model(), int(dataset.graph.num_nodes)
     peer = PeerGAE(num_nodes, run.model)
-    own = dict(model.named_parameters())
     with torch.no_grad():
-        for ours, other in zip(own.values(), peer.parameters(), strict=True):
+        for ours, other in zip(model.parameters(), peer.parameters(), strict=True):
             other.copy_(ours)
     batch = next(task.batches(torch.Generator().manual_seed(0)))
     edges = dataset.splits["train"].positive
@@ -105,9 +113,7 @@ def contests(options: Options) -> Iterator[Contest]:
     pairs, width = batch.positive.size(1) + batch.negative.size(1), run.model.hidden_channels
     maps = (run.model.head_layers - 1) * pairs + 2 * num_nodes
     flops = 3.0 * task.num_batches * 2.0 * maps * width * width
-    why = (
-        f"three times the maps of width {width} of {pairs:,} pairs and of the nodes, {task.num_batches} times, at the GEMM rate"
-    )
+    why = f"three times the maps of width {width} of {pairs:,} pairs and of the nodes, in each step, at the GEMM rate"
     label = f"{dataset.name}, an epoch of {task.num_batches} steps EXTRAPOLATED from a step"
     tolerance = _BF16_QUICK_TOLERANCE if options.quick else _BF16_TOLERANCE
     cases = [

@@ -151,6 +151,7 @@ def _evaluation(dataset: LinkData, task: LinkPrediction, run: Run, model: nn.Mod
 
 
 def backward(loss: Tensor) -> None:
+    """Compute gradients."""
     with torch.autocast("cpu", enabled=False):  # as the training loop does: autocast is for the forward pass
         loss.backward()
 

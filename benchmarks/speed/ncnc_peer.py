@@ -1,4 +1,4 @@
-"""NCNC step by step as its paper's code computes it, in plain torch: inner pairs listed by search, each scored where it occurs."""
+"""NCNC step by step as its paper's code computes it, in plain torch: every inner pair is scored wherever it occurs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PeerNCNC(PeerNCN):
         self.settings = settings
 
     def transformed(self, h: Tensor) -> Tensor:
-        """x' = h + xlin(h)."""
+        """The nodes as they are pooled, x' = h + xlin(h)."""
         return h + self.xlin(h)
 
     def score(self, h: Tensor, rows: Rows, pairs: Tensor) -> Tensor:
