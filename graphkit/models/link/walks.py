@@ -14,15 +14,15 @@ from graphkit.layers.checks import check_at_least
 from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, normalize
 
-_CELLS = 2**24  # numbers of the columns of walks that are held at a time
+_CELLS, _LEAST = 2**18, 16  # numbers of the columns of walks made at a time, which stay in cache; and the least columns
 
 
 class WalkSum(LinkModel):
     """s_ij = c_ij times the sum over k of w_k (M^k)_ij for an operator M of the graph, in double precision.
 
     The columns of M^k are made for the distinct nodes on one side of the pairs, the side with fewer of them: all candidates of
-    a node share its walks, and no more than 2^24 numbers are held at a time. A block of pairs costs K products of M with as
-    many columns as it has such nodes, so that large blocks are cheaper (`train.eval_batch_size`).
+    a node share its walks. A few columns are held at a time. A block of pairs costs K products of M with as many columns as it
+    has such nodes, so that large blocks are cheaper (`train.eval_batch_size`).
     """
 
     trained: ClassVar[bool] = False
@@ -65,7 +65,7 @@ class WalkSum(LinkModel):
         n = operator.shape[0]
         starts, column = torch.unique(source, return_inverse=True)
         order = column.argsort(stable=True)
-        width = max(1, _CELLS // max(n, 1))
+        width = max(_LEAST, _CELLS // max(n, 1))
         found = torch.zeros(source.numel(), dtype=torch.float64, device=source.device)
         bounds = torch.arange(0, starts.numel() + width, width, device=source.device)
         cuts = torch.searchsorted(column[order], bounds).tolist()
