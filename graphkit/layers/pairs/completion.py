@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.layers.checks import check_at_least, check_choice, check_positive
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.distinct import DistinctPairs
 from graphkit.layers.pairs.one_sided import one_sided
@@ -83,8 +83,7 @@ class CompletionScore(CommonNeighborScore):
         super().__init__(channels, **options)
         check_at_least(0, depth=depth, alpha=alpha, train_cap=train_cap, cap=cap)
         check_choice(INNER, inner=inner)
-        if not prior > 0:
-            raise ValueError(f"prior must be positive, got {prior}")
+        check_positive(prior=prior)
         self.depth, self.scale, self.offset, self.prior, self.alpha = depth, scale, offset, prior, alpha
         self.train_cap, self.cap, self.inner = train_cap, cap, inner
 

@@ -93,6 +93,17 @@ def test_completion_is_no_small_matter_and_the_two_readings_differ() -> None:
     torch.testing.assert_close(plain(h, edge_index, pairs), scores[0, "embeddings"], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("nodes", [0, 6], ids=["no-edge", "complete"])
+def test_graphs_that_lack_nothing_need_no_inner_scores(nodes: int) -> None:
+    every = torch.cartesian_prod(torch.arange(nodes), torch.arange(nodes)).t()
+    layer, h = built(depth=2), torch.randn(6, 8, dtype=torch.float64, requires_grad=True)
+    pairs = torch.tensor([[0, 1, 2], [1, 1, 5]])
+    found = layer(h, every, pairs)
+    torch.testing.assert_close(found, oracle(layer, h, dense(every, 6), pairs, 0), rtol=0, atol=1e-12)
+    found.sum().backward()
+    assert layer(h, every, pairs[:, :0]).shape == (0,)
+
+
 def test_nodes_renamed_keep_their_scores() -> None:
     edge_index, pairs, n = graph_and_pairs(2)
     layer, h = built(depth=2), torch.randn(n, 8, dtype=torch.float64)
