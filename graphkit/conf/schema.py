@@ -31,6 +31,7 @@ class LinkTask:
         "known positives that sampled training negatives must avoid: train (NCN), all (also validation and test edges)",
         choices=("train", "all"),
     )
+    num_negatives: int = count(1, "negatives per training edge, with a new draw in every epoch", low=1, high=10_000)
     micro_batch: int = setting(
         4096,
         "pairs scored at a time inside a training batch; the gradient is that of the whole batch; 0: all at once",

@@ -14,6 +14,7 @@ from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
+from graphkit.sparse.pairs.second_order import SecondOrderSets
 from graphkit.sparse.polynomials import polynomial, polynomial_rows
 from graphkit.sparse.products import dense_product
 from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
@@ -34,6 +35,7 @@ __all__ = [
     "GraphIndex",
     "NeighborSets",
     "Relabeling",
+    "SecondOrderSets",
     "Structure",
     "TripleSampler",
     "Triples",

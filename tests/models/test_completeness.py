@@ -30,7 +30,7 @@ BASES = {"graph": GraphModel, "link": LinkModel, "node": NodeModel, "recommend":
 """What the models of a task fulfill."""
 DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items", "edge_channels", "max_degree", "graphs"}
 """What a model learns from the data set rather than from its settings."""
-FACTORIES = {"make_layer", "backbone"}
+FACTORIES = {"make_layer", "make_score", "backbone"}
 """What one model gives another that it is built upon."""
 
 
