@@ -34,6 +34,18 @@ class Options(TypedDict, total=False):
     targets: str
     directed: bool
     scale: str
+    format: str
+    header: str
+    separator: str
+    comments: str
+    encoding: str
+    source_column: str | None
+    target_column: str | None
+    weight_column: str | None
+    node_column: str | None
+    label_column: str | None
+    categorical: str | None
+    ignore: str | None
     interactions: PathLike | None
     user_column: str | None
     item_column: str | None
@@ -61,22 +73,20 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         **options: By keyword, as `data.*` of a run:
 
             - `root`: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
-            - `edges`: With `custom`: CSV file, one edge per row.
-            - `features`: With `custom`: CSV file, node id and numbers per row.
-            - `labels`: With `custom`: CSV file, node id and label per row; needed by `node`.
-            - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; a file of JSON lines; or a folder.
+            - `edges`, `features`, `labels`, `interactions`, `graphs`: With `custom`, the own files: tables of any form, packed
+              or not, graph files, folders. `labels` are needed by `node`, `interactions` by `recommend`, `graphs` by `graph`.
+            - `source_column`, `target_column`, `weight_column`, `node_column`, `label_column`, `user_column`, `item_column`,
+              `rating_column`, `time_column`: Headers of their columns, or numbers from 1; default: by their usual names.
+            - `categorical`, `ignore`: Columns of features that are categories, and that are left out, with commas between.
+            - `format`, `header`, `separator`, `comments`, `encoding`: How tables are read; default: `auto`.
+            - `min_rating`: Interactions rated lower are left out; default: all count. With `time_column` each user's items are
+              split by it; default: a random split.
             - `targets`: What own graphs' labels are: `classes`, `labels`, `numbers`, or `auto`.
             - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.
             - `split`: Shares of training, validation and test, for own files and planted graphs.
-            - `interactions`: With `custom` and `recommend`: CSV file with a header, one interaction per row.
-            - `user_column`: Its column of user ids; default: user.
-            - `item_column`: Its column of item ids; default: item.
-            - `rating_column`: Its column of ratings, read with `min_rating`; default: rating.
-            - `min_rating`: Interactions rated lower are left out; default: all count.
-            - `time_column`: Its column of times, by which each user's items are then split; default: a random split.
 
     Returns:
         The data of the task with its splits, e.g. a `graphkit.data.dataset.NodeData`; its `protocol` says what was done.

@@ -32,7 +32,7 @@ def build(request: DataRequest) -> NodeData:
         metrics=request.protocol.metrics,
         protocol=request.statement(*source.remarks, protocol=DIRECTED if directed else None),
         source=request.entry.source,
-        notes=notes,
+        notes=(*source.notes, *notes),
         node_names=source.node_names,
         class_names=source.class_names,
         directed=directed or request.entry.directed,
