@@ -30,7 +30,7 @@ class Features:
     """
 
     x: np.ndarray
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def features_of(table: Table, columns: Sequence[int], categorical: Sequence[str] = (), ignore: Sequence[str] = ()) -> Features:

@@ -15,6 +15,7 @@ from graphkit.data.own.formats import inside
 from graphkit.data.own.graph import OwnGraph, read_own
 from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
 from graphkit.data.own.interactions import Columns, Taken, read_taken
+from graphkit.data.own.memory import InMemory
 from graphkit.data.own.table import Reading
 from graphkit.data.readers.inputs import InputFile, InputFolder, Source
 from graphkit.errors import CheckpointError, DataError
@@ -33,10 +34,11 @@ class OwnFiles:
     Args:
         known: What the run that goes on, or that is asked, read under each setting (`edges`, ...); only the same content is
             accepted, wherever it lies now.
+        memory: Data in memory that stands in the place of a file, by setting.
     """
 
-    def __init__(self, known: Mapping[str, Source] | None = None) -> None:
-        self._known = dict(known or {})
+    def __init__(self, known: Mapping[str, Source] | None = None, memory: Mapping[str, InMemory] | None = None) -> None:
+        self._known, self._memory = dict(known or {}), dict(memory or {})
         self.sources: dict[str, Source] = {}
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
         self._tables: dict[tuple[object, ...], Taken] = {}
@@ -55,6 +57,7 @@ class OwnFiles:
         asked = _asked(options)
         if asked not in self._graphs:
             files = self._files(options, ("edges", "features", "labels"))
+            masks = self._memory["labels"].masks if "labels" in self._memory else None
             self._graphs[asked] = read_own(
                 files["edges"],
                 files.get("features"),
@@ -63,6 +66,7 @@ class OwnFiles:
                 columns=GraphColumns.of(options),
                 reading=_reading(options),
                 format=options.format,
+                masks=masks,
             )
             self._note(files)
         own = self._graphs[asked]
@@ -101,7 +105,7 @@ class OwnFiles:
         """
         asked = _asked(options)
         if asked not in self._collections:
-            files: dict[str, Any] = dict(self._files(options, ("graphs", "edges", "features", "labels")))
+            files = self._files(options, ("graphs", "edges", "features", "labels"))
             if Path(str(options.graphs)).is_dir():
                 files["graphs"] = InputFolder(Path(str(options.graphs)))
             self._collections[asked] = read_own_graphs(
@@ -110,9 +114,10 @@ class OwnFiles:
             self._note(files)
         return self._collections[asked]
 
-    def _files(self, options: Data, keys: Sequence[str]) -> dict[str, InputFile]:
-        """The files that were given; all that are missing are told at once."""
-        paths = {key: inside(key, Path(path)) for key in keys if (path := getattr(options, key))}
+    def _files(self, options: Data, keys: Sequence[str]) -> dict[str, Any]:
+        """The files that were given, or what stands in their place; all that are missing are told at once."""
+        given = {key: self._memory[key].part for key in keys if key in self._memory}
+        paths = {key: inside(key, Path(path)) for key in keys if key not in given and (path := getattr(options, key))}
         missing = [
             f"{path} cannot be read (No such file or directory): name an existing file by data.{key}="
             for key, path in paths.items()
@@ -120,7 +125,7 @@ class OwnFiles:
         ]
         if missing:
             raise DataError("\n".join(missing))
-        return {key: self._open(key, path) for key, path in paths.items()}
+        return {**given, **{key: self._open(key, path) for key, path in paths.items()}}
 
     def _open(self, key: str, path: PathLike) -> InputFile:
         """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""
@@ -138,9 +143,9 @@ class OwnFiles:
             raise CheckpointError(f"data.{key}={path} is not there, and the run read it: {_advice(key)}")
         return file
 
-    def _note(self, files: Mapping[str, InputFile | InputFolder]) -> None:
+    def _note(self, files: Mapping[str, Any]) -> None:
         for key, file in files.items():
-            source = self.sources[key] = file.source()
+            source = self.sources[key] = self._memory.get(key, file).source()
             if key in self._known:
                 _require_same(key, self._known[key], source.typed, source.size, source.sha256)
 

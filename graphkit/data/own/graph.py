@@ -14,9 +14,10 @@ from graphkit.data.graph import Graph
 from graphkit.data.graphs import merge_edges
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.edges import Edges, edges_of
-from graphkit.data.own.features import features_of
+from graphkit.data.own.features import Features, features_of
 from graphkit.data.own.formats import Layout, layout_of
 from graphkit.data.own.graph_file import GraphFile, is_graph_file, read_graph_file
+from graphkit.data.own.memory import Matrix
 from graphkit.data.own.naming import alike_note, look_alike, number
 from graphkit.data.own.table import Column, Reading, Table, read_table
 from graphkit.data.own.table.roles import LABEL, NODE, SOURCE, TARGET, named
@@ -24,10 +25,10 @@ from graphkit.data.own.table.table import MOST_TOLD
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
-from graphkit.errors import DataError, shown
+from graphkit.errors import DataError, RequestError, shown
 
-File = Path | InputFile | GraphFile | Table
-"""What a part of a graph is read from; `GraphFile` and `Table` are in memory already."""
+File = Path | InputFile | GraphFile | Table | Matrix
+"""What a part of a graph is read from; all but the first two are in memory already."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class OwnGraph:
         names: Names of its nodes and classes.
         notes: Sentences on what was dropped or kept.
         read: Sentences on how the files were read.
+        nodes: Ids of the nodes of `train`, `valid` and `test`, where the data says so; None: it does not.
     """
 
     data: Graph
     names: OwnNames
     notes: tuple[str, ...]
     read: tuple[str, ...] = field(default=(), compare=False)
+    nodes: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class _Nodes:
     ids: Column
     column: int | None
     beside: tuple[int, ...]
+    x: np.ndarray | None = None
 
 
 def read_own(
@@ -73,6 +77,7 @@ def read_own(
     columns: GraphColumns = GraphColumns(),  # noqa: B008
     reading: Reading = Reading(),  # noqa: B008
     format: str = "auto",
+    masks: Mapping[str, np.ndarray] | None = None,
 ) -> OwnGraph:
     """Read a graph.
 
@@ -91,6 +96,7 @@ def read_own(
         columns: What the columns are called.
         reading: How tables are to be read.
         format: One of `graphkit.data.own.formats.FORMATS`.
+        masks: A split of the nodes that the data brings along: numbers of nodes by split.
 
     Returns:
         The graph, its names, and notes on what was dropped or kept.
@@ -122,13 +128,28 @@ def read_own(
     told = [_told(found.table, found.read), *_direction(files["edges"], directed)]
     classes: tuple[str, ...] = ()
     if table:
-        read = features_of(table.table, table.beside, columns.categorical, columns.ignore)
+        read = _features(table, given, columns)
         graph.x = torch.from_numpy(_placed(read.x, table.ids.places(index)))
         told += [_told(table.table), *read.notes]
     if given:
         graph.y, classes, more = _labels(given, index, table)
         told += [_told(given.table), *more]
-    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))))
+    nodes = {split: _numbered(part, index) for split, part in masks.items()} if masks else None
+    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))), nodes)
+
+
+def _numbered(nodes: np.ndarray, index: dict[str, int]) -> Tensor:
+    """Nodes by their number in the data as nodes of the graph, ascending."""
+    return torch.tensor(sorted(index[str(node)] for node in nodes.tolist()), dtype=torch.int64)
+
+
+def _features(table: _Nodes, labels: _Nodes | None, columns: GraphColumns) -> Features:
+    """Features of the rows, without the label where both come from the same table."""
+    if table.x is not None:
+        return Features(table.x)
+    label = labels.beside if labels and labels.table.name == table.table.name else ()
+    beside = [column for column in table.beside if column not in label]
+    return features_of(table.table, beside, columns.categorical, columns.ignore)
 
 
 def _opened(given: Mapping[str, File | None]) -> dict[str, File]:
@@ -169,12 +190,17 @@ def _edges(file: File, layout: Layout) -> Edges:
     columns = layout.columns
     if isinstance(file, GraphFile):
         return edges_of(file.edges, columns)
+    if isinstance(file, Matrix):
+        raise RequestError(f"{file.name}: edges are no features")
     named = [name for name in (columns.source, columns.target, columns.weight) if name]
     return edges_of(read_table(file, layout.reading, (SOURCE, TARGET), named), columns)
 
 
 def _nodes(file: File, key: str, layout: Layout, known: Collection[str]) -> _Nodes:
     """The table of features or labels, with its column of ids, and the columns that are read beside it."""
+    if isinstance(file, Matrix):
+        rows = np.arange(len(file.x))
+        return _Nodes(Table(file.name, (), None), Column(list(map(str, rows.tolist())), rows), None, (), file.x)
     columns = layout.columns
     names = [columns.node, columns.label] if key == "labels" else [columns.node, *columns.categorical, *columns.ignore]
     table = (

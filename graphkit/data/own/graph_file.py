@@ -84,7 +84,7 @@ def from_networkx(name: str, graph: Any, kind: str = "networkx graph") -> GraphF
 
 def text_of(value: Any) -> str:
     """A value as a table has it; None, NaN and what is not there are an empty cell."""
-    if value is None or value != value:
+    if value is None or type(value).__name__ == "NAType" or value != value:  # pandas' NA compares with nothing
         return ""
     if isinstance(value, np.generic):
         value = value.item()
@@ -151,7 +151,8 @@ def _column(values: np.ndarray) -> Column:
     if values.dtype.kind in "biu":
         distinct, codes = np.unique(values, return_inverse=True)
         return Column([text_of(value) for value in distinct.tolist()], codes.reshape(-1).astype(np.int64))
-    return Column.of(map(text_of, values.tolist()))
+    moments = values.astype("datetime64[us]") if values.dtype.kind == "M" else values
+    return Column.of(map(text_of, moments.tolist()))
 
 
 def _table(name: str, columns: Mapping[str, Iterable[str]], kind: str) -> Table:

@@ -20,7 +20,9 @@ def read_graph(request: DataRequest) -> GraphSource:
         CheckpointError: If it is not the file that the run read.
     """
     own = request.own_files.graph(request.options)
-    return GraphSource(own.data, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes, notes=own.read)
+    return GraphSource(
+        own.data, own.nodes, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes, notes=own.read
+    )
 
 
 def read_interactions(request: DataRequest) -> Interactions:

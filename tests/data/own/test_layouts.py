@@ -15,10 +15,10 @@ import scipy.io
 import scipy.sparse
 import torch
 
-from graphkit.data import load
-from graphkit.data.own.graph import OwnGraph
-from graphkit.data.own.files import OwnFiles
 from graphkit.conf.schema import Data
+from graphkit.data import load
+from graphkit.data.own.files import OwnFiles
+from graphkit.data.own.graph import OwnGraph
 from graphkit.errors import DataError
 
 TRIPLES = [("1", "2"), ("2", "30"), ("30", "4"), ("4", "1")]
@@ -205,7 +205,7 @@ INTERACTIONS = {
     "RecBole, .inter": ("ml.inter", rated("\t", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n")),
     "plain, as until now": ("r.csv", rated(",", "user,item,rating,time\n")),
     "JSON lines, Amazon": ("r.json", "".join(
-        f'{{"reviewerID": "{user}", "asin": "{item}", "overall": {rating}, "unixReviewTime": {time:.0f}, "text": "so \\"so\\""}}\n'
+        f'{{"reviewerID": "{user}", "asin": "{item}", "overall": {rating}, "unixReviewTime": {time:.0f}, "text": "a \\"b\\""}}\n'
         for user, item, rating, time in RATINGS)),
     "semicolons with text between": ("r.csv", "customer;text;product;stars;date\n" + "".join(
         f'{user};"a;b";{item};{rating};{time:.0f}\n' for user, item, rating, time in RATINGS)),
@@ -248,24 +248,24 @@ WRONG = {
     "cut bz2": ("toy.csv.gz", bz2.compress(SNAP.encode())[:-9], "is bz2 and damaged or cut off"),
     "cut zstd": ("toy.csv.gz", zstd(PLAIN.encode() * 50)[:-9], "is zstd and damaged or cut off"),
     "damaged Parquet": ("toy.parquet", parquet()[:-20], "is a Parquet file and damaged"),
-    "SNAP": ("toy.txt", SNAP + "5\n6\t7\t8\n", "line 8, column 2: expected 2 columns separated by tabs, found 1\n.*line 9, column 3"),
+    "SNAP": ("toy.txt", SNAP + "5\n6\t7\t8\n", "line 8, column 2: expected 2 columns separated by tabs, .*line 9, column 3"),
     "MovieLens for edges": ("toy.dat", rated("::").replace("3::3", "::3"), "line 2, column 2: expected a node id|found"),
-    "Gephi": ("toy.csv", GEPHI.replace("0.5", "half"), "line 2, column 6: expected a weight, a finite number above 0, found 'half'"),
+    "Gephi": ("toy.csv", GEPHI.replace("0.5", "half"), "line 2, column 6: expected a weight, .* found 'half'"),
     "Gephi, two weights": ("toy.csv", GEPHI + "2,1,Directed,4,,9\n",
                            "line 6, column 1: the edge has weight 9 here and 0.5 in line 2: give one row per edge"),
     "Neo4j": ("toy.csv", NEO4J.replace(":END_ID(Person)", "end"), None),
-    "JSON lines": ("toy.jsonl", LINES + '{"source": [1\n{"source": {}}\n', "line 6: no JSON object .*\n.*line 7: no JSON object"),
+    "JSON lines": ("toy.jsonl", LINES + '{"source": [1\n{"source": {}}\n', "line 6: no JSON object .*line 7: no JSON object"),
     "GraphML": ("toy.graphml", GRAPHML[:-30], "is no GraphML"),
     "GEXF": ("toy.gexf", GRAPHML, "is no GEXF"),
     "GML": ("toy.gml", "graph [ node [ id 1 ", "is no GML"),
     "Matrix Market": ("toy.mtx", matrix_market().replace("5 5 4", "5 5 9"), "is no Matrix Market file"),
-    "rectangular matrix": ("toy.mtx", matrix_market().replace("5 5 4", "5 6 4"), "is a matrix of 5 x 6, no graph: give a square one"),
+    "rectangular matrix": ("toy.mtx", matrix_market().replace("5 5 4", "5 6 4"), "is a matrix of 5 x 6, no graph: give a square"),
     "OGB": ("edge.csv.gz", gzip.compress(b"0,1\n1\n"), "line 2, column 2: expected 2 columns"),
-    "Latin-1": ("toy.csv", "a,é\n".encode("latin-1"), r"is not text in UTF-8 \(byte 0xe9 in line 1\): save .* data.encoding=latin-1"),
+    "Latin-1": ("toy.csv", "a,é\n".encode("latin-1"), r"is not text in UTF-8 \(byte 0xe9 in line 1\): save .*encoding=latin-1"),
     "comments or ids": ("toy.csv", "#1,#2\n#2,#3\n#5,x\ny,#1\n", "cannot tell|holds no edge"),
     "semicolons or commas": ("toy.csv", "1;2,5\n2;3,5\n", "cannot tell whether columns are separated by semicolons or commas"),
     "no header that can be told": ("toy.csv", "foo,bar\na,b\nb,c\n", "cannot tell whether the first row is a header: foo, bar"),
-    "words that are ids": ("toy.csv", "u,v\nv,w\n", "cannot tell whether the first row is a header: u, v, which are usual names"),
+    "words that are ids": ("toy.csv", "u,v\nv,w\n", "whether the first row is a header: u, v, which are usual names"),
     "one column": ("toy.csv", "1\n2\n", "has one column, and edges need two"),
     "unknown columns": ("toy.csv", "x1,x2,x3\n1,2,3\n", "cannot tell the column of the source nodes, its header is x1, x2, x3"),
 }  # fmt: skip
