@@ -7,7 +7,7 @@ import gc
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -23,6 +23,7 @@ from graphkit.errors import DataError
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "colons": "::", "bar": "|", "blanks": " "}
 """How columns may be separated, by the name that `data.separator` gives it."""
 
+_MARKS = ("\t", "::", ";", ",", "|")
 _WORDS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
 _STAND_IN = "\x1f"
 _SAMPLE = 300
@@ -226,44 +227,50 @@ def _count_lines(text: str) -> int:
 
 def _separator(name: str, text: str) -> str:
     """The separator that gives all rows of a sample the same number of columns, at least two."""
-    sample = list(islice(io.StringIO(text, newline=""), _SAMPLE))
+    sample = list(islice(io.StringIO(text, newline=""), _SAMPLE + 1))
+    cut = len(sample) > _SAMPLE
+    sample = sample[:_SAMPLE]
     if not any(line.strip() for line in sample):
         return ","
-    regular, scores = [], {}
-    for mark in ("\t", "::", ";", ",", "|"):
-        widths = _widths(sample, mark)
-        most = max((count for width, count in widths.items() if width > 1), default=0)
-        scores[mark] = most / max(1, widths.total())
-        if scores[mark] == 1:
-            regular.append(mark)
-    if regular[:1] in (["\t"], ["::"]):
-        return regular[0]
-    if ";" in regular and "," in regular:
-        raise DataError(
-            f"{name}: cannot tell whether columns are separated by semicolons or commas: give data.separator=semicolon or comma"
-        )
+    shares = {mark: _share(sample, mark, cut) for mark in (*_MARKS, " ")}
+    regular = [mark for mark in _MARKS if shares[mark] == 1]
+    if len(regular) > 1 and not (regular[0] in _MARKS[:2] and not _touch(sample, *regular)):
+        raise _unclear(name, regular)
     if regular:
         return regular[0]
-    best = max(scores, key=lambda mark: scores[mark])
-    if scores[best] >= 0.5:
-        return best
-    widths = _widths(sample, " ")
-    if max((count for width, count in widths.items() if width > 1), default=0) > scores[best] * widths.total():
-        return " "
-    return best if scores[best] else ","
+    best = max(_MARKS, key=lambda mark: shares[mark])
+    if shares[best] >= 0.5 and shares[" "] == 1:
+        raise _unclear(name, [best, " "])
+    best = best if shares[best] >= 0.5 else max((*_MARKS, " "), key=lambda mark: shares[mark])
+    return best if shares[best] else ","
 
 
-def _widths(sample: list[str], separator: str) -> Counter[int]:
-    text = Lines("", "".join(sample), 0, separator)
-    rows = []
+def _unclear(name: str, marks: Sequence[str]) -> DataError:
+    names = {mark: name for name, mark in SEPARATORS.items()}
+    told, given = (" or ".join(words[mark] for mark in marks[:2]) for words in (_WORDS, names))
+    return DataError(f"{name}: cannot tell whether columns are separated by {told}: give data.separator={given}")
+
+
+def _share(sample: list[str], separator: str, cut: bool) -> float:
+    """The share of the rows of a sample that have the usual number of columns, 0 where that is one."""
+    rows, line = [], 0
+    failed = False
     try:
-        for _, row in text.rows():
+        for line, row in Lines("", "".join(sample), 0, separator).rows():
             rows.append(row)
-    except DataError:  # a quoted cell goes on below the sample, or quotes mean nothing with this separator
-        if not rows:
-            return Counter()
+    except DataError as error:
+        failed = not (cut and "unexpected end" in str(error))  # a quoted cell goes on below the sample
+    if not rows:
+        return 0.0
     width = _usual_width(rows)
-    return Counter(len(row) - (len(row) == width + 1 and not row[-1].strip(BLANKS)) for row in rows)
+    usual = sum(len(row) - (len(row) == width + 1 and not row[-1].strip(BLANKS)) == width for row in rows)
+    return usual / (len(rows) + (len(sample) - line + 1 if failed else 0)) if width > 1 else 0.0
+
+
+def _touch(sample: list[str], separator: str, *others: str) -> bool:
+    """Whether a row begins with this separator, or a cell begins or ends with another one: it may be there for the looks."""
+    rows = [[cell.strip(BLANKS) for cell in row] for _, row in Lines("", "".join(sample), 0, separator).rows()]
+    return any(not row[0] or any(cell.startswith(others) or cell.endswith(others) for cell in row) for row in rows)
 
 
 def _usual_width(rows: list[list[str]]) -> int:

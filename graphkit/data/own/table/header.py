@@ -49,6 +49,10 @@ def has_header(
         return asked == "true", ""
     if wanted:
         return True, ""
+    if first[0] in known:
+        if words:
+            raise _unclear(name, first, "which are usual names of columns, and the first is a node")
+        return False, ""
     if words:
         if _occur([text for text in first if text], columns, ~_repeats(columns)):
             raise _unclear(name, first, "which are usual names of columns and occur below as well")
@@ -56,13 +60,16 @@ def has_header(
     if columns[0].codes.size == 1:
         return False, ""
     votes = {vote for column in columns if (vote := _vote(column)) is not None}
-    if votes == {True}:
+    occurs = _occur([text for text in first if text], columns, np.ones(columns[0].codes.size - 1, dtype=bool))
+    if votes == {True} and not occurs:
         return True, "the cells below are numbers"
     if votes == {False}:
         return False, ""
     if votes:
-        raise _unclear(name, first, "of which some stand above numbers and some are numbers")
-    if first[0] in known or _occur([text for text in first if text], columns, np.ones(columns[0].codes.size - 1, dtype=bool)):
+        raise _unclear(
+            name, first, "which stand above numbers, and some occur below" if occurs else "of which some are numbers"
+        )
+    if occurs:
         return False, ""
     if all(map(names_something, first)) and not any(names_something(value) for value in _below(columns)[:_MANY]):
         return True, "none of its cells occurs below"
