@@ -77,7 +77,7 @@ def rows_of(content: bytes, form: Form) -> Table:
 def _unquoted(text: str, separator: str) -> Table:
     lines = re.split("\r\n|\r|\n", text)
     if separator == " ":
-        return [line.replace("\t", " ").split() or [""] for line in lines]
+        return [re.split(" +", line.replace("\t", " ").strip(" ")) for line in lines]
     return [line.split(separator) for line in lines]
 
 

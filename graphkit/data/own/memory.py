@@ -152,8 +152,8 @@ def _of_pandas(key: str, name: str, frame: Any, node_column: Any) -> Table:
     nodes = key in ("features", "labels") and (series or not counted or frame.index.name is not None)
     if key in ("features", "labels") and not nodes and node_column is None and NODE.guess(tuple(columns)) is None:
         raise RequestError(
-            f"data.{key}: cannot tell which column of the frame holds the ids of nodes: name it by data.node_column=, or name the "
-            "index, frame.rename_axis('node'), where that does"
+            f"data.{key}: cannot tell which column of the frame holds the ids of nodes: name it by data.node_column=, or name "
+            "the index, frame.rename_axis('node'), where that does"
         )
     index = {str(frame.index.name or "node"): frame.index.to_numpy()} if nodes else {}
     return table_of(name, {**index, **values}, "pandas")

@@ -6,7 +6,7 @@ import csv
 import gc
 import io
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _MARKS = ("\t", "::", ";", ",", "|")
 _WORDS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
 _STAND_IN = "\x1f"
 _SAMPLE = 300
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 _DIGITS = 18
 _POWERS = 10 ** np.arange(1, _DIGITS + 1, dtype=np.int64)
 _SEP = re.compile('^(?:sep=(.)|"sep=(.)")[ \t]*\r?$', re.IGNORECASE)
@@ -83,7 +83,10 @@ class Lines:
         if not head:
             return []
         width = _usual_width(head)
-        blocks: list[list[tuple[str, ...]]] = []
+        indices: list[defaultdict[str, int]] = [defaultdict() for _ in range(width)]
+        for index in indices:
+            index.default_factory = index.__len__
+        codes: list[list[np.ndarray]] = [[] for _ in range(width)]
         broken = False
         rows = chain(head, rows)
         with _no_collection():
@@ -92,10 +95,11 @@ class Lines:
                     block = [row[:-1] if len(row) == width + 1 and not row[-1].strip(BLANKS) else row for row in block]
                     broken = broken or any(len(row) != width for row in block)
                 if not broken:
-                    blocks.append(list(zip(*block, strict=True)))
-            if broken:
-                raise self._ragged(width)
-            columns = [Column.of(chain.from_iterable(block[place] for block in blocks)) for place in range(width)]
+                    for index, parts, cells in zip(indices, codes, zip(*block, strict=True), strict=True):
+                        parts.append(np.fromiter(map(index.__getitem__, cells), dtype=np.int64, count=len(cells)))
+        if broken:
+            raise self._ragged(width)
+        columns = [Column(list(index), np.concatenate(parts)).trimmed() for index, parts in zip(indices, codes, strict=True)]
         while len(columns) > 1 and columns[-1].values == [""]:
             del columns[-1]
         return columns
@@ -116,19 +120,13 @@ class Lines:
             table = np.loadtxt(io.BytesIO(body), delimiter=delimiter, dtype=np.int64, ndmin=2, comments=None)
         except ValueError:
             return None  # ragged, an empty field or more digits: the other way tells where
-        cells = sum(body.count(one) for one in b"0123456789-")
-        size = np.abs(table)
-        if (head is not None and len(head) != table.shape[1]) or size.max(initial=0) >= _POWERS[-1] or size.min(initial=0) < 0:
+        if (head is not None and len(head) != table.shape[1]) or max(-int(table.min()), int(table.max())) >= _POWERS[-1]:
             return None
-        digits = np.searchsorted(_POWERS, size, side="right") + 1
-        if int(digits.sum()) + int((table < 0).sum()) != cells:
+        found = [_factorized(column) for column in table.T]
+        if sum(map(_characters, found)) != sum(body.count(one) for one in b"0123456789-"):
             return None  # 007 or -0 is another text than 7 or 0
-        columns = []
-        for place, column in enumerate(table.T):
-            distinct, codes = np.unique(column, return_inverse=True)
-            found = Column(list(map(str, distinct.tolist())), codes)
-            columns.append(found if head is None else _below(head[place].strip(BLANKS), found))
-        return columns
+        columns = [Column(list(map(str, distinct.tolist())), codes) for distinct, codes in found]
+        return columns if head is None else [_below(text.strip(BLANKS), one) for text, one in zip(head, columns, strict=True)]
 
     def _plain(self) -> str:
         if self.separator == "::":
@@ -253,10 +251,11 @@ def _unclear(name: str, marks: Sequence[str]) -> DataError:
 
 def _share(sample: list[str], separator: str, cut: bool) -> float:
     """The share of the rows of a sample that have the usual number of columns, 0 where that is one."""
-    rows, line = [], 0
-    failed = False
+    rows: list[list[str]] = []
+    last, failed = 0, False
     try:
         for line, row in Lines("", "".join(sample), 0, separator).rows():
+            last = line
             rows.append(row)
     except DataError as error:
         failed = not (cut and "unexpected end" in str(error))  # a quoted cell goes on below the sample
@@ -264,7 +263,7 @@ def _share(sample: list[str], separator: str, cut: bool) -> float:
         return 0.0
     width = _usual_width(rows)
     usual = sum(len(row) - (len(row) == width + 1 and not row[-1].strip(BLANKS)) == width for row in rows)
-    return usual / (len(rows) + (len(sample) - line + 1 if failed else 0)) if width > 1 else 0.0
+    return usual / (len(rows) + (len(sample) - last + 1 if failed else 0)) if width > 1 else 0.0
 
 
 def _touch(sample: list[str], separator: str, *others: str) -> bool:
@@ -291,6 +290,26 @@ def _is_integers(text: str | bytes, separator: str) -> bool:
     data = text.encode() if isinstance(text, str) else text
     marks = b"-0123456789\r\n" + (b" \t" if separator == " " else separator.encode())
     return not data.translate(None, marks) and bool(data.strip())
+
+
+def _factorized(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct numbers of a column [R], ascending, and which of them stands in each row; without sorting if dense."""
+    low = int(column.min())
+    span = int(column.max()) - low + 1
+    if span > 4 * column.size:
+        distinct, codes = np.unique(column, return_inverse=True)
+        return distinct, codes
+    shifted = column - low
+    present = np.zeros(span, dtype=bool)
+    present[shifted] = True
+    return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[shifted]
+
+
+def _characters(column: tuple[np.ndarray, np.ndarray]) -> int:
+    """Characters of all the numbers of a column in their usual form."""
+    distinct, codes = column
+    lengths = np.searchsorted(_POWERS, np.abs(distinct), side="right") + 1 + (distinct < 0)
+    return int((lengths * np.bincount(codes, minlength=distinct.size)).sum())
 
 
 def _below(text: str, column: Column) -> Column:
