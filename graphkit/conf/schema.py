@@ -144,7 +144,7 @@ class Data:
     )
     format: str = setting(
         "auto",
-        "layout of own tables: linqs and ogb say what columns are; the others are recognized by themselves",
+        "layout of own tables; auto recognizes them by content and name, a name settles what cannot be told",
         choices=("auto", "csv", "snap", "gephi", "neo4j", "linqs", "movielens", "recbole", "ogb"),
         own=True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,6 +14,7 @@ from graphkit.conf.schema import Data
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.dataset import Dataset
 from graphkit.data.own.files import OwnFiles
+from graphkit.data.own.memory import take
 from graphkit.data.sources import DataRequest
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import RequestError, shown
@@ -27,9 +28,9 @@ class Options(TypedDict, total=False):
     """The options of `load`: the fields of `graphkit.conf.schema.Data`, which declares them with their defaults."""
 
     root: PathLike | None
-    edges: PathLike | None
-    features: PathLike | None
-    labels: PathLike | None
+    edges: Any
+    features: Any
+    labels: Any
     graphs: PathLike | None
     targets: str
     directed: bool
@@ -46,7 +47,7 @@ class Options(TypedDict, total=False):
     label_column: str | None
     categorical: str | None
     ignore: str | None
-    interactions: PathLike | None
+    interactions: Any
     user_column: str | None
     item_column: str | None
     rating_column: str | None
@@ -74,7 +75,8 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
 
             - `root`: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
             - `edges`, `features`, `labels`, `interactions`, `graphs`: With `custom`, the own files: tables of any form, packed
-              or not, graph files, folders. `labels` are needed by `node`, `interactions` by `recommend`, `graphs` by `graph`.
+              or not, graph files, folders; all but `graphs` also data in memory, as `graphkit.data.own.memory` takes it.
+              `labels` are needed by `node`, `interactions` by `recommend`, `graphs` by `graph`.
             - `source_column`, `target_column`, `weight_column`, `node_column`, `label_column`, `user_column`, `item_column`,
               `rating_column`, `time_column`: Headers of their columns, or numbers from 1; default: by their usual names.
             - `categorical`, `ignore`: Columns of features that are categories, and that are left out, with commas between.
@@ -95,7 +97,11 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         RequestError: If the name, the task or an argument does not fit.
         DataError: If files are missing and cannot be downloaded, or are damaged or malformed.
     """
-    entry, data = _entry(name, task), _options(options)
+    given: Mapping[str, Any] = options
+    if own_files is None:
+        given, memory = take(options, task)
+        own_files = OwnFiles(memory=memory)
+    entry, data = _entry(name, task), _options(given)
     shares = _shares(entry, data.split)
     _check_options(entry, task, data)
     request = DataRequest(
@@ -105,14 +111,14 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         seed=seed,
         options=data,
         shares=shares,
-        own_files=own_files or OwnFiles(),
+        own_files=own_files,
     )
     dataset: Dataset = resolve_name(TASKS[task].data)(request)
     dataset.check()
     return dataset
 
 
-def _options(given: Options) -> Data:
+def _options(given: Mapping[str, Any]) -> Data:
     """Options as settings have them, with paths as text."""
     values: dict[str, Any] = dict(given)
     return Data(**{key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in values.items()})

@@ -21,7 +21,6 @@ class GraphColumns:
         label: Labels of nodes.
         categorical: Columns of features that are categories, though they may look like numbers.
         ignore: Columns of features that are left out.
-        targets: What labels are: `classes`, `numbers`, or `auto`, which is classes.
     """
 
     source: str | None = None
@@ -31,7 +30,6 @@ class GraphColumns:
     label: str | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    targets: str = "auto"
 
     @classmethod
     def of(cls, options: Data) -> GraphColumns:
@@ -44,7 +42,6 @@ class GraphColumns:
             label=options.label_column,
             categorical=_names(options.categorical),
             ignore=_names(options.ignore),
-            targets=options.targets,
         )
 
 

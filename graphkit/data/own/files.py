@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphkit.data.own.columns import GraphColumns
-from graphkit.data.own.formats import inside
+from graphkit.data.own.formats import inside, reading_of
 from graphkit.data.own.graph import OwnGraph, read_own
 from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
 from graphkit.data.own.interactions import Columns, Taken, read_taken
@@ -156,7 +156,7 @@ def _asked(options: Data) -> tuple[object, ...]:
 
 
 def _reading(options: Data) -> Reading:
-    return Reading(options.header, options.separator, options.comments, options.encoding)
+    return reading_of(options.format, Reading(options.header, options.separator, options.comments, options.encoding))
 
 
 def _require_same(key: str, known: Source, path: str, size: int, digest: str) -> None:

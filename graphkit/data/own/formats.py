@@ -8,9 +8,13 @@ from pathlib import Path
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.table import Reading
 
-FORMATS = ("auto", "csv", "snap", "gephi", "neo4j", "linqs", "movielens", "recbole", "ogb")
-"""Values of `data.format`. Of `auto` and the others but `csv`, `linqs` and `ogb` tables say everything themselves."""
-
+_SAID = {
+    "snap": {"comments": "true"},
+    "gephi": {"header": "true"},
+    "neo4j": {"header": "true"},
+    "recbole": {"header": "true", "separator": "tab"},
+}
+"""What a layout says of how its tables are read."""
 _OGB = {"edges": "edge", "features": "node-feat", "labels": "node-label"}
 _ENDINGS = (".csv.gz", ".csv")
 
@@ -50,7 +54,7 @@ def layout_of(path: Path, kind: str, format: str, reading: Reading, columns: Gra
     Args:
         path: The file.
         kind: `edges`, `features` or `labels`.
-        format: One of `FORMATS`.
+        format: The setting `data.format`.
         reading: How tables are to be read.
         columns: What columns are for.
     """
@@ -64,6 +68,9 @@ def layout_of(path: Path, kind: str, format: str, reading: Reading, columns: Gra
             ends = replace(columns, source=columns.source or "2", target=columns.target or "1")
             return replace(layout, reading=headless, columns=ends, may_name_others=True)
         return replace(layout, reading=headless, label_last=True)
-    if format == "movielens":
-        return replace(layout, reading=reading)
     return layout
+
+
+def reading_of(format: str, reading: Reading) -> Reading:
+    """How tables of a layout are to be read; what the user said wins."""
+    return replace(reading, **{key: value for key, value in _SAID.get(format, {}).items() if getattr(reading, key) == "auto"})

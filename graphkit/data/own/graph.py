@@ -22,6 +22,7 @@ from graphkit.data.own.naming import alike_note, look_alike, number
 from graphkit.data.own.table import Column, Reading, Table, read_table
 from graphkit.data.own.table.roles import LABEL, NODE, SOURCE, TARGET, named
 from graphkit.data.own.table.table import MOST_TOLD
+from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
@@ -95,7 +96,7 @@ def read_own(
         directed: Edges keep their direction, source to target, and self-loops stay; the notes count these, too.
         columns: What the columns are called.
         reading: How tables are to be read.
-        format: One of `graphkit.data.own.formats.FORMATS`.
+        format: The setting `data.format`.
         masks: A split of the nodes that the data brings along: numbers of nodes by split.
 
     Returns:
@@ -343,6 +344,10 @@ def _labels(given: _Nodes, index: dict[str, int], table: _Nodes | None) -> tuple
     y = np.full(len(index), -1)
     y[nodes] = cells.places(classes)
     notes = list(alike_note(f"{given.table.name}: labels", classes))
+    if len(classes) > max(2, given.table.rows // 10) and not np.isnan(numbers_of([*classes])).any():
+        notes.append(
+            f"{given.table.name}: the {len(classes):,} distinct numbers in column {given.table.title(column)} are classes"
+        )
     if (empty := int((cells.places(classes) < 0).sum())) > 0:
         notes.append(f"{given.table.name}: {empty:,} rows have no label; their nodes are unlabeled")
     return torch.from_numpy(y), tuple(classes), tuple(notes)
