@@ -26,7 +26,7 @@ from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
-from graphkit.errors import DataError, RequestError, shown
+from graphkit.errors import DataError, shown
 
 File = Path | InputFile | GraphFile | Table | Matrix
 """What a part of a graph is read from; all but the first two are in memory already."""
@@ -92,7 +92,7 @@ def read_own(
             in the notes.
         features: Rows of a node id and features. A node that no edge names has no neighbors: message passing gives it its own
             features alone, or what a layer's docstring says of such nodes.
-        labels: Rows of a node id and a label. Nodes without a row, or with an empty label, are unlabeled: -1, of numbers NaN.
+        labels: Rows of a node id and a label. Nodes without a row, or with an empty label, are unlabeled: -1.
         directed: Edges keep their direction, source to target, and self-loops stay; the notes count these, too.
         columns: What the columns are called.
         reading: How tables are to be read.
@@ -191,8 +191,7 @@ def _edges(file: File, layout: Layout) -> Edges:
     columns = layout.columns
     if isinstance(file, GraphFile):
         return edges_of(file.edges, columns)
-    if isinstance(file, Matrix):
-        raise RequestError(f"{file.name}: edges are no features")
+    assert not isinstance(file, Matrix)  # which is features
     named = [name for name in (columns.source, columns.target, columns.weight) if name]
     return edges_of(read_table(file, layout.reading, (SOURCE, TARGET), named), columns)
 

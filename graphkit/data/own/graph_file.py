@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ from graphkit.data.own.table.content import Content, decode, read_content
 from graphkit.data.readers.inputs import InputFile
 from graphkit.errors import DataError, shown
 
-_KINDS = {".graphml": "GraphML", ".gexf": "GEXF", ".gml": "GML", ".adjlist": "adjacency list", ".mtx": "Matrix Market"}
+_KINDS = {
+    ".graphml": "GraphML",
+    ".gexf": "GEXF",
+    ".gml": "GML",
+    ".adjlist": "adjacency list",
+    ".edgelist": "edge list",
+    ".mtx": "Matrix Market",
+}
+_SILENT = (".adjlist", ".edgelist")
+"""Files that do not say whether their edges have a direction."""
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
@@ -60,7 +69,8 @@ def read_graph_file(path: Path | InputFile) -> GraphFile:
         raise
     except Exception as error:  # networkx' readers raise whatever their parsers do
         raise DataError(f"{name} is no {kind} ({shown(str(error) or type(error).__name__)}): save the graph again") from error
-    return from_networkx(name, graph, kind)
+    found = from_networkx(name, graph, kind)
+    return replace(found, directed=found.directed and ending not in _SILENT)
 
 
 def from_networkx(name: str, graph: Any, kind: str = "networkx graph") -> GraphFile:
@@ -101,6 +111,9 @@ def _parsed(networkx: Any, path: Path | InputFile, content: Content, ending: str
     text, _ = decode(path, content.data)
     if ending == ".adjlist":
         return networkx.parse_adjlist(text.splitlines())
+    if ending == ".edgelist":  # attributes in braces, or a weight
+        data = True if "{" in text or len(text.partition("\n")[0].split()) < 3 else (("weight", float),)
+        return networkx.parse_edgelist(text.splitlines(), create_using=networkx.MultiDiGraph, data=data)
     try:
         return networkx.parse_gml(text)
     except networkx.NetworkXError:

@@ -95,6 +95,8 @@ FORMS = {
     "GraphML": ("toy.graphml", GRAPHML, {}),
     "GraphML, gzip": ("toy.graphml.gz", gzip.compress(GRAPHML.encode()), {}),
     "edge list of networkx": ("toy.edgelist", "1 2 {}\n2 30 {}\n30 4 {}\n4 1 {}\n", {}),
+    "edge list of networkx, attributes": ("toy.edgelist", "1 2 {'x': 'a b'}\n2 30 {}\n30 4 {}\n4 1 {}\n", {}),
+    "weighted edge list of networkx": ("toy.edgelist", "1 2 0.5\n2 30 2\n30 4 1\n4 1 1.5\n", {}),
     "LINQS": ("toy.cites", "2\t1\n30\t2\n4\t30\n1\t4\n", {}),
     "OGB": ("edge.csv.gz", gzip.compress(PLAIN.encode()), {}),
 }  # fmt: skip

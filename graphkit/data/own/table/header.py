@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from graphkit.data.own.table.table import Column
-from graphkit.data.own.table.values import is_number_or_date
+from graphkit.data.own.table.values import is_number_or_date, numbers_of
 from graphkit.errors import DataError, shown
 
 _NAMING = frozenset(
@@ -59,8 +59,10 @@ def has_header(
         return True, ""
     if columns[0].codes.size == 1:
         return False, ""
-    votes = {vote for column in columns if (vote := _vote(column)) is not None}
-    occurs = _occur([text for text in first if text], columns, np.ones(columns[0].codes.size - 1, dtype=bool))
+    voting = list(map(_vote, columns))
+    votes = set(voting) - {None}
+    texts = [column for column, vote in zip(columns, voting, strict=True) if vote is None]  # words occur in no other
+    occurs = _occur([text for text in first if text], texts, np.ones(columns[0].codes.size - 1, dtype=bool))
     if votes == {True} and not occurs:
         return True, "the cells below are numbers"
     if votes == {False}:
@@ -93,18 +95,12 @@ def _occur(texts: Sequence[str], columns: Sequence[Column], rows: np.ndarray) ->
     """Whether any of the texts stands in one of the rows below the first."""
     if not rows.any():
         return False
+    asked = set(texts)
     for column in columns:
-        places = [place for text in texts if (place := _place(column, text)) >= 0]
+        places = [column.values.index(text) for text in asked.intersection(column.values)]
         if places and bool(np.isin(column.codes[1:][rows], places).any()):
             return True
     return False
-
-
-def _place(column: Column, text: str) -> int:
-    try:
-        return column.values.index(text)
-    except ValueError:
-        return -1
 
 
 def _vote(column: Column) -> bool | None:
@@ -112,7 +108,7 @@ def _vote(column: Column) -> bool | None:
     if not column.first:
         return None
     below = [value for value in column.taken(slice(1, None)).values if value]
-    if not below or not all(map(is_number_or_date, below)):
+    if not below or (np.isnan(numbers_of(below)).any() and not all(map(is_number_or_date, below))):
         return None
     return not is_number_or_date(column.first)
 
