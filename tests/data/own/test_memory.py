@@ -10,6 +10,7 @@ import scipy.sparse
 import torch
 from torch_geometric.data import Data as PyGData
 
+import graphkit.predict
 from graphkit.conf.schema import Data
 from graphkit.data.own.files import OwnFiles
 from graphkit.data.own.graph import OwnGraph
@@ -130,6 +131,18 @@ def test_interactions_in_memory(tmp_path: Path) -> None:
             zip(expected.users.texts(), expected.items.texts(), strict=True)
         )
         assert taken.low == expected.low
+
+
+def test_a_run_on_interactions_in_memory_answers_with_the_same_alone(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = pandas.DataFrame([(u, (u * k) % 11) for u in range(1, 12) for k in range(1, 9)], columns=["user", "item"])
+    result = run("recommend", model="mostpop", data=frame, device="cpu")
+    served = graphkit.predict.load(result.folder, interactions=frame)
+    assert len(served.top("3", k=2)) == 2
+    with pytest.raises(CheckpointError, match="the run read it from memory"):
+        graphkit.predict.load(result.folder)
+    with pytest.raises(CheckpointError, match="is not the file that the run read"):
+        graphkit.predict.load(result.folder, interactions=frame[1:])
 
 
 @pytest.mark.parametrize(
