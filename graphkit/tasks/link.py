@@ -22,6 +22,7 @@ from graphkit.metrics.pairs import link_metric
 from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.operators import weighted_operator
 from graphkit.tasks.tables import link_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -72,7 +73,7 @@ class LinkPrediction:
         self.lower_is_better = choice.lower_is_better
         num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
-        self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
+        self._adj = weighted_operator(dataset.graph, device)
         self._positive = splits["train"].positive.to(device)
         self._evaluated = {name: (splits[name].positive.to(device), negatives[name].to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]

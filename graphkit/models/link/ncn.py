@@ -118,7 +118,7 @@ class NCN(CommonNeighborModel):
         contribution of u = <z_u, integral of grad f(p, t c) dt>.
 
         The bias is f(p, 0), the score of the same pair if the two had nobody in common. The remainder is the error of the
-        integral, of 256 points of Gauss and Legendre. With a third stream (`extra_pool`) neighbors are left out in turn instead.
+        integral, of 256 points of Gauss and Legendre. With `extra_pool`, neighbors are left out in turn instead.
 
         Source: Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, ICML 2017.
         """
