@@ -42,7 +42,8 @@ class NodeRerun:
         edges = self.adj.edge_index()
         kept = ~torch.isin(edges, nodes).any(dim=0)
         # Built from the start: not every model takes operators with absent entries.
-        adj = CSR.from_edge_index(edges[:, kept], self.adj.shape[0])
+        weights = None if self.adj.value is None else self.adj.value[kept]
+        adj = CSR.from_edge_index(edges[:, kept], self.adj.shape[0], weights)
         return float(self.model(self.x, adj)[self.node, self.label])
 
     def without_features(self, features: Tensor) -> float:
