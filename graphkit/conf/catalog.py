@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import graph, link, node, recommend
+from graphkit.conf.models import graph, image, link, node, recommend
 from graphkit.conf.setting import Setting, settings_table
 
 TASKS: dict[str, TaskEntry] = {
@@ -47,6 +47,18 @@ TASKS: dict[str, TaskEntry] = {
         over_seeds="graphkit.tasks.folds:over_seeds",
         report="graphkit.tasks.graph_pictures:sections",
     ),
+    "image": TaskEntry(
+        schema.ImageTask,
+        "graphkit.tasks.image:ImagePrediction",
+        "graphkit.data.tasks.image:build",
+        "protopnet",
+        "planted-patches",
+        "classification of images by parts that are like training parts",
+        needs=("data.images",),
+        reads=("data.targets",),
+        refuses={"data.scale": "standardizes the channels of images by itself"},
+        report="graphkit.tasks.image_pictures:sections",
+    ),
     "recommend": TaskEntry(
         schema.RecommendTask,
         "graphkit.tasks.recommend:Recommendation",
@@ -65,6 +77,7 @@ MODELS: dict[str, dict[str, ModelEntry]] = {
     "link": link.MODELS,
     "node": node.MODELS,
     "graph": graph.MODELS,
+    "image": image.MODELS,
     "recommend": recommend.MODELS,
 }
 

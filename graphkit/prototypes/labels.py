@@ -15,8 +15,9 @@ def class_identity(counts: Sequence[int]) -> Bool[Tensor, "M C"]:
     Args:
         counts: Prototypes per class; 0 leaves a class without one.
     """
-    sizes = torch.tensor(counts)
-    return torch.repeat_interleave(torch.eye(len(counts), dtype=torch.bool), sizes, dim=0)
+    # On the CPU even where models are outlined on the device `meta`, which has no numbers to count.
+    sizes = torch.tensor(counts, device="cpu")
+    return torch.repeat_interleave(torch.eye(len(counts), dtype=torch.bool, device="cpu"), sizes, dim=0)
 
 
 def multi_hot(labels: Int[Tensor, " B"] | Bool[Tensor, "B C"], num_classes: int) -> Bool[Tensor, "B C"]:
