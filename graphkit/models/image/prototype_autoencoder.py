@@ -111,7 +111,7 @@ class PrototypeAutoencoder(ImageModel):
         check_at_least(0, fidelity=fidelity, reconstruction=reconstruction)
         check_at_least(0, near_sample=near_sample, near_prototype=near_prototype)
         self.coder = _Coder(in_channels, size, [hidden_channels] * 3 + [code_channels])
-        self.bank = self.make_bank(torch.ones(num_prototypes, out_channels, dtype=torch.bool))
+        self.bank = self.make_bank(torch.ones(num_prototypes, out_channels, dtype=torch.bool, device="cpu"))
         self.head: DistanceHead = DistanceHead(num_prototypes, out_channels)
         self.size = size
         self.fidelity, self.reconstruction = fidelity, reconstruction
