@@ -24,6 +24,8 @@ TASKS: dict[str, TaskEntry] = {
         needs=("data.edges",),
         reads=("data.features", "data.labels"),
         refuses={"data.directed": "predicts edges without direction"},
+        explain="graphkit.explain.tasks.link:LinkExplainer",
+        asks={"pair": "two nodes by their names, pair=u,v; several pairs: pair=u,v,x,y"},
     ),
     "node": TaskEntry(
         schema.NodeTask,
@@ -34,6 +36,8 @@ TASKS: dict[str, TaskEntry] = {
         "node classification",
         needs=("data.edges", "data.labels"),
         reads=("data.features", "data.directed"),
+        explain="graphkit.explain.tasks.node:NodeExplainer",
+        asks={"node": "a node by its name; several: node=a,b,c, names with commas in double quotes"},
     ),
     "graph": TaskEntry(
         schema.GraphTask,
@@ -46,6 +50,8 @@ TASKS: dict[str, TaskEntry] = {
         reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
         over_seeds="graphkit.tasks.folds:over_seeds",
         report="graphkit.tasks.graph_pictures:sections",
+        explain="graphkit.explain.tasks.graph:GraphExplainer",
+        asks={"graph": "a graph by its name; several: graph=a,b,c"},
     ),
     "image": TaskEntry(
         schema.ImageTask,
@@ -70,6 +76,8 @@ TASKS: dict[str, TaskEntry] = {
         reads=("data.user_column", "data.item_column", "data.rating_column", "data.min_rating", "data.time_column"),
         refuses={"data.scale": "has no features to scale"},
         serve="graphkit.serving.served:serve",
+        explain="graphkit.explain.tasks.recommend:RecommendExplainer",
+        asks={"user": "a user by its name", "item": "an item by its name; several: item=a,b,c"},
     ),
 }
 
@@ -91,6 +99,9 @@ CHOICES = {
 }
 """The three names that say what a run is."""
 
+BACKBONE = "model.backbone"
+"""The setting that names what a model is built around; its value decides which further settings there are."""
+
 
 def run_settings() -> dict[str, Setting]:
     """The settings that every run has: of the run itself, `data.*` and `train.*`."""
@@ -102,16 +113,24 @@ def task_settings(task: str) -> dict[str, Setting]:
     return settings_table(TASKS[task].settings, "task.")
 
 
-def model_settings(task: str, model: str) -> dict[str, Setting]:
-    """The settings `model.*` of a task's model."""
-    return settings_table(MODELS[task][model].settings, "model.")
+def model_settings(task: str, model: str, backbone: str | None = None) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model; of one around a backbone also those of that, the default one if not said."""
+    return settings_table(MODELS[task][model].settings_on(backbone), "model.")
 
 
-def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]]) -> dict[str, Setting]:
-    """The settings of a run of any of these tasks and (task, model) pairs."""
+def own_settings(task: str, model: str, backbone: str | None = None) -> dict[str, Setting]:
+    """The settings `model.*` of a task's model without those of its backbone."""
+    table = model_settings(task, model, backbone)
+    if (choice := table.get(BACKBONE)) is None:
+        return table
+    return {key: value for key, value in table.items() if key not in model_settings(task, choice.default)}
+
+
+def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]], backbone: str | None = None) -> dict[str, Setting]:
+    """The settings of a run of any of these tasks and (task, model) pairs, of models around a backbone with this one."""
     table = run_settings()
     for task in tasks:
         table |= task_settings(task)
     for task, model in models:
-        table |= model_settings(task, model)
+        table |= model_settings(task, model, backbone)
     return table

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import flatten
-from graphkit.conf.catalog import MODELS, SECTIONS, TASKS, run_settings
+from graphkit.conf.catalog import BACKBONE, MODELS, SECTIONS, TASKS, run_settings
 from graphkit.conf.recipe import Recipe, find_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.setting import show
@@ -59,7 +59,11 @@ def compose(request: Request) -> Resolved:
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None
-    run, notes = _composed(request, recipe), _notes(recipe, request.values)
+    notes: tuple[str, ...] = ()
+    if recipe is not None and not _is_of_backbone(recipe, request):
+        notes = (f"the recipe {recipe.name} is of another {BACKBONE} and is left out",)
+        recipe = None
+    run, notes = _composed(request, recipe), (*notes, *_notes(recipe, request.values))
     if recipe is None or recipe.paper is None:
         return Resolved(run, recipe, notes)
     published = _composed(Request(request.task, request.dataset, request.model, recipe.conditions), recipe)
@@ -68,6 +72,12 @@ def compose(request: Request) -> Resolved:
         return Resolved(run, recipe, notes, recipe.figures())
     made_with = ", ".join(f"{key}={value}" for key, value in sorted(others))
     return Resolved(run, recipe, (*notes, f"no published figure beside this run: that of the recipe was made with {made_with}"))
+
+
+def _is_of_backbone(recipe: Recipe, request: Request) -> bool:
+    """Whether the recipe's settings are of the backbone that is asked for; of a model without one they are."""
+    default = getattr(MODELS[request.task][request.model].settings, "backbone", None)
+    return recipe.values.get(BACKBONE, default) == (request.backbone or default)
 
 
 def _deciding(run: schema.Run) -> dict[str, str]:
@@ -80,7 +90,7 @@ def _deciding(run: schema.Run) -> dict[str, str]:
 def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
     from omegaconf import OmegaConf
 
-    config = copy.deepcopy(_defaults(request.task, request.model))
+    config = copy.deepcopy(_defaults(request.task, request.model, request.backbone))
     config.merge_with({"dataset": request.dataset}, recipe.sections if recipe else {})
     paths = {key for key, setting in run_settings().items() if setting.path}
     for key, value in request.values.items():
@@ -89,12 +99,12 @@ def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
 
 
 @cache  # Hydra takes a third of a second, and the rows of a table ask for the same again and again
-def _defaults(task: str, model: str) -> Any:
+def _defaults(task: str, model: str, backbone: str | None) -> Any:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
     with _HYDRA:
-        _fill_store(task, model)
+        _fill_store(task, model, backbone)
         callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
         GlobalHydra.instance().clear()
         try:
@@ -105,13 +115,13 @@ def _defaults(task: str, model: str) -> Any:
             GlobalHydra.instance().hydra = callers
 
 
-def _fill_store(task: str, model: str) -> None:
+def _fill_store(task: str, model: str, backbone: str | None) -> None:
     """Hand what is chosen to Hydra, under a prefix so that it meets no other application's."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
     store.store(group="graphkit/task", name=task, node=TASKS[task].settings)
-    store.store(group=f"graphkit/model/{task}", name=model, node=MODELS[task][model].settings)
+    store.store(group=f"graphkit/model/{task}", name=model, node=MODELS[task][model].settings_on(backbone))
     store.store(name=_ROOT, node=schema.Run)
 
 

@@ -35,6 +35,8 @@ class TaskEntry:
             selected epoch; empty: it always is.
         report: Further sections of report.html, of a seed's data and predictions; empty: none.
         serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
+        explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
+        asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
     """
 
     settings: type
@@ -49,6 +51,8 @@ class TaskEntry:
     over_seeds: str = ""
     report: str = ""
     serve: str = ""
+    explain: str = ""
+    asks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -58,9 +62,23 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of one task: its settings, its class and its citation. Traits of a model stand in its class."""
+    """A model of one task: its settings, its class and its citation. Traits of a model stand in its class.
+
+    Attributes:
+        settings: Dataclass of its settings `model.*`; of a model around a backbone those with its default backbone.
+        target: The class.
+        summary: What it is, in a few words.
+        paper: Where it is from.
+        backbones: Its settings by the name of the backbone, of a model that is built around another one of its task, see
+            `graphkit.conf.backbones`; empty: it stands alone.
+    """
 
     settings: type
     target: str
     summary: str
     paper: Paper | None = None
+    backbones: Mapping[str, type] = field(default_factory=dict)
+
+    def settings_on(self, backbone: str | None) -> type:
+        """The settings with a backbone; the default ones where it has none of that name."""
+        return self.backbones.get(backbone or "", self.settings)

@@ -160,6 +160,9 @@ def _models(only: str | None = None) -> list[RenderableType]:
             tuned = ["-".join(recipe) for recipe in recipes if (recipe[0], recipe[2]) == (task, name)]
             if tuned:
                 about.append(("recipes", ", ".join(tuned)))
+            if (backbone := getattr(entry.settings, "backbone", None)) is not None:
+                others = "--list NAME for those of another"
+                about.append(("backbone", f"settings of its own and of model.backbone={backbone}; {others}"))
             body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]
             parts.append(section(f"task={task} model={name}", *body, settings_rows(model_settings(task, name))))
     return parts

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import Assignment, read
-from graphkit.conf.catalog import CHOICES, MODELS, SECTIONS, TASKS, all_settings, model_settings, task_settings
+from graphkit.conf.catalog import BACKBONE, CHOICES, MODELS, SECTIONS, TASKS, all_settings, own_settings, task_settings
 from graphkit.conf.setting import Setting, nearest_key, settings_table, show
 from graphkit.errors import RequestError, shown
 from graphkit.metrics.registry import parse
@@ -58,6 +58,15 @@ class Request:
     model: str
     values: dict[str, Any]
 
+    @property
+    def backbone(self) -> str | None:
+        """The backbone that was asked for; None: the default one, or a model without."""
+        return self.values.get(BACKBONE)
+
+    def settings(self) -> dict[str, Setting]:
+        """All settings of such a run, by dotted key."""
+        return all_settings([self.task], [(self.task, self.model)], self.backbone)
+
 
 def check(
     assignments: Sequence[Assignment],
@@ -85,12 +94,15 @@ def check(
     task = _task(values.get("task"), found)
     dataset = _dataset(values.get("dataset"), task, datasets, found)
     model = _model(values.get("model"), task, found)
+    rest = [given for given in assignments if given.key not in CHOICES]
+    backbone = _backbone(rest)
     known = all_settings(
         [task] if task else TASKS,
         [(of, name) for of in ([task] if task else TASKS) for name in ([model] if model else MODELS[of]) if name in MODELS[of]],
+        backbone,
     )
-    rest = [given for given in assignments if given.key not in CHOICES]
-    found += [_unknown(key, known, task, model) for key in dict.fromkeys(given.key for given in rest) if key not in known]
+    unknown = dict.fromkeys(given.key for given in rest if given.key not in known)
+    found += [_unknown(key, known, task, model) for key in unknown]
     values = read_values([given for given in rest if given.key in known], known, found)
     if task:
         found += _metric_mistakes(values.get("task.metric"), task)
@@ -177,6 +189,12 @@ def _model(name: str | None, task: str | None, found: list[str]) -> str | None:
     return None
 
 
+def _backbone(assignments: Iterable[Assignment]) -> str | None:
+    """The text that was given as the backbone; whether there is such a one is checked with the other values."""
+    given = [assignment.value for assignment in assignments if assignment.key == BACKBONE]
+    return given[0].strip() if given and isinstance(given[0], str) else None
+
+
 def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: str | None) -> str:
     if key in SECTIONS:
         inner = [other for other in known if other.startswith(key + ".")]
@@ -186,9 +204,11 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
     for other in TASKS:
         if task and key in task_settings(other):
             return f"unknown key '{key}': a setting of task={other}, not of task={task}"
-    having = [name for name in MODELS[task] if key in model_settings(task, name)] if task else []
+    having = [name for name in MODELS[task] if key in own_settings(task, name)] if task else []
     if having and model:
-        return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}"
+        chosen = known.get(BACKBONE)
+        around = f" with {BACKBONE}={chosen.default}" if chosen and set(having) & set(chosen.choices) else ""
+        return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}{around}"
     close = nearest_key(key, {**CHOICES, **known})
     return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --list")
 

@@ -254,8 +254,9 @@ def _by_hand(entry: DatasetEntry, root: Path, missing: list[DataFile], reason: s
     where = " and ".join(map(str, places))
     steps = f"fetch them elsewhere and put them into {where}"
     if missing[0].member:
-        archive = missing[0].member.split("/")[0]
-        steps = f"fetch that address elsewhere, unpack it, and move what its folder {archive}/ holds into {where}"
+        archive, inside, _ = missing[0].member.partition("/")
+        what = f"what its folder {archive}/ holds" if inside else archive
+        steps = f"fetch that address elsewhere, unpack it, and move {what} into {where}"
     tops = " and ".join(dict.fromkeys(f"{Path(file.path).parts[0]}/" for file in entry.files))
     return (
         f"data set {entry.name!r} is not complete in {lacking} and cannot be downloaded from "

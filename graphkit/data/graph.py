@@ -20,6 +20,7 @@ class Graph:
         num_nodes: Number of nodes N.
         x: Features [N, F], None where there are none.
         y: Labels [N], None where there are none.
+        edge_truth: Whether each edge [E] is part of what the labels were made by, e.g. a planted motif; None: not known.
         num_users: Of a bipartite graph: the first nodes are users; else 0.
         num_items: Of a bipartite graph: the nodes after the users; else 0.
     """
@@ -28,6 +29,7 @@ class Graph:
     num_nodes: int
     x: Tensor | None = None
     y: Tensor | None = None
+    edge_truth: Tensor | None = None
     num_users: int = 0
     num_items: int = 0
 

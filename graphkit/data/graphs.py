@@ -20,6 +20,7 @@ class Graphs:
         y: Classes [G], int64; or float32 [G, T], numbers (regression) or 0 and 1 (labels), NaN where not known.
         x: Node features [N, F], float32; None where there are none.
         edge_attr: Edge features [E, D], float32, in the order of `edge_index`; None where there are none.
+        edge_truth: Whether each edge [E] is part of what the class rests on, e.g. a functional group; None: not known.
     """
 
     ptr: Tensor
@@ -27,6 +28,7 @@ class Graphs:
     y: Tensor
     x: Tensor | None = None
     edge_attr: Tensor | None = None
+    edge_truth: Tensor | None = None
 
     @property
     def num_graphs(self) -> int:

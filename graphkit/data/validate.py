@@ -29,6 +29,7 @@ def check_graph(dataset: str, graph: Graph, names: Sequence[str] = ()) -> None:
     _check_ids(dataset, "the graph", graph.edge_index, graph.num_nodes, "node")
     if graph.x is not None:
         _check_features(dataset, graph.x, graph.num_nodes, names)
+    _check_truth(dataset, graph.edge_truth, graph.edge_index)
     if graph.y is not None and graph.y.size(0) != graph.num_nodes:
         raise _error(dataset, f"it has {graph.y.size(0)} labels for {graph.num_nodes} nodes")
 
@@ -56,6 +57,7 @@ def check_graphs(dataset: str, graphs: Graphs) -> None:
         graphs.edge_attr.size(0) != graphs.edge_index.size(1) or not bool(torch.isfinite(graphs.edge_attr).all())
     ):
         raise _error(dataset, "features of edges must be finite numbers, one row per edge")
+    _check_truth(dataset, graphs.edge_truth, graphs.edge_index)
     if graphs.y.size(0) != graphs.num_graphs:
         raise _error(dataset, f"it has {graphs.y.size(0)} labels for {graphs.num_graphs} graphs")
 
@@ -130,6 +132,11 @@ def _check_ids(dataset: str, where: str, ids: Tensor, count: int, what: str) -> 
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= count:
         raise _error(dataset, f"{where} names {what} {low if low < 0 else high}, but {what} ids go from 0 to {count - 1}")
+
+
+def _check_truth(dataset: str, truth: Tensor | None, edge_index: Tensor) -> None:
+    if truth is not None and (truth.dtype != torch.bool or tuple(truth.shape) != (edge_index.size(1),)):
+        raise _error(dataset, f"what is known of its edges must be true or false for each of {edge_index.size(1)} edges")
 
 
 def _check_features(dataset: str, x: Tensor, num_nodes: int, names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from graphkit.prototypes import gaussian
 from graphkit.prototypes.fingerprint import SIZE, fingerprint
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import POOLS, Pooled, log_sum_exp_pool, max_pool, top_k_pool
+from graphkit.prototypes.ragged import pool_ragged
 from graphkit.prototypes.similarity import SIMILARITIES, log_of_distance, paired, rbf
 from graphkit.prototypes.strongest import strongest
 
@@ -98,7 +99,11 @@ class PrototypeBank(nn.Module):
         self.source.fill_(-1)
 
     def compare(self, z: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch M"]:
-        """The similarity of single parts to all prototypes."""
+        """The similarity of single parts to all prototypes.
+
+        A pass in training mode through which the encoder or the prototypes may learn clears `projected`.
+        """
+        self._clear_if_learning(z)
         if self.log_variance is not None:
             distance = gaussian.expected_squared_distance(z, self.weight, self.log_variance)
             return -distance if self.similarity == "negative-l2" else log_of_distance(distance)
@@ -114,17 +119,23 @@ class PrototypeBank(nn.Module):
         return paired(self.similarity, z, self.weight, 1.0 if self.log_scale is None else self.log_scale.exp())
 
     def forward(self, parts: PartBatch) -> Pooled:
-        """Compare samples with all prototypes.
-
-        A pass in training mode through which the encoder or the prototypes may learn clears `projected`.
-        """
-        self._clear_if_learning(parts)
+        """Compare samples with all prototypes; clears `projected` as `compare` does."""
         if self.pool == "max":
+            self._clear_if_learning(parts.z)
             return strongest(self.compare, self.compare_own, parts)
         return self._pooled(self.compare(parts.z), parts.mask)
 
+    def pool_ragged(self, similarity: Float[Tensor, "T M"], ptr: Int[Tensor, " boundaries"]) -> Pooled:
+        """Pool what `compare` gave of parts stored one sample after the other, as `forward` does of padded ones.
+
+        Args:
+            similarity: One row per part.
+            ptr: Where each sample begins, and the end: B + 1 numbers from 0 to T.
+        """
+        return pool_ragged(similarity, ptr, self.pool, top_k=self.top_k, sharpness=self.sharpness)
+
     def sampled(self, parts: PartBatch, count: int, generator: torch.Generator) -> Float[Tensor, "S B M"]:
-        """Similarities to sampled prototypes, where these are Gaussians; clears `projected` as `forward` does.
+        """Similarities to sampled prototypes, where these are Gaussians; clears `projected` as `compare` does.
 
         Args:
             parts: Samples.
@@ -136,7 +147,7 @@ class PrototypeBank(nn.Module):
         """
         if self.log_variance is None:
             raise ValueError("prototypes are points, so there is nothing to sample: build the bank with is_gaussian=True")
-        self._clear_if_learning(parts)
+        self._clear_if_learning(parts.z)
         drawn = gaussian.draw(self.weight, self.log_variance, count, generator).flatten(0, 1)
         pooled = self._pooled(SIMILARITIES[self.similarity](parts.z, drawn), parts.mask).similarity
         return pooled.view(-1, count, self.num_prototypes).transpose(0, 1)
@@ -174,8 +185,8 @@ class PrototypeBank(nn.Module):
         # A leading dot keeps the name apart from all names of an encoder.
         return fingerprint({**encoder.state_dict(), ".prototypes": self.weight})
 
-    def _clear_if_learning(self, parts: PartBatch) -> None:
-        if self.training and torch.is_grad_enabled() and (parts.z.requires_grad or self.weight.requires_grad):
+    def _clear_if_learning(self, z: Tensor) -> None:
+        if self.training and torch.is_grad_enabled() and (z.requires_grad or self.weight.requires_grad):
             self.projected.fill_(False)
 
     def _pooled(self, similarity: Tensor, mask: Tensor) -> Pooled:

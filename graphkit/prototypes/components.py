@@ -42,7 +42,7 @@ class ComponentsHead(nn.Module):
 
     def reset_parameters(self) -> None:
         """Start in favor of own components, with noise that tells concepts apart."""
-        own = self.identity.to(self.weight.dtype).repeat_interleave(self.concepts, dim=0)
+        own = self.identity.to(self.weight).repeat_interleave(self.concepts, dim=0)
         with torch.no_grad():
             nn.init.normal_(self.weight, std=_NOISE)
             self.weight[:, : own.size(1)] += _OWN_START * own

@@ -14,9 +14,11 @@ def class_identity(counts: Sequence[int]) -> Bool[Tensor, "M C"]:
 
     Args:
         counts: Prototypes per class; 0 leaves a class without one.
+
+    Returns:
+        On the CPU.
     """
-    # On the CPU even where models are outlined on the device `meta`, which has no numbers to count.
-    sizes = torch.tensor(counts, device="cpu")
+    sizes = torch.tensor(counts, device="cpu")  # also where models are outlined on the device `meta`
     return torch.repeat_interleave(torch.eye(len(counts), dtype=torch.bool, device="cpu"), sizes, dim=0)
 
 

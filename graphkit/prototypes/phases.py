@@ -34,13 +34,13 @@ class Training:
 
     Attributes:
         groups: Adam parameter groups with their `lr`.
-        epochs: Its length, at least 1.
+        epochs: Its length, at least 1; None: as long as the loop says.
         held: Modules that must not change. They are in evaluation mode during its steps: a parameter outside of all groups does
             not move, but running statistics of batch normalization would.
     """
 
     groups: Sequence[dict[str, Any]]
-    epochs: int
+    epochs: int | None
     held: Sequence[nn.Module] = field(default=())
 
 
@@ -72,7 +72,7 @@ def phases(
     Raises:
         ValueError: `cycles` or a number of epochs is below 1.
     """
-    lengths = [part.epochs for part in (warm, joint, head) if part is not None]
+    lengths = [part.epochs for part in (warm, joint, head) if part is not None and part.epochs is not None]
     if min(cycles, *lengths) < 1:
         raise ValueError(f"cycles and epochs must be at least 1, got {cycles} and {lengths}")
 

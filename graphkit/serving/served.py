@@ -18,8 +18,7 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
 from graphkit.data.dataset import InteractionData
 from graphkit.errors import CheckpointError, RequestError
-from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags
-from graphkit.models.recommend.history import take_rows
+from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags, take_rows
 from graphkit.serving.files import Rows
 from graphkit.serving.index import ItemIndex
 from graphkit.serving.names import Names

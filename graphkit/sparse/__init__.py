@@ -5,6 +5,7 @@ sheaves need; the files behind may move.
 """
 
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
+from graphkit.sparse.copies import copies, stacked
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
@@ -41,6 +42,7 @@ __all__ = [
     "at_cols",
     "at_rows",
     "check_ids",
+    "copies",
     "degree_order",
     "dense_product",
     "dropout",
@@ -59,6 +61,7 @@ __all__ = [
     "segment_softmax",
     "segment_sum",
     "sparse_features",
+    "stacked",
     "top_columns",
     "untraced",
 ]

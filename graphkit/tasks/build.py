@@ -30,7 +30,13 @@ def model_maker(task: str, settings: ModelSettings) -> MakeModel[Any]:
     Returns:
         It imports the model's class now, and makes models when called.
     """
-    return MakeModel(settings.name, resolve_name(MODELS[task][settings.name].target), arguments(settings))
+    entry, values = MODELS[task][settings.name], arguments(settings)
+    backbone = None
+    if entry.backbones:
+        row = MODELS[task][values.pop("backbone")]
+        inner = {key: values.pop(key) for key in arguments(row.settings())}
+        backbone = MakeModel(settings.name, resolve_name(row.target), inner)
+    return MakeModel(settings.name, resolve_name(entry.target), values, backbone)
 
 
 def build_task(

@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from graphkit.conf.arguments import flatten
-from graphkit.conf.catalog import TASKS, all_settings
+from graphkit.conf.catalog import TASKS
 from graphkit.conf.request import OWN_FILES, Request, check
 from graphkit.data.catalog import DATASETS
 from graphkit.data.record import RECORD, DataRecord, names_files
@@ -50,8 +50,8 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
     needless = [name for name in OWN_FILES if name in said and request.values.get(name) is None]
     if needless:
         raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
-    known = all_settings([request.task], [(request.task, request.model)])
-    values = {name: setting.default for name, setting in known.items()} | request.values | _places(read_record(folder)) | said
+    defaults = {name: setting.default for name, setting in request.settings().items()}
+    values = defaults | request.values | _places(read_record(folder)) | said
     return Request(request.task, request.dataset, request.model, values)
 
 

@@ -140,7 +140,7 @@ class GraphPrediction:
         scores = self._scores(model, chosen)
         if bool(scores.isnan().any()):
             raise RunError("the model scores graphs with NaN: lower train.lr or train.head_lr, or use precision=32-true")
-        predicted, y = self._in_unit(scores).cpu(), self._y.cpu()
+        predicted, y = self.in_unit(scores).cpu(), self._y.cpu()
         results, start = {}, 0
         for split in splits:
             graphs = self._splits[split]
@@ -158,17 +158,20 @@ class GraphPrediction:
     def predictions(self, model: GraphModel) -> dict[str, np.ndarray]:
         """Of all graphs in index order the scores, probabilities and predictions, and the graph ids of each split.
 
-        Scores of numbers are what the model gives, predictions are in the unit of the targets. Where features or targets were
+        Scores of numbers are what the model gives, predictions are in the unit of the targets. With what the model has to
+        add, and where features or targets were
         scaled, their mean and deviation by column, too.
         """
         scores = self._scores(model, torch.arange(self._whole.num_graphs))
         arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
+        extra = model.extra_predictions(self._view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
+        arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         arrays["scores"] = scores.cpu().numpy()
         if self._dataset.kind == "numbers":
             arrays |= {"target_mean": self._center.numpy(), "target_std": self._spread.numpy()}
-            return {**arrays, "predicted": self._in_unit(scores).cpu().numpy()}
+            return {**arrays, "predicted": self.in_unit(scores).cpu().numpy()}
         classes = self._dataset.kind == "classes"
         probabilities = (scores.softmax(dim=1) if classes else scores.sigmoid()).cpu()
         predicted = probabilities.argmax(dim=1) if classes else (probabilities > 0.5).long()
@@ -190,9 +193,13 @@ class GraphPrediction:
                 self._prepared = model, sample, self._whole.with_index(model.prepare(self._whole, seed=sample))
         return self._prepared[2]
 
+    def prepared(self, model: GraphModel) -> list[GraphBatch]:
+        """All graphs as the model is evaluated on them: once, or once per sample of which the outputs are averaged."""
+        return [self._votes(model, vote) for vote in range(model.votes)] if model.sampled else [self._ready(model, 0)]
+
     def _scores(self, model: GraphModel, graphs: Tensor) -> Tensor:
         """Outputs [B, C] of some graphs, at least in single precision; of sampled subgraphs their mean over the votes."""
-        votes = [self._votes(model, vote) for vote in range(model.votes)] if model.sampled else [self._ready(model, 0)]
+        votes = self.prepared(model)
         # Without gradients four batches take no more memory than one of training.
         block = min(self._train.eval_batch_size, 4 * (self._train.batch_size or graphs.numel()))
         blocks = graphs.to(self._device).split(block)
@@ -201,13 +208,14 @@ class GraphPrediction:
 
     def _view(self, model: GraphModel) -> GraphView:
         graphs = self._splits["train"].to(self._device)
-
-        def batches() -> Iterator[GraphBatch]:
-            ready = self._ready(model, 0)
-            for part in graphs.split(self._train.eval_batch_size):
-                yield ready.take(part)
-
+        batches = partial(self._batches, model, graphs)
         return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
+
+    def _batches(self, model: GraphModel, graphs: Tensor) -> Iterator[GraphBatch]:
+        """Some graphs in blocks, with what the model prepares of them."""
+        ready = self._ready(model, 0)
+        for part in graphs.to(self._device).split(self._train.eval_batch_size):
+            yield ready.take(part)
 
     def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
         return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
@@ -225,7 +233,7 @@ class GraphPrediction:
         wanted = (y - self._center.to(y)) / self._spread.to(y)
         return F.l1_loss(scores[known], wanted[known].to(scores.dtype))
 
-    def _in_unit(self, scores: Tensor) -> Tensor:
+    def in_unit(self, scores: Tensor) -> Tensor:
         """Scores of numbers in the unit of the targets; others as they are."""
         return scores * self._spread.to(scores) + self._center.to(scores) if self._dataset.kind == "numbers" else scores
 

@@ -162,11 +162,15 @@ class LinkPrediction:
         """What the data set tells of itself."""
         return self._dataset.facts()
 
-    def _encode(self, model: LinkModel, adj: CSR) -> tuple[Tensor, ...]:
+    def inputs(self, model: LinkModel) -> tuple[Tensor | CSR | None, CSR]:
+        """Features in the precision of the model and the training graph, as `LinkModel.encode` takes them."""
         parameter = next(model.parameters(), None)
         if self._x is not None and parameter is not None and parameter.dtype != self._x.dtype:
             self._x = self._x.to(dtype=parameter.dtype)  # precision=64-true; converted once
-        return model.encode(self._x, adj)
+        return self._x, self._adj
+
+    def _encode(self, model: LinkModel, adj: CSR) -> tuple[Tensor, ...]:
+        return model.encode(self.inputs(model)[0], adj)
 
     def _scores(self, model: LinkModel, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:
         """Scores [P], in blocks; no block size changes a score."""

@@ -39,11 +39,18 @@ class MakeModel(Generic[M]):
         name: The model's name, for messages.
         model_class: Its class, with its traits, such as `undirected` or `trained`.
         settings: Its settings as keyword arguments.
+        backbone: Makes what the model is built around, the first argument of its class; None: nothing.
     """
 
     name: str
     model_class: type[M]
     settings: Mapping[str, Any]
+    backbone: MakeModel[M] | None = None
+
+    @property
+    def body_class(self) -> type[M]:
+        """The class that reads the graph: that of the backbone, where there is one."""
+        return self.model_class if self.backbone is None else self.backbone.body_class
 
     def __call__(self, **dims: Any) -> M:
         """A freshly initialized model; consumes torch's global random state.
@@ -74,7 +81,8 @@ class MakeModel(Generic[M]):
     def _build(self, dims: Mapping[str, Any]) -> Callable[[], M]:
         named = inspect.signature(self.model_class).parameters
         taken = {name: size for name, size in dims.items() if name in named}
-        return functools.partial(self.model_class, **taken, **self.settings)
+        around = () if self.backbone is None else (self.backbone._build(dims)(),)
+        return functools.partial(self.model_class, *around, **taken, **self.settings)
 
 
 def arguments(settings: object) -> dict[str, Any]:

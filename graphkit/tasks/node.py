@@ -70,7 +70,7 @@ class NodeClassification:
         self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
-        if dataset.directed and make_model.model_class.undirected:
+        if dataset.directed and make_model.body_class.undirected:
             self.notes += (_made_undirected(dataset, make_model.name),)
         self._y = y.to(device)
         self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
@@ -93,12 +93,12 @@ class NodeClassification:
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
         model = model.to(self._device)
-        model.fit(self._view(model))
+        model.fit(self.view(model))
         return model
 
     def stages(self, model: NodeModel) -> Sequence[Stage]:
         """What the model says; by default one stage, its last layer with `train.head_lr` where that is set."""
-        return model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        return model.stages(self.view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -110,7 +110,7 @@ class NodeClassification:
 
     def step(self, model: NodeModel, batch: Tensor, backward: Backward) -> Tensor:
         """The model's loss of the batch's nodes, by default the mean cross-entropy, with its gradient by `backward`."""
-        loss = model.training_loss(self._view(model), batch)
+        loss = model.training_loss(self.view(model), batch)
         backward(loss)
         return loss.detach()
 
@@ -138,10 +138,11 @@ class NodeClassification:
     def predictions(self, model: NodeModel) -> dict[str, np.ndarray]:
         """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
 
-        Where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
+        What the model has to add, and where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
         """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
+        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self.view(model)).items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {
@@ -159,7 +160,7 @@ class NodeClassification:
         """What the data set tells of itself, and what can be said of its classes, direction and homophily."""
         return {**self._dataset.facts(), **node_facts(self._dataset)}
 
-    def _view(self, model: NodeModel) -> NodeView:
+    def view(self, model: NodeModel) -> NodeView:
         """The data as the model may know it: without labels of nodes outside of training."""
         return NodeView(self._features(model), self._adj, self._known)
 

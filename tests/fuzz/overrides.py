@@ -16,7 +16,7 @@ import yaml
 
 from graphkit import run as door
 from graphkit.conf.arguments import Assignment, flatten, split
-from graphkit.conf.catalog import CHOICES, MODELS, TASKS, all_settings
+from graphkit.conf.catalog import BACKBONE, CHOICES, MODELS, TASKS, all_settings
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request, check
 from graphkit.conf.setting import Setting
@@ -41,8 +41,10 @@ def case(rng: random.Random) -> str:
     task = rng.choice(list(TASKS))
     dataset = rng.choice([name for name, entry in DATASETS.items() if task in entry.tasks and name != "custom"])
     model = rng.choice(list(MODELS[task]))
-    known = {key: one for key, one in all_settings([task], [(task, model)]).items() if key not in LEFT_OUT}
-    argv = [f"task={task}", f"dataset={dataset}", f"model={model}"]
+    backbone = rng.choice([None, *MODELS[task][model].backbones])
+    known = all_settings([task], [(task, model)], backbone)
+    known = {key: one for key, one in known.items() if key not in (*LEFT_OUT, BACKBONE)}
+    argv = [f"task={task}", f"dataset={dataset}", f"model={model}"] + [f"{BACKBONE}={backbone}"] * (backbone is not None)
     kind = rng.choice(("well-formed", "one is broken", "several are broken"))
     broken = {"well-formed": 0, "one is broken": 1, "several are broken": rng.randint(2, 4)}[kind]
     own = [key for key in known if key.startswith("data.") or key == JUDGED]
@@ -69,7 +71,8 @@ def judge(argv: list[str], must_pass: bool = False) -> str:
         return "refused"
     said = _said(argv, request)
     require(said.keys() == request.values.keys(), f"{argv} gave {request.values}")
-    untouched = asdict(compose(Request(request.task, request.dataset, request.model, _recipe(request))).run)
+    kept = {BACKBONE: request.backbone} if request.backbone else {}
+    untouched = asdict(compose(Request(request.task, request.dataset, request.model, _recipe(request) | kept)).run)
     for key, value in said.items():
         require(_same(request.values[key], value), f"{key}: {value!r} was typed, {request.values[key]!r} was read")
         at, leaf = _parent(untouched, key)
@@ -84,7 +87,7 @@ def judge(argv: list[str], must_pass: bool = False) -> str:
 
 def _said(argv: list[str], request: Request) -> dict[str, Any]:
     """What the list says, by the plainest reading; raises `Wrong` where an accepted text has none."""
-    known = {**all_settings([request.task], [(request.task, request.model)]), **CHOICES}
+    known = {**request.settings(), **CHOICES}
     said: dict[str, Any] = {}
     for argument in argv:
         key, _, text = argument.partition("=")

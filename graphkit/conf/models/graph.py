@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
+from graphkit.conf.models.prototypes import PrototypeSettings
 from graphkit.conf.setting import count, depth, probability, setting, width
 
 _POLICIES = ("node-marking", "distance", "ego", "ego+", "ego-distance", "node-deleted", "edge-deleted", "path")
@@ -210,6 +212,24 @@ class PPGNPlusModel(PPGNModel):
     degree: int = depth(6, "largest degree of the polynomials of the adjacency matrix that pairs begin with")
 
 
+_BAGS = ("ds", "dss", "ngnn", "id-gnn", "gnn-ak", "sun", "sswl", "sswl+", "k-path")
+_PLAIN = ("deepsets", "gin", "gcn", "spen", *_BAGS, "ppgn", "ppgn++")
+
+
+@dataclass
+class PrototypeModel(PrototypeSettings):
+    """Similarities to parts of training graphs, on the embeddings of another model."""
+
+    name: str = "prototype"
+    backbone: str = setting("gin", "the model whose embeddings are compared; it must draw no subgraphs", choices=_PLAIN)
+    parts: str = setting(
+        "nodes",
+        "what of a graph is compared: its nodes, balls around them, or the whole graph",
+        choices=("nodes", "balls", "graph"),
+    )
+    part_hops: int = count(1, "radius of the balls, for parts=balls", high=1000)
+
+
 _SETS = Paper("Deep Sets", "NeurIPS 2017", "https://arxiv.org/abs/1703.06114")
 _GIN = Paper("How Powerful are Graph Neural Networks?", "ICLR 2019", "https://arxiv.org/abs/1810.00826")
 _GCN = Paper(
@@ -238,6 +258,8 @@ _PPGN = Paper("Provably Powerful Graph Networks", "NeurIPS 2019", "https://arxiv
 _PPGN_PLUS = Paper("Equivariant Polynomials for Graph Neural Networks", "ICML 2023", "https://arxiv.org/abs/2302.11556")
 _PATH = Paper("Revisiting Graph Neural Networks on Graph-level Tasks", "arXiv 2025", "https://arxiv.org/abs/2501.00773")
 
+_PROTOTYPES = Paper("ProtGNN: Towards Self-Explaining Graph Neural Networks", "AAAI 2022", "https://arxiv.org/abs/2112.00911")
+
 _ROOM = "graphkit.models.graph"
 
 MODELS: dict[str, ModelEntry] = {
@@ -257,3 +279,10 @@ MODELS: dict[str, ModelEntry] = {
     "ppgn++": ModelEntry(PPGNPlusModel, f"{_ROOM}.ppgn:PPGNPlus", "PPGN with more products and polynomials", _PPGN_PLUS),
     "k-path": ModelEntry(KPathModel, f"{_ROOM}.subgraphs:KPath", "bags around paths", _PATH),
 }
+MODELS["prototype"] = on_backbones(
+    PrototypeModel,
+    {name: MODELS[name] for name in _PLAIN},
+    f"{_ROOM}.prototype:PrototypeGraphs",
+    "sums over similarities to parts of training graphs",
+    _PROTOTYPES,
+)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
+from graphkit.conf.models.prototypes import PrototypeSettings
 from graphkit.conf.setting import count, depth, probability, setting, width
 
 
@@ -148,6 +150,19 @@ class PolyNSDModel(_SheafSettings):
     degree: int = depth(3, "degree of the polynomial of the sheaf Laplacian")
 
 
+_PLAIN = ("gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd")
+
+
+@dataclass
+class PrototypeModel(PrototypeSettings):
+    """Similarities to training nodes, on the embeddings of another model."""
+
+    name: str = "prototype"
+    backbone: str = setting("gcn", "the model whose embeddings are compared", choices=_PLAIN)
+    parts: str = setting("node", "what of a node is compared: itself, or the nodes near it", choices=("node", "neighborhood"))
+    part_hops: int = count(1, "radius of the neighborhood, for parts=neighborhood", high=1000)
+
+
 _GCN = Paper(
     "Semi-Supervised Classification with Graph Convolutional Networks", "ICLR 2017", "https://arxiv.org/abs/1609.02907"
 )
@@ -175,6 +190,12 @@ _POLYNSD = Paper(
     "https://arxiv.org/abs/2512.00242",
 )
 
+_PROTOTYPES = Paper(
+    "This Looks Like That: Deep Learning for Interpretable Image Recognition",
+    "NeurIPS 2019",
+    "https://arxiv.org/abs/1806.10574",
+)
+
 MODELS: dict[str, ModelEntry] = {
     "gcn": ModelEntry(GCNModel, "graphkit.models.node.classic:GCN", "graph convolutional network", _GCN),
     "sage": ModelEntry(SAGEModel, "graphkit.models.node.classic:SAGE", "GraphSAGE, mean aggregation", _SAGE),
@@ -186,3 +207,10 @@ MODELS: dict[str, ModelEntry] = {
     "sheaf": ModelEntry(SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF),
     "polynsd": ModelEntry(PolyNSDModel, "graphkit.models.node.sheaf:PolyNSD", "polynomials of a sheaf Laplacian", _POLYNSD),
 }
+MODELS["prototype"] = on_backbones(
+    PrototypeModel,
+    {name: MODELS[name] for name in _PLAIN},
+    "graphkit.models.node.prototype:PrototypeNodes",
+    "sums over similarities to training nodes",
+    _PROTOTYPES,
+)

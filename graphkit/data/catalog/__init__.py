@@ -5,7 +5,19 @@ One module a family; adding a data set means a row there and a loader beside its
 
 from __future__ import annotations
 
-from graphkit.data.catalog import citations, embedded, geom_gcn, graphs, heterophily, images, interactions, ogb, own, planetoid
+from graphkit.data.catalog import (
+    citations,
+    embedded,
+    geom_gcn,
+    graphs,
+    heterophily,
+    images,
+    interactions,
+    motifs,
+    ogb,
+    own,
+    planetoid,
+)
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 
 __all__ = ["DATASETS", "DataFile", "DatasetEntry", "Protocol"]
@@ -22,6 +34,7 @@ DATASETS: dict[str, DatasetEntry] = {
         graphs.ENTRIES,
         images.ENTRIES,
         interactions.ENTRIES,
+        motifs.ENTRIES,
         own.ENTRIES,
     )
     for entry in family

@@ -50,6 +50,11 @@ class _Unpickler(pickle.Unpickler):
         return allowed
 
 
+def unpickled(content: bytes) -> Any:
+    """The object in the bytes of a pickle; raises whatever damaged bytes happen to ask for."""
+    return _Unpickler(io.BytesIO(content), encoding="latin1").load()
+
+
 def read_pickle(path: Path) -> Any:
     """The object in a pickle of published data.
 
@@ -57,6 +62,6 @@ def read_pickle(path: Path) -> Any:
         DataError: If the file is truncated or names anything but arrays, sparse matrices, dictionaries and lists.
     """
     try:
-        return _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        return unpickled(path.read_bytes())
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
         raise damaged(path, error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,27 @@ def read(request: DataRequest) -> GraphsSource:
     files = [file.path for file in request.entry.files if "test_idx" in file.path]
     folds = tuple(read_folds(request.root, files, graphs.num_graphs))
     return GraphsSource(graphs, "classes" if classes else "numbers", folds, class_names=classes)
+
+
+def read_with_truth(request: DataRequest) -> GraphsSource:
+    """A collection, its published folds, and which edges its classes rest on.
+
+    Args:
+        request: What was asked for; the last of its files has a 0 or 1 for each line of the list of edges.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    source, folder = read(request), request.first_file().parent
+    edges = _integers(folder / f"{folder.parent.name}_A.txt", width=2) - 1
+    marks = _rows_of(request.root / request.entry.files[-1].path, np.int64, len(edges))
+    if marks.shape[1] != 1 or not np.isin(marks, (0, 1)).all():
+        raise damaged(request.root / request.entry.files[-1].path, ValueError("rows of 0 or 1 were expected"))
+    marked = edges[marks[:, 0] == 1]
+    key = source.graphs.edge_index * torch.tensor([[source.graphs.num_nodes], [1]])
+    wanted = np.concatenate([marked, marked[:, ::-1]]) @ np.array([source.graphs.num_nodes, 1])  # true in both directions
+    truth = torch.isin(key.sum(dim=0), torch.from_numpy(wanted))
+    return replace(source, graphs=replace(source.graphs, edge_truth=truth))
 
 
 def read_tu(folder: Path, name: str, *, attributes: bool = False) -> tuple[Graphs, tuple[str, ...]]:

@@ -48,4 +48,4 @@ def _split(request: DataRequest, source: GraphSource) -> tuple[Graph, dict[str, 
         edge_index, splits = source.split_edges(graph.edge_index, graph.num_nodes, request.generator)
     else:
         edge_index, splits = split_edges(graph.edge_index, graph.num_nodes, request.shares, request.generator)
-    return replace(graph, edge_index=edge_index), splits
+    return replace(graph, edge_index=edge_index, edge_truth=None), splits

@@ -67,6 +67,11 @@ class GraphModel(nn.Module, ABC):
         """Number of channels of `embed`."""
 
     @property
+    def node_width(self) -> int:
+        """Number of channels of `embed_nodes`."""
+        return self.width
+
+    @property
     def dtype(self) -> torch.dtype:
         """Of the parameters: what features and operators are converted to."""
         return next(self.parameters()).dtype
@@ -104,7 +109,7 @@ class GraphModel(nn.Module, ABC):
         """Embeddings of the graphs [G, width]."""
 
     def embed_nodes(self, batch: GraphBatch) -> Tensor:
-        """Embeddings of the nodes [N, C]; NotImplementedError where the model has none."""
+        """Embeddings of the nodes [N, node_width]; NotImplementedError where the model has none."""
         raise NotImplementedError(f"{type(self).__name__} has no embeddings of nodes.")
 
     def forward(self, batch: GraphBatch) -> Tensor:
@@ -145,3 +150,12 @@ class GraphModel(nn.Module, ABC):
             The stages, in order.
         """
         return head_apart(self, self.head.parameters(), lr, head_lr)
+
+    def extra_predictions(self, view: GraphView, everything: Callable[[], Iterator[GraphBatch]]) -> dict[str, Tensor]:
+        """What predictions.npz gets beside scores and predictions, by name.
+
+        Args:
+            view: The data.
+            everything: All graphs in index order, as batches with the index that `prepare` made.
+        """
+        return {}

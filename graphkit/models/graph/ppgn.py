@@ -130,8 +130,13 @@ class PPGN(GraphModel):
 
     @property
     def width(self) -> int:
-        """Number of channels of `embed`; `embed_nodes` has half of them."""
+        """Number of channels of `embed`."""
         return 2 * self._rows
+
+    @property
+    def node_width(self) -> int:
+        """Number of channels of `embed_nodes`."""
+        return self._rows
 
     def prepare(self, batch: GraphBatch, *, vote: int = 0, seed: int = 0) -> PairIndex:
         """All pairs of nodes of each graph, with their polynomials; see `GraphModel.prepare`."""

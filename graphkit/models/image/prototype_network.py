@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import ClassVar, NamedTuple, TypedDict, cast
 
 import torch
@@ -213,16 +212,15 @@ class PrototypeNetwork(ImageModel):
         parts = {"params": new, "lr": lr}
         all_but_head = {"params": [*self.backbone.parameters(), *new], "lr": lr}
         head = {"params": list(self.head.parameters()), "lr": lr if head_lr is None else head_lr}
-        made = phases(
+        found = phases(
             step=step,
             project=lambda: self.project(view),
-            joint=Training([all_but_head], 1),
+            joint=Training([all_but_head], None),
             head=Training([head], self.head_epochs, held=[self.backbone, self.add_ons, self.banks]),
             warm=Training([parts], self.warm_epochs, held=[self.backbone]) if self.warm_epochs else None,
             cycles=self.cycles,
         )
-        joint_lasts = [replace(phase, epochs=None) if phase.name == "joint" else phase for phase in made]
-        return [Stage(**vars(phase)) for phase in joint_lasts]
+        return [Stage(**vars(phase)) for phase in found]
 
     @torch.no_grad()
     def project(self, view: ImageView) -> None:

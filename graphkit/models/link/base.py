@@ -6,10 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from graphkit.layers.pairs.base import PairScore
-from graphkit.sparse import CSR
+from graphkit.models.reasons import Reasons
+from graphkit.sparse import CSR, NeighborSets, copies, pointers, stacked
+
+_COPIED = 1 << 16
+"""Nodes of copies of a graph that are scored at a time."""
 
 
 class LinkModel(nn.Module, ABC):
@@ -69,6 +74,81 @@ class LinkModel(nn.Module, ABC):
         """
         return self.head(*self.pair_features(self.encode(x, adj), adj, pairs))
 
+    def node_inputs(self, x: Tensor | CSR | None, adj: CSR) -> Tensor | CSR:
+        """Rows of the nodes that `encode` computes the same from, and which can be given to copies of the graph as well.
+
+        Raises:
+            NotImplementedError: There are neither features nor rows that the model has learned.
+        """
+        if x is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no rows of nodes to copy: it can explain graphs with features."
+            )
+        return x
+
+    @torch.no_grad()
+    def reasons(self, x: Tensor | CSR | None, adj: CSR, pairs: Tensor) -> Reasons:
+        """Which nodes make the scores of pairs, and by how much; the model must be in evaluation mode.
+
+        Models that sum over common neighbors give those. The others are asked by occlusion: node u, a neighbor of i or j,
+        contributes s_ij minus the score without the edges between u and the pair, computed on the whole graph without them. The
+        bias is the score without any neighbor of i and j, and the remainder is what neighbors do together.
+
+        Args:
+            x: Features as for `encode`.
+            adj: The message passing graph.
+            pairs: Node ids [2, P], int64.
+
+        Raises:
+            RuntimeError: The model is in training mode, in which scores are random.
+            NotImplementedError: The model cannot be asked on copies of the graph.
+        """
+        self.check_evaluated()
+        ptr, nodes = _ends_neighbors(adj, pairs)
+        of_node = torch.arange(pairs.size(1), device=ptr.device).repeat_interleave(ptr.diff())
+        score = self(x, adj, pairs).double()
+        alone = self._without(x, adj, pairs, (of_node, nodes), alone=False)
+        return Reasons(
+            ptr=ptr,
+            ids=nodes,
+            contributions=score[of_node] - alone,
+            score=score,
+            bias=self._without(x, adj, pairs, (of_node, nodes), alone=True),
+            rule="A neighbor of the two nodes contributes what the score loses without its edges to them. The remainder is "
+            "what neighbors do together.",
+            exact=False,
+        )
+
+    def check_evaluated(self) -> None:
+        """RuntimeError in training mode."""
+        if self.training:
+            raise RuntimeError("call eval() before asking for reasons: in training mode scores are random.")
+
+    def _without(
+        self, x: Tensor | CSR | None, adj: CSR, pairs: Tensor, neighbors: tuple[Tensor, Tensor], *, alone: bool
+    ) -> Tensor:
+        """Scores without the edges between a pair and one of its neighbors [K], or all of them [P]."""
+        inputs, n = self.node_inputs(x, adj), adj.shape[0]
+        of_node, nodes = neighbors
+        count = pairs.size(1) if alone else nodes.numel()
+        which = of_node if alone else torch.arange(count, device=nodes.device)
+        ends = pairs[:, of_node]
+        rows, cols = torch.cat([ends.flatten(), nodes, nodes]), torch.cat([nodes, nodes, ends.flatten()])
+        entries, present = adj.structure.find(rows * n + cols)
+        entries, which = entries[present], which.repeat(4)[present]
+        order = which.sort(stable=True).indices
+        entries, which = entries[order], which[order]
+        found = []
+        size = max(1, _COPIED // max(n, 1))
+        for start in range(0, count, size):
+            block = torch.arange(start, min(start + size, count), device=nodes.device)
+            kept = torch.ones(block.numel(), adj.nnz, dtype=torch.bool, device=nodes.device)
+            bounds = torch.searchsorted(which, torch.stack([block[0], block[-1] + 1])).tolist()
+            kept[which[bounds[0] : bounds[1]] - start, entries[bounds[0] : bounds[1]]] = False
+            own = pairs[:, block if alone else of_node[block]] + (block - start) * n
+            found.append(self(stacked(inputs, block.numel()), copies(adj, kept), own).double())
+        return torch.cat([torch.zeros(0, dtype=torch.float64, device=nodes.device), *found])
+
 
 class EncodedPairs(LinkModel):
     """A link model of two parts: an encoder of the nodes, and a score of pairs of embeddings.
@@ -98,3 +178,25 @@ class EncodedPairs(LinkModel):
     def head_parameters(self) -> Iterable[nn.Parameter]:
         """All parameters of the score."""
         return self.score.parameters()
+
+    def node_inputs(self, x: Tensor | CSR | None, adj: CSR) -> Tensor | CSR:
+        """Features, or the rows that the encoder has learned, see `LinkModel.node_inputs`."""
+        table = getattr(self.encoder, "table", None)
+        return table[: adj.shape[0]] if x is None and isinstance(table, Tensor) else super().node_inputs(x, adj)
+
+
+def _ends_neighbors(adj: CSR, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Boundaries [P + 1] of pairs, and for each the nodes from which messages reach one of its ends, ascending.
+
+    An edge between the two nodes is listed once, as neighbor j of i; a self-loop is no neighbor.
+    """
+    sets, n = NeighborSets.of(adj), adj.shape[0]
+    keys = []
+    for which in ("common", "left", "right"):
+        ptr, members = sets.members(pairs, which)
+        pair = torch.arange(pairs.size(1), device=ptr.device).repeat_interleave(ptr.diff())
+        keys.append(pair * n + members)
+    key = torch.cat(keys).sort().values
+    pair, node = key // n, key % n
+    kept = (node != pairs[0, pair]) & ((node != pairs[1, pair]) | adj.structure.contains(pairs[0, pair], node))
+    return pointers(torch.bincount(pair[kept], minlength=pairs.size(1))), node[kept]

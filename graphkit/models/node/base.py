@@ -147,3 +147,11 @@ class NodeModel(nn.Module, ABC):
             The stages, in order.
         """
         return head_apart(self, self.head.parameters(), lr, head_lr)
+
+    def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
+        """What predictions.npz gets beside scores and predictions, by name.
+
+        Args:
+            view: The data.
+        """
+        return {}

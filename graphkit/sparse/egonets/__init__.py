@@ -4,7 +4,7 @@ from graphkit.sparse.egonets.bags import Bags
 from graphkit.sparse.egonets.blocks import Blocks
 from graphkit.sparse.egonets.budget import MAX_BYTES, BagSize, ball_budget
 from graphkit.sparse.egonets.extract import edge_deleted_bags, ego_bags, node_deleted_bags, path_bags, whole_bags
-from graphkit.sparse.egonets.lift import ball_sizes
+from graphkit.sparse.egonets.lift import ball_sizes, balls
 from graphkit.sparse.egonets.pairs import BagPairs
 from graphkit.sparse.egonets.sampling import BagSample
 
@@ -17,6 +17,7 @@ __all__ = [
     "Blocks",
     "ball_budget",
     "ball_sizes",
+    "balls",
     "edge_deleted_bags",
     "ego_bags",
     "node_deleted_bags",
