@@ -16,14 +16,19 @@ from graphkit.layers.conv.directional import DirectionalConvOptions
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
 from graphkit.models.graph.ppgn import PPGN, PPGNOptions
+from graphkit.models.image.prototype_autoencoder import AutoencoderOptions, PrototypeAutoencoder
+from graphkit.models.image.prototype_network import PrototypeNetwork
+from graphkit.models.image.prototype_network import PrototypeOptions as ImagePrototypeOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
 
 OWNERS: dict[Any, Callable[..., Any]] = {
+    AutoencoderOptions: PrototypeAutoencoder,
     DirectionalConvOptions: DirectionalConv,
     GraphNetworkOptions: Network,
+    ImagePrototypeOptions: PrototypeNetwork,
     LinkEncoderOptions: LinkEncoder,
     NetworkOptions: Network,
     PPGNOptions: PPGN,

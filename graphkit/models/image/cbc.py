@@ -43,6 +43,7 @@ class CBC(PrototypeNetwork):
     """
 
     takes_labels: ClassVar[bool] = False
+    head_learns_jointly: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 from torch import Tensor
 
@@ -38,6 +38,8 @@ class MultiScale(PrototypeNetwork):
 
     Source: the grouping of ScaleProtoSeg, BMVC 2024, on classification.
     """
+
+    head_learns_jointly: ClassVar[bool] = True
 
     def __init__(
         self,

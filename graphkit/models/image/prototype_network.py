@@ -93,6 +93,8 @@ class PrototypeNetwork(ImageModel):
     """
 
     projects: ClassVar[bool] = True
+    head_learns_jointly: ClassVar[bool] = False
+    """Whether the head also learns with prototypes and backbone; one that starts without a clear opinion has to."""
 
     def __init__(
         self,
@@ -209,15 +211,16 @@ class PrototypeNetwork(ImageModel):
     def stages(self, view: ImageView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
         """Warm, then per cycle joint (`train.epochs`), project and head; see the class."""
         new = [*self.add_ons.parameters(), *self.banks.parameters()]
-        parts = {"params": new, "lr": lr}
-        all_but_head = {"params": [*self.backbone.parameters(), *new], "lr": lr}
         head = {"params": list(self.head.parameters()), "lr": lr if head_lr is None else head_lr}
+        beside = [head] if self.head_learns_jointly else []
+        parts = [{"params": new, "lr": lr}, *beside]
+        joint = [{"params": [*self.backbone.parameters(), *new], "lr": lr}, *beside]
         found = phases(
             step=step,
             project=lambda: self.project(view),
-            joint=Training([all_but_head], None),
+            joint=Training(joint, None),
             head=Training([head], self.head_epochs, held=[self.backbone, self.add_ons, self.banks]),
-            warm=Training([parts], self.warm_epochs, held=[self.backbone]) if self.warm_epochs else None,
+            warm=Training(parts, self.warm_epochs, held=[self.backbone]) if self.warm_epochs else None,
             cycles=self.cycles,
         )
         return [Stage(**vars(phase)) for phase in found]
@@ -286,10 +289,11 @@ class PrototypeNetwork(ImageModel):
 
     def branch_of(self, prototype: int) -> int:
         """The branch of a prototype."""
+        first = 0
         for branch, bank in enumerate(self.prototypes):
-            if prototype < bank.num_prototypes:
+            first += bank.num_prototypes
+            if prototype < first:
                 return branch
-            prototype -= bank.num_prototypes
         raise IndexError(f"there is no prototype {prototype}")
 
     def map_size(self, branch: int) -> tuple[int, int]:
