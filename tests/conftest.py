@@ -9,7 +9,7 @@ import pytest
 import torch
 
 # The shapes in signatures are checked in tests alone; before these modules are imported.
-FAMILIES = [f"graphkit.layers.{family}" for family in ("conv", "dense", "graph", "pairs", "sheaf", "subgraph")]
+FAMILIES = [f"graphkit.layers.{family}" for family in ("context", "conv", "dense", "graph", "pairs", "sheaf", "subgraph")]
 jaxtyping.install_import_hook([*FAMILIES, "graphkit.prototypes", "graphkit.vision"], "beartype.beartype")
 
 

@@ -115,3 +115,18 @@ def test_draw_bag_of_subgraphs(tmp_path: Path):
     pytest.importorskip("matplotlib")
     bags = example("draw_bag_of_subgraphs.py")["main"](tmp_path / "bags.png")
     assert bags.num_bags == 10 and (tmp_path / "bags.png").stat().st_size > 10_000
+
+
+def test_why_this_node(tmp_path: Path):
+    explained = example("why_this_node.py")["main"](epochs=15)
+    assert explained.predicted.terms and explained.predicted.rule == ""
+    assert "looks like node" in (tmp_path / "why-this-node.html").read_text(encoding="utf-8")
+
+
+def test_why_recommended(tmp_path: Path):
+    why = example("why_recommended.py")
+    why["write_example"](tmp_path / "ratings.csv")
+    explained = why["main"](tmp_path / "ratings.csv")
+    strongest = {term.name.removeprefix("item ") for term in explained.predicted.for_it()[:3]}
+    assert strongest <= set(why["FILMS"]["space"]) and "for user Ada has rank 1" in explained.sentence
+    assert (tmp_path / "why-recommended.html").stat().st_size > 5_000

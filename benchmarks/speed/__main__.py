@@ -53,6 +53,7 @@ BENCHMARKS = {
         "benchmarks.speed.subgraphs", "the 15 equivariant maps, and SPEN's layer", "equivariant_maps"
     ),
     "projection": Benchmark("benchmarks.speed.prototype_projection", "projection of prototypes onto a million training parts"),
+    "contexts": Benchmark("benchmarks.speed.contexts", "contexts of 100,000 nodes with 1,000,000 edges"),
     "graph-epoch": Benchmark("benchmarks.speed.graph_epoch", "shuffled batches and a training epoch of GIN on NCI1"),
     "recommend-scale": Benchmark("benchmarks.speed.recommend_scale", "epochs of LightGCN on 1e5, 1e6, ... interactions"),
 }

@@ -224,6 +224,7 @@ class Explanation:
         probability: Of the prediction, from 0 to 1; None: scores are no probabilities.
         looks: How the subject itself looks; None: it has no looks.
         bars: Contexts of the node; empty: none.
+        context: The contexts in words.
         checks: The receipt.
         agreements: What other seeds of the run say; empty: it has no others, or they were not asked.
         warnings: Why the explanation may mislead, in plain sentences.
@@ -239,6 +240,7 @@ class Explanation:
     probability: float | None = None
     looks: Drawing | Picture | None = None
     bars: tuple[Bar, ...] = ()
+    context: str = ""
     checks: tuple[Check, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     warnings: tuple[str, ...] = ()

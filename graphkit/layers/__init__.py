@@ -1,5 +1,7 @@
 """The layer library: ordinary modules with PyG's conventions, `layer(x, edge_index, edge_weight=None)`."""
 
+from graphkit.layers.context.node_context import NodeContext, Reading
+from graphkit.layers.context.reasoner import ContextReasoner
 from graphkit.layers.conv.adpa import DirectedPatternAggregation
 from graphkit.layers.conv.directional import DirectionalConv
 from graphkit.layers.conv.gat import GATConv
@@ -37,6 +39,7 @@ __all__ = [
     "AdjacencyLinear",
     "BagFeatures",
     "CommonNeighborScore",
+    "ContextReasoner",
     "DirectedPatternAggregation",
     "DirectionalConv",
     "Dropout",
@@ -49,12 +52,14 @@ __all__ = [
     "GraphNorm",
     "HadamardScore",
     "LightGCNPropagation",
+    "NodeContext",
     "NormDropoutReLU",
     "PPGNBlock",
     "Policy",
     "PolynomialSheafDiffusion",
     "Preset",
     "Propagation",
+    "Reading",
     "Readout",
     "SAGEConv",
     "SheafDiffusion",

@@ -15,11 +15,11 @@ def copies(adj: CSR, kept: Tensor) -> CSR:
 
     Args:
         adj: The graph [N, N].
-        kept: Which of the stored entries each copy keeps [S, nnz], bool: the others are absent, as by `CSR.without`. Or,
-            floating point, what their values are multiplied with; differentiable.
+        kept: Which of the stored entries each copy keeps [S, nnz], bool: the others are not stored. Or, floating point, what
+            their values are multiplied with; differentiable.
 
     Returns:
-        [S N, S N]; copy s has the nodes s N to (s + 1) N. Entries that `adj` lacks are absent in every copy.
+        [S N, S N]; copy s has the nodes s N to (s + 1) N. Entries that are absent in `adj` are in no copy.
 
     Raises:
         ValueError: The operator is not square, or `kept` does not fit it.
@@ -29,17 +29,15 @@ def copies(adj: CSR, kept: Tensor) -> CSR:
     if kept.dim() != 2 or kept.size(1) != adj.nnz:
         raise ValueError(f"kept must have shape [S, {adj.nnz}], a column for each stored entry, got {list(kept.shape)}.")
     count, n = kept.size(0), adj.shape[0]
-    shift = (torch.arange(count, device=adj.device) * n).unsqueeze(1)
-    structure = Structure(
-        pointers(adj.rowptr.diff().repeat(count)), (adj.col.unsqueeze(0) + shift).flatten(), (count * n, count * n)
-    )
-    present = None if adj.mask is None else adj.mask.repeat(count)
-    if kept.dtype == torch.bool:
-        mask = kept.flatten() if present is None else kept.flatten() & present
-        value = None if adj.value is None else adj.value.repeat(count).masked_fill(~mask, 0.0)
-        return CSR(structure, value, mask)
-    values = (kept * adj.weights(kept.dtype)).flatten()
-    return CSR(structure, values, present)
+    stays = kept if kept.dtype == torch.bool else torch.ones_like(kept, dtype=torch.bool)
+    # Entry by entry of one copy after the other: rows and columns ascend as they do in the graph.
+    copy, entry = (stays if adj.mask is None else stays & adj.mask).nonzero().unbind(1)
+    shift = copy * n
+    rowptr = pointers(torch.bincount(adj.row[entry] + shift, minlength=count * n))
+    structure = Structure(rowptr, adj.col[entry] + shift, (count * n, count * n))
+    if kept.dtype != torch.bool:
+        return CSR(structure, (kept * adj.weights(kept.dtype))[copy, entry])
+    return CSR(structure, None if adj.value is None else adj.value[entry])
 
 
 def stacked(x: Tensor | CSR, count: int) -> Tensor | CSR:

@@ -138,7 +138,8 @@ class NodeClassification:
     def predictions(self, model: NodeModel) -> dict[str, np.ndarray]:
         """Logits, probabilities and predicted classes of all nodes in index order, and the labeled node ids of each split.
 
-        What the model has to add, and where features were scaled, their mean and deviation by column, too: what new nodes have to be scaled by.
+        What the model has to add, and where features were scaled, their mean and deviation by column, too: what new nodes
+        have to be scaled by.
         """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}

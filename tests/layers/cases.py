@@ -79,6 +79,22 @@ class WithEdgeFeatures(RowByRow):
         return self.layer(x, edge_index, edge_weight, torch.sin(x[source, :2] - 2.0 * x[target, :2]))
 
 
+class ContextsOfGraph(RowByRow):
+    """Contexts that need no features, here of the graph, made as it comes; times a feature."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        self.layer.fit(x.detach(), edge_index, torch.arange(x.size(0), device=x.device) % 4 - 1)
+        return x[:, :1] * self.layer()
+
+
+class DecodedAndInjected(RowByRow):
+    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and the contexts with what is added to them."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        e = self.layer(x)
+        return torch.cat([self.layer.decode(e), self.layer.inject(x, e, 0).sin() + e.sum(1, keepdim=True)], dim=1)
+
+
 class SumOfPairScores(RowByRow):
     """A scorer of pairs as a layer on nodes: the scores of (i, i) and of the edges that leave i, added up."""
 
@@ -195,6 +211,22 @@ CASES: dict[str, Case] = {
         OfTheGraphAlone,
         inputs=("edge_index", "edge_weight"),
         bound=True,
+    ),
+    "NodeContext": Case(
+        layers.NodeContext,
+        lambda num_nodes: layers.NodeContext(num_nodes, contexts=("degree", "clustering", "label agreement")),
+        ContextsOfGraph,
+        inputs=(),
+        weighted=UNWEIGHTED,
+        parameters=False,
+        bound=True,
+    ),
+    "ContextReasoner": Case(
+        layers.ContextReasoner,
+        lambda: layers.ContextReasoner(4, 3, 5, injected=(4,), dropout=0.5),
+        DecodedAndInjected,
+        inputs=("context",),
+        weighted=UNWEIGHTED,
     ),
     "Dropout": Case(layers.Dropout, layers.Dropout, RowByRow, ("x",), UNWEIGHTED, parameters=False),
     "LightGCNPropagation": _light_gcn(),

@@ -34,7 +34,7 @@ def test_each_copy_lacks_its_own_entries(weighted: bool, holed: bool) -> None:
     torch.testing.assert_close(found.to_dense(torch.float64), expected)
     assert found.degree().tolist() == (expected != 0).sum(1).tolist()
     torch.testing.assert_close(found @ stacked(x, 4), expected @ torch.cat([x] * 4))
-    # Absent entries count in no degree.
+    # What a copy lacks counts in no degree.
     degree = expected.sum(1, keepdim=True)
     torch.testing.assert_close(normalize(found, "mean").to_dense(torch.float64), expected / degree.where(degree > 0, 1.0))
 

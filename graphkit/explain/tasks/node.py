@@ -15,7 +15,7 @@ from graphkit.explain.accounts import account_of
 from graphkit.explain.attribution import STEPS, integrated_gradients
 from graphkit.explain.decision import Decision
 from graphkit.explain.explainer import Explainer, warnings_of
-from graphkit.explain.explanation import Account, Check, Explanation, Part
+from graphkit.explain.explanation import Account, Bar, Check, Explanation, Part
 from graphkit.explain.familiarity import Familiarity, familiarity
 from graphkit.explain.neighborhood import Scene, steps_to
 from graphkit.explain.opened import Opened
@@ -25,6 +25,7 @@ from graphkit.explain.tasks.node_rerun import NodeRerun
 from graphkit.explain.words import counted
 from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.models.node.prototype import PrototypeNodes
+from graphkit.models.node.x_node import XNode
 from graphkit.prototypes import ComponentsHead, explain
 from graphkit.serving.names import Names
 from graphkit.sparse import CSR
@@ -87,6 +88,7 @@ class NodeExplainer(Explainer):
             if isinstance(self.model, PrototypeNodes):
                 also = (replace(accounts[0], name="The same score by nodes"), *also)
                 accounts, warnings = self._by_prototype(self.model, node, top)
+            bars, context = self._contexts(node, decision)
             explanation = Explanation(
                 subject=subject,
                 sentence=decision.sentence(subject, accounts),
@@ -95,6 +97,8 @@ class NodeExplainer(Explainer):
                 also=also,
                 probability=decision.probability,
                 looks=self.scene.around(node, attributed.by_node[0].abs()),
+                bars=bars,
+                context=context,
                 checks=self._receipt(node, int(decision.chosen[0]), attributed, accounts[0]) if with_receipt else (),
                 facts={**self._facts(node), **self.opened.facts()},
             )
@@ -165,6 +169,15 @@ class NodeExplainer(Explainer):
             return replace(self.part(ref[1]), shown=drawn)
 
         return Looks(seen, seen, self.classes).accounts(evidence), prototype_warnings(evidence, bank.similarity)
+
+    def _contexts(self, node: int, decision: Decision) -> tuple[tuple[Bar, ...], str]:
+        """The contexts of a model that has some, with what each adds to the predicted score, and the same in words."""
+        if not isinstance(self.model, XNode):
+            return (), ""
+        target, prediction = int(decision.chosen[0]), decision.names[0]
+        reasons = self.model.reasons(self.view.x, self.adj, node, target=target, prediction=prediction)
+        bars = tuple(Bar(one.name, one.value, one.unit, one.percentile, one.effect) for one in reasons.readings)
+        return bars, reasons.text
 
     def _probabilities(self, node: int) -> Tensor | None:
         """Of all classes [C]; None where scores are none of a softmax."""

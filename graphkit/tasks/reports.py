@@ -1,0 +1,45 @@
+"""Further sections of report.html, per task: made of a seed's data and predictions, which say what the model has to tell."""
+
+from __future__ import annotations
+
+import torch
+
+from graphkit.data.dataset import NodeData
+from graphkit.data.graph import required
+from graphkit.data.graph_set import GraphSet
+from graphkit.tasks import graph_pictures, prototype_report
+from graphkit.tasks.prototype_report import Arrays
+from graphkit.training.report import Section
+
+
+def node(dataset: NodeData, arrays: Arrays) -> list[Section]:
+    """Prototypes, where the model has some.
+
+    Args:
+        dataset: The graph.
+        arrays: The predictions of the seed.
+    """
+
+    def name(sample: int, part: int) -> str:
+        names = [dataset.node_names[node] if dataset.node_names else f"node {node}" for node in (sample, part)]
+        return names[0] if sample == part else f"{names[1]}, near {names[0]}"
+
+    splits = {split: torch.from_numpy(arrays[f"{split}_nodes"]) for split in ("valid", "test")}
+    return prototype_report.sections(arrays, required(dataset.graph.y), splits, dataset.class_names, name)
+
+
+def graph(dataset: GraphSet, arrays: Arrays) -> list[Section]:
+    """Pictures of test graphs, and prototypes, where the model has some.
+
+    Args:
+        dataset: The graphs.
+        arrays: The predictions of the seed.
+    """
+
+    def name(sample: int, part: int) -> str:
+        graph = dataset.graph_names[sample] if dataset.graph_names else f"graph {sample}"
+        return graph if part < 0 else f"node {part} of {graph}"
+
+    splits = {split: torch.from_numpy(arrays[f"{split}_graphs"]) for split in ("valid", "test")}
+    found = prototype_report.sections(arrays, dataset.graphs.y, splits, dataset.class_names, name)
+    return [*graph_pictures.sections(dataset, arrays), *found]
