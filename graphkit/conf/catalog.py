@@ -64,7 +64,9 @@ TASKS: dict[str, TaskEntry] = {
         needs=("data.images",),
         reads=("data.targets",),
         refuses={"data.scale": "standardizes the channels of images by itself"},
-        report="graphkit.tasks.image_pictures:sections",
+        report="graphkit.tasks.reports:image",
+        explain="graphkit.explain.tasks.image:ImageExplainer",
+        asks={"image": "an image by its name or number; several: image=a,b,c"},
     ),
     "recommend": TaskEntry(
         schema.RecommendTask,

@@ -141,9 +141,11 @@ class ImagePrediction:
     def predictions(self, model: ImageModel) -> dict[str, np.ndarray]:
         """Of all images in index order scores, probabilities and predictions, the image ids of each split, and provenance.
 
-        Provenance is what `ImageModel.provenance` tells, under names that begin with `prototype_`.
+        Provenance is what `ImageModel.provenance` and `ImageModel.account` tell.
         """
-        scores = self._scores(model, torch.arange(len(self._pixels)), model)
+        everything = torch.arange(len(self._pixels))
+        scores = self._scores(model, everything, model)
+        accounts = [model.account(self._images(model, part)) for part in self._blocks(everything)]
         classes = self._dataset.kind == "classes"
         probabilities = (model.probabilities(scores) if classes else scores.sigmoid()).cpu()
         predicted = scores.argmax(dim=1).cpu() if classes else (probabilities > 0.5).long()
@@ -152,7 +154,8 @@ class ImagePrediction:
             "scores": scores.cpu().numpy(),
             "probabilities": probabilities.numpy(),
             "predicted": predicted.numpy(),
-            **{f"prototype_{name}": values.cpu().numpy() for name, values in model.provenance().items()},
+            **{name: torch.cat([one[name] for one in accounts]).detach().cpu().numpy() for name in accounts[0]},
+            **{name: values.detach().cpu().numpy() for name, values in model.provenance(self.view(model)).items()},
         }
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:

@@ -50,7 +50,7 @@ def sections(dataset: ImageSet, arrays: Arrays) -> list[Section]:
         for title, images in rows
         if len(images)
     )
-    return [*_prototypes(dataset, arrays), Section("Test images of the first seed", shown)]
+    return [*_prototypes(dataset, arrays), *_decoded(arrays), Section("Test images of the first seed", shown)]
 
 
 def _prototypes(dataset: ImageSet, arrays: Arrays) -> list[Section]:
@@ -64,7 +64,16 @@ def _prototypes(dataset: ImageSet, arrays: Arrays) -> list[Section]:
         f"<p>{len(source)} prototypes, which are {distinct} different patches of training images. The box is what the network "
         f"sees of the image.{more}</p>"
     )
-    return [Section("Prototypes of the first seed", f"{about}{_ROW}{figures}</div>")]
+    return [Section("Gallery of prototypes of the first seed", f"{about}{_ROW}{figures}</div>")]
+
+
+def _decoded(arrays: Arrays) -> list[Section]:
+    """Prototypes that a decoder shows."""
+    if "decoded_prototypes" not in arrays:
+        return []
+    decoded = arrays["decoded_prototypes"][:MOST]
+    figures = "".join(_shown(pixels, f"prototype {number}") for number, pixels in enumerate(decoded))
+    return [Section("Prototypes of the first seed, decoded", f"{_ROW}{figures}</div>")]
 
 
 def _prototype(number: int, dataset: ImageSet, arrays: Arrays) -> str:
@@ -80,8 +89,13 @@ def _test_image(image: int, dataset: ImageSet, arrays: Arrays) -> str:
 
 
 def _figure(dataset: ImageSet, image: int, said: str, box: tuple[int, int, int, int] | None = None) -> str:
-    height, width = dataset.size
-    data = base64.b64encode(png(dataset.pixels[image].numpy())).decode()
+    return _shown(dataset.pixels[image].numpy(), said, box)
+
+
+def _shown(pixels: np.ndarray[Any, np.dtype[Any]], said: str, box: tuple[int, int, int, int] | None = None) -> str:
+    """A figure of an image [C, H, W] with what is said of it, and a box."""
+    height, width = pixels.shape[1:]
+    data = base64.b64encode(png(pixels)).decode()
     frame = ""
     if box is not None:
         left, top, right, bottom = box

@@ -81,8 +81,16 @@ class ImageModel(nn.Module, ABC):
         """Channels with mean 0 and deviation 1 over the training images; a constant channel is 0."""
         return (images - self.center.view(-1, 1, 1)) / self.spread.view(-1, 1, 1)
 
-    def provenance(self) -> dict[str, Tensor]:
-        """What predictions.npz keeps of the prototypes, by name; empty where there are none."""
+    def provenance(self, view: ImageView) -> dict[str, Tensor]:
+        """What predictions.npz keeps of the prototypes, by name; empty where there are none.
+
+        Args:
+            view: The training data.
+        """
+        return {}
+
+    def account(self, images: Tensor) -> dict[str, Tensor]:
+        """What predictions.npz keeps of every image beside its scores, by name; empty where there is nothing."""
         return {}
 
     def fit(self, view: ImageView) -> None:

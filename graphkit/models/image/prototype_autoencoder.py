@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
-from graphkit.models.image.base import ImageModel
+from graphkit.models.image.base import ImageModel, ImageView
 from graphkit.prototypes import Branch, DistanceHead, PartBatch, PrototypeBank, losses
 
 _KERNEL = 3
@@ -133,6 +133,10 @@ class PrototypeAutoencoder(ImageModel):
     def decoded_prototypes(self) -> Tensor:
         """The prototypes as images [M, C, H, W]."""
         return self.coder.decode(self.bank.weight)
+
+    def provenance(self, view: ImageView) -> dict[str, Tensor]:
+        """The prototypes as images, `decoded_prototypes`."""
+        return {"decoded_prototypes": self.decoded_prototypes()}
 
     def branches(self, images: Tensor, samples: Tensor) -> list[Branch]:
         """What `graphkit.prototypes.explain_branches` asks for: an image is its only part."""

@@ -12,10 +12,26 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_at_least
 from graphkit.models.image.base import ImageModel, ImageView
 from graphkit.models.image.cnn import make_backbone
-from graphkit.prototypes import Branch, PartBatch, Pooled, PrototypeBank, Training, class_identity, phases, project
+from graphkit.prototypes import (
+    Allowed,
+    Branch,
+    PartBatch,
+    Pooled,
+    PrototypeBank,
+    Training,
+    class_identity,
+    contributions,
+    nearest_parts,
+    phases,
+    project,
+)
 from graphkit.prototypes.labels import multi_hot
+from graphkit.prototypes.similarity import ANGULAR
 from graphkit.training.stages import Stage, Step
 from graphkit.vision import Backbone, Box, Grid
+
+NEAREST = 10
+"""Training patches by which the purity of a prototype is told."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -61,6 +77,11 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*list(model.backbone)[: model.layers[branch] + 1])
         self.register_buffer("center", model.center)
         self.register_buffer("spread", model.spread)
+
+
+def _kept(name: str) -> str:
+    """The buffer that keeps a parameter as it was learned."""
+    return f"learned_{name.replace('.', '_')}"
 
 
 class PrototypeNetwork(ImageModel):
@@ -150,7 +171,7 @@ class PrototypeNetwork(ImageModel):
     def keep_learned(self) -> None:
         """Make room for prototypes and head as they are learned; called when all branches and the head are there."""
         for name, parameter in self._decisive():
-            self.register_buffer(f"learned_{name.replace('.', '_')}", parameter.detach().clone())
+            self.register_buffer(_kept(name), parameter.detach().clone())
 
     def _decisive(self) -> Iterator[tuple[str, nn.Parameter]]:
         """The parameters of prototypes and head."""
@@ -186,9 +207,12 @@ class PrototypeNetwork(ImageModel):
         if not all(bool(bank.projected) for bank in self.prototypes):
             scores: Tensor = self(images)
             return scores
-        kept = {name: getattr(self, f"learned_{name.replace('.', '_')}") for name, _ in self._decisive()}
-        learned: Tensor = torch.func.functional_call(self, kept, (images,))
+        learned: Tensor = torch.func.functional_call(self, self._learned(), (images,))
         return learned
+
+    def _learned(self) -> dict[str, Tensor]:
+        """What prototypes and head were just before the projection, by the names of their parameters."""
+        return {name: self.get_buffer(_kept(name)) for name, _ in self._decisive()}
 
     # -------------------------------------------------------------------------------------------------- training
 
@@ -233,7 +257,7 @@ class PrototypeNetwork(ImageModel):
             RequestError: A prototype has no patch to become.
         """
         for name, parameter in self._decisive():
-            getattr(self, f"learned_{name.replace('.', '_')}").copy_(parameter)
+            self.get_buffer(_kept(name)).copy_(parameter)
         labels = torch.zeros(view.num_images, self.present(view.y).size(1), dtype=torch.bool, device=view.y.device)
         labels[view.images] = self.present(view.y)
         train = torch.zeros(view.num_images, dtype=torch.bool, device=view.y.device)
@@ -256,22 +280,50 @@ class PrototypeNetwork(ImageModel):
             Branch(part, bank, Encoder(self, k)) for k, (part, bank) in enumerate(zip(seen.parts, self.prototypes, strict=True))
         ]
 
-    def provenance(self) -> dict[str, Tensor]:
-        """What is known of every prototype.
+    def provenance(self, view: ImageView) -> dict[str, Tensor]:
+        """What is known of every prototype; the names are those of `graphkit.tasks.prototype_report` and, beside them, `box`.
 
-        `source` (ids of image and part), `box` (left, top, right, bottom in pixels), `classes`, `similarity_before` the
-        projection, and `projected`, whether it is still that patch.
+        `prototype_source` (ids of image and part), `prototype_box` (left, top, right, bottom in pixels), `prototype_classes`,
+        `prototype_source_similarity` just before the projection, `prototype_nearest`, the images of the nearest training
+        patches, and `prototype_projected`, whether it is still its source.
         """
         boxes = [self.box(number, int(item)) for number, (_, item) in enumerate(self.sources.tolist())]
         kept = [bank.is_projected(Encoder(self, branch)) for branch, bank in enumerate(self.prototypes)]
         sizes = torch.tensor([bank.num_prototypes for bank in self.prototypes])
         return {
-            "source": self.sources,
-            "box": torch.tensor(boxes),
-            "classes": self.identities,
-            "similarity_before": torch.cat([bank.source_similarity for bank in self.prototypes]),
-            "projected": torch.tensor(kept).repeat_interleave(sizes),
+            "prototype_source": self.sources,
+            "prototype_box": torch.tensor(boxes),
+            "prototype_classes": self.identities,
+            "prototype_source_similarity": torch.cat([bank.source_similarity for bank in self.prototypes]),
+            "prototype_nearest": torch.cat([self._nearest(view, branch) for branch in range(len(self.banks))]),
+            "prototype_projected": torch.tensor(kept).repeat_interleave(sizes),
         }
+
+    def _nearest(self, view: ImageView, branch: int) -> Tensor:
+        """Images of the training patches that are nearest to the prototypes of a branch [M, K]."""
+        bank = self.prototypes[branch]
+        train = torch.zeros(view.num_images, dtype=torch.bool, device=view.y.device)
+        train[view.images] = True
+        near = nearest_parts(
+            (self.see(images, ids).parts[branch] for ids, images in view.batches()),
+            bank.weight,
+            bank.identity,
+            allowed=Allowed(train),
+            is_angular=bank.similarity in ANGULAR,
+            k=NEAREST,
+        )
+        return near.ref[..., 0]
+
+    def account(self, images: Tensor) -> dict[str, Tensor]:
+        """What the prototypes add to the predicted class, and scores before and after the projection, by the same head."""
+        similarity = self.see(images).similarity
+        added, _ = contributions(self.head, similarity, self.head(similarity).argmax(dim=1))  # type: ignore[arg-type]
+        found = {"prototype_contributions": added.float()}
+        if not all(bool(bank.projected) for bank in self.prototypes):
+            return found
+        head = {name: value for name, value in self._learned().items() if name.startswith("head.")}
+        after: Tensor = torch.func.functional_call(self, head, (images,))
+        return {**found, "scores_before_projection": self.learned_scores(images), "scores_after_projection": after}
 
     @property
     def sources(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphkit.models.image.base import ImageModel, ImageView
 from graphkit.models.image.prototype_network import PrototypeNetwork
-from graphkit.prototypes import explain_branches
+from graphkit.prototypes import contributions, explain_branches
 from graphkit.training.stages import Backward
 
 COUNT, CLASSES = 18, 3
@@ -78,8 +78,16 @@ def assert_projected(model: PrototypeNetwork) -> None:
     assert found.is_projected and found.sample == 3
     assert abs(found.predicted.logit - float(scores[3].max())) < 1e-4
     assert {line.prototype for line in found.predicted.lines} == set(range(len(sources)))
-    told = model.provenance()
-    assert bool(told["projected"].all()) and told["box"].shape == (len(sources), 4)
+    told = model.provenance(view())
+    assert bool(told["prototype_projected"].all()) and told["prototype_box"].shape == (len(sources), 4)
+    own = identities.unsqueeze(1) & torch.eye(CLASSES, dtype=torch.bool)[CLASS[told["prototype_nearest"]]]
+    assert bool(own[:, 0].any(dim=1).all()), "the nearest patch is the source itself"
+    with torch.no_grad():
+        account = model.account(IMAGES)
+        predicted = model(IMAGES).argmax(dim=1)
+        _, bias = contributions(model.head, model.see(IMAGES).similarity, predicted)
+        scores = account["prototype_contributions"].sum(dim=1) + bias
+        torch.testing.assert_close(scores.float(), model(IMAGES).max(dim=1).values, rtol=1e-4, atol=1e-4)
 
 
 def assert_before_and_after(model: PrototypeNetwork) -> None:

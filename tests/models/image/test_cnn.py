@@ -26,7 +26,7 @@ def test_it_learns_and_has_no_prototypes() -> None:
     model = CNN(**DIMS, hidden_channels=8)
     first = task_loss(model.eval()(IMAGES), torch.arange(18) % 3)
     last = task_loss(trained(model, epochs=30)(IMAGES[TRAIN]), torch.arange(12) % 3)
-    assert last < 0.5 * first and model.provenance() == {} and not model.projects
+    assert last < 0.5 * first and model.provenance(view()) == {} and not model.projects
     assert torch.equal(model.learned_scores(IMAGES), model(IMAGES))
 
 
