@@ -45,7 +45,7 @@ def test_patches_are_shown_beside_training_patches(runs: dict[str, Path]) -> Non
             assert 0 <= left < right <= 16 and 0 <= top < bottom <= 16
             assert base64.b64decode(looks.png).startswith(b"\x89PNG")
     assert [bar.name.split(" ")[0] for bar in found.bars] == ["contrast", "brightness", "shape", "texture"]
-    assert found.checks[0].before == found.predicted.score and found.facts["split"] == "test"
+    assert found.checks[0].before == pytest.approx(found.predicted.score, rel=1e-5) and found.facts["split"] == "test"
     page = found.to_html()
     assert page.count("<image") >= 3 and 'class="heat"' in page and 'class="box"' in page and "contrast of the image" in page
 

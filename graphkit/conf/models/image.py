@@ -90,7 +90,7 @@ class CBCModel(_Prototypes):
         "cnn", "cnn, or pixels: the whole image is the only patch, components are images", choices=("cnn", "pixels")
     )
     activation: str = _activation("sigmoid")
-    scale: float = setting(1.0, "the sigma that components start with, in the unit of the patches", low=1e-6, high=1e9)
+    scale: float = weight(0.0, "the sigma that components start with, in the unit of the patches; 0: their mean distance")
     concepts: int = count(1, "ways in which a class can be recognized", low=1, high=1000)
     width: float = weight(0.3, "of the margin loss", low=0.0)
     robust: float = weight(0.0, "margin in the space of the patches below which the robust loss is felt; 0: left out")

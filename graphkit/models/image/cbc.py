@@ -8,9 +8,11 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_choice, check_positive
+from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.models.image.base import ImageView
 from graphkit.models.image.prototype_network import Loss, PrototypeNetwork, PrototypeOptions, Seen
 from graphkit.prototypes import ComponentsHead, PrototypeBank, losses
+from graphkit.prototypes.labels import shares_class
 from graphkit.vision import Pixels, add_on, lipschitz_bound
 
 ENCODERS = ("cnn", "pixels")
@@ -29,7 +31,7 @@ class CBC(PrototypeNetwork):
         class_counts: Training images of each class.
         encoder: `cnn`, or `pixels`: the whole image is the only patch, and components are images.
         activation: Of the patches of a CNN.
-        scale: The sigma that components start with, above 0; in the unit of the patches.
+        scale: The sigma that components start with, in the unit of the patches; 0: their mean distance from each other.
         concepts: Ways in which a class can be recognized.
         width: Of the margin loss.
         robust: Margin below which the robust loss is felt; 0: it is left out.
@@ -54,25 +56,44 @@ class CBC(PrototypeNetwork):
         class_counts: tuple[int, ...] = (),
         encoder: str = "cnn",
         activation: str = "sigmoid",
-        scale: float = 1.0,
+        scale: float = 0.0,
         concepts: int = 1,
         width: float = 0.3,
         robust: float = 0.0,
         **options: Unpack[PrototypeOptions],
     ) -> None:
         check_choice(ENCODERS, encoder=encoder)
-        check_positive(scale=scale)
-        check_at_least(0, width=width, robust=robust)
+        check_at_least(0, scale=scale, width=width, robust=robust)
         pixels = Pixels(in_channels, size) if encoder == "pixels" else None
         super().__init__(in_channels, out_channels, size, class_counts=class_counts, backbone=pixels, **options)
         channels = self.channels if pixels is None else in_channels * size[0] * size[1]
         added = add_on(self.hidden_channels, channels, activation) if pixels is None else nn.Identity()
         bank = PrototypeBank(self.identity(), channels, similarity="rbf")
-        nn.init.constant_(bank.log_scale, math.log(scale))  # type: ignore[arg-type]
         self.add_branch(bank, added)
         self.head: ComponentsHead = ComponentsHead(self.identity(), concepts=concepts)
-        self.width, self.robust = width, robust
+        self.scale, self.width, self.robust = scale, width, robust
         self.keep_learned()
+
+    @torch.no_grad()
+    def fit(self, view: ImageView) -> None:
+        """Also start components as patches of training images of their classes, drawn by the global generator.
+
+        A detection is as good as 0 far from all patches, and there is no gradient that leads back.
+        """
+        super().fit(view)
+        bank = self.prototypes[0]
+        own = shares_class(self.present(view.y), bank.identity).t()
+        chosen = view.images[torch.multinomial(own.float().cpu(), 1).squeeze(1).to(own.device)]
+        was_training = self.training
+        self.eval()
+        for ids, images in view.batches():
+            image, prototype = (ids.unsqueeze(1) == chosen).nonzero(as_tuple=True)
+            z = self.see(images, ids).parts[0].z[image]
+            bank.weight[prototype] = z[torch.arange(len(image)), torch.randint(z.size(1), (len(image),))]
+        self.train(was_training)
+        apart = torch.pdist(bank.weight).mean()
+        scale = self.scale or float(apart) or 1.0
+        bank.log_scale.fill_(math.log(scale))  # type: ignore[union-attr]
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """The p of the classes divided by their sum."""

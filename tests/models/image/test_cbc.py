@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphkit.models.image.cbc import CBC
-from tests.models.image.frame import CLASS, DIMS, IMAGES, assert_before_and_after, assert_projected, trained
+from tests.models.image.frame import CLASS, DIMS, IMAGES, TRAIN, assert_before_and_after, assert_projected, trained, view
 
 SMALL = {"hidden_channels": 4, "channels": 4, "per_class": 2}
 
@@ -62,6 +62,22 @@ def test_the_margin_of_pixels_is_in_the_unit_of_pixels() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="encoder must be one of cnn, pixels"):
         CBC(**DIMS, encoder="resnet")
-    with pytest.raises(ValueError, match="scale must be positive"):
-        CBC(**DIMS, scale=0.0)
+    with pytest.raises(ValueError, match="scale must be at least 0"):
+        CBC(**DIMS, scale=-1.0)
     assert not CBC.takes_labels
+
+
+@pytest.mark.parametrize("scale", [0.0, 2.0])
+def test_components_start_as_patches_of_their_classes(scale: float) -> None:
+    torch.manual_seed(0)
+    model = CBC(**DIMS, **SMALL, scale=scale)
+    model.fit(view())
+    bank = model.prototypes[0]
+    with torch.no_grad():
+        z = model.eval().see(IMAGES[TRAIN]).parts[0].z
+        for prototype, classes in zip(bank.weight, bank.identity, strict=True):
+            own = z[classes[CLASS[TRAIN]]].flatten(0, 1)
+            assert float((own - prototype).norm(dim=1).min()) < 1e-6
+        pairs = [(a - b).norm().item() for i, a in enumerate(bank.weight) for b in bank.weight[:i]]
+        assert bank.log_scale.exp().unique().item() == pytest.approx(scale or sum(pairs) / len(pairs), rel=1e-5)
+    assert not bool(bank.projected) and bank.source.eq(-1).all()
