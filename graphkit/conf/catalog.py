@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import graph, link, node, recommend
+from graphkit.conf.models import graph, image, link, node, recommend
 from graphkit.conf.setting import Setting, settings_table
 
 _TABLES = ("data.header", "data.separator", "data.comments", "data.encoding")
@@ -69,6 +69,20 @@ TASKS: dict[str, TaskEntry] = {
         explain="graphkit.explain.tasks.graph:GraphExplainer",
         asks={"graph": "a graph by its name; several: graph=a,b,c"},
     ),
+    "image": TaskEntry(
+        schema.ImageTask,
+        "graphkit.tasks.image:ImagePrediction",
+        "graphkit.data.tasks.image:build",
+        "protopnet",
+        "planted-patches",
+        "classification of images by parts that are like training parts",
+        needs=("data.images",),
+        reads=("data.targets",),
+        refuses={"data.scale": "standardizes the channels of images by itself"},
+        report="graphkit.tasks.reports:image",
+        explain="graphkit.explain.tasks.image:ImageExplainer",
+        asks={"image": "an image by its name or number; several: image=a,b,c"},
+    ),
     "recommend": TaskEntry(
         schema.RecommendTask,
         "graphkit.tasks.recommend:Recommendation",
@@ -97,6 +111,7 @@ MODELS: dict[str, dict[str, ModelEntry]] = {
     "link": link.MODELS,
     "node": node.MODELS,
     "graph": graph.MODELS,
+    "image": image.MODELS,
     "recommend": recommend.MODELS,
 }
 

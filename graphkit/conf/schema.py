@@ -77,6 +77,17 @@ class GraphTask:
 
 
 @dataclass
+class ImageTask:
+    """Images: predict a class or labels for every image."""
+
+    name: str = "image"
+    metric: str = setting(
+        "auto", "validation metric that selects the epoch; auto: the data set's own if it can decide, else accuracy or roc-auc"
+    )
+    shift: int = count(0, "training images are moved by up to this many pixels, at random in every epoch", high=64)
+
+
+@dataclass
 class RecommendTask:
     """Recommendation: rank all items for every user, those taken next first.
 
@@ -127,9 +138,14 @@ class Data:
         "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml "
         "or *.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
     )
+    images: str | None = own_file(
+        "own images, PNG or JPEG of one size: a folder with a subfolder per class, or a CSV of path and label (with "
+        "dataset=custom; required by task=image)"
+    )
     targets: str = setting(
         "auto",
-        "what is predicted of own graphs: classes, labels (0 or 1 for each of several) or numbers; auto: as they look",
+        "what is predicted of own graphs or images: classes, labels (0 or 1 for each of several) or, of graphs, numbers; auto: "
+        "as they look",
         choices=("auto", "classes", "labels", "numbers"),
         own=True,
     )
@@ -210,7 +226,7 @@ class Data:
         own=True,
     )
     split: list[float] = setting(
-        [0.7, 0.1, 0.2], "shares of training, validation and test for own files and planted graphs", low=0.0, high=1.0
+        [0.7, 0.1, 0.2], "shares of training, validation and test for own files and planted data", low=0.0, high=1.0
     )
 
 

@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     features: Any
     labels: Any
     graphs: PathLike | None
+    images: PathLike | None
     targets: str
     directed: bool
     scale: str
@@ -67,7 +68,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
 
     Args:
         name: A name of `graphkit.data.catalog.DATASETS`.
-        task: `link`, `node`, `graph` or `recommend`.
+        task: `link`, `node`, `graph`, `image` or `recommend`.
         seed: Draws what the data set's protocol draws per seed: link splits, splits of own files, planted graphs,
             validation interactions. Where there are ten published splits, seed s takes split s mod 10.
         own_files: Reads own files, once for all the calls that get the same one; default: they are read by this call.
@@ -83,7 +84,8 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
             - `format`, `header`, `separator`, `comments`, `encoding`: How tables are read; default: `auto`.
             - `min_rating`: Interactions rated lower are left out; default: all count. With `time_column` each user's items are
               split by it; default: a random split.
-            - `targets`: What own graphs' labels are: `classes`, `labels`, `numbers`, or `auto`.
+            - `images`: With `custom` and `image`: a folder with a subfolder per class, or a CSV of path and label.
+            - `targets`: What own graphs' or images' labels are: `classes`, `labels`, `numbers` (graphs), or `auto`.
             - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and

@@ -53,7 +53,7 @@ class ItemCounts:
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """Graphs: what a model predicts, and how much a split knows of it.
+    """Graphs and images: what a model predicts, and how much a split knows of it.
 
     Attributes:
         kind: `classes`; `labels`, yes or no for each of several; or `numbers`.
@@ -124,13 +124,13 @@ def agreement_flaw(counts: TargetCounts, k: int) -> str:
 
 
 def two_values_flaw(counts: TargetCounts, k: int) -> str:
-    """roc-auc and average precision rank the graphs of two classes, or those of each label."""
+    """roc-auc and average precision rank the graphs or images of two classes, or those of each label."""
     if counts.kind == "numbers":
         return "has numbers to predict, and a ranking needs classes or labels"
     if counts.kind == "classes" and counts.targets != 2:
         return f"judges {counts.targets} classes, and a ranking needs two"
     if counts.kind == "classes":
-        return "has graphs of one class only, and a ranking needs both" if counts.decided < 2 else ""
+        return "has one class only, and a ranking needs both" if counts.decided < 2 else ""
     return "has no label of which both values are known, and a ranking needs both" if counts.decided == 0 else ""
 
 

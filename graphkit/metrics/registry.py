@@ -59,9 +59,10 @@ KINDS = (
     Kind("hit", ("recommend",), f"{_RANKING}:hit", candidates.hit_flaw, candidates.share_weakness, takes_k=True),
     Kind("accuracy", ("node",), f"{_CLASSES}:accuracy"),
     Kind("roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw),
-    Kind("accuracy", ("graph",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
-    Kind("roc-auc", ("graph",), f"{_CLASSES}:roc_auc", candidates.two_values_flaw),
-    Kind("ap", ("graph",), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
+    Kind("accuracy", ("graph", "image"), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
+    Kind("roc-auc", ("graph", "image"), f"{_CLASSES}:roc_auc", candidates.two_values_flaw),
+    Kind("ap", ("graph", "image"), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
+    Kind("accuracy-before-projection", ("image",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
     Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, per_target=True, scale=1.0, lower_is_better=True),
 )
 

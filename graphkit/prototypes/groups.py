@@ -53,8 +53,10 @@ class GroupedHead(nn.Module):
 
     def entropy(self) -> Float[Tensor, ""]:
         """Mean entropy of the powers of a group, in nats: small where a group rests on few prototypes."""
-        entropy: Tensor = torch.special.entr(self.powers())
-        return entropy.sum(dim=2).mean()
+        own = self.identity.unsqueeze(1)
+        log = self.power.masked_fill(~own, -math.inf).log_softmax(dim=2)
+        # The gradient of entr is infinite at 0, which powers of other classes are.
+        return -(log.exp() * log.masked_fill(~own, 0.0)).sum(dim=2).mean()
 
     def forward(self, similarity: Float[Tensor, "B M"]) -> Float[Tensor, "B C"]:
         """The logits.

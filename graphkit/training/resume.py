@@ -22,7 +22,7 @@ from graphkit.training.digests import Digests, file_sha256, sha256
 from graphkit.training.files import write_atomic
 from graphkit.training.result import RunResult
 
-LOCATIONS = ("root", "edges", "features", "labels", "graphs", "interactions")
+LOCATIONS = ("root", "edges", "features", "labels", "graphs", "images", "interactions")
 """Settings of `data` that say where data lies; what lies there is compared by content."""
 
 

@@ -49,7 +49,7 @@ WRONG = [
     (["dataset=Cora"], "dataset=Cora: did you mean cora?"),
     (["dataset=zzz"], f"dataset=zzz: unknown; choose one of {', '.join(DATASETS)}"),
     (["task=nod"], "task=nod: did you mean node?"),
-    (["task=zzz"], "task=zzz: unknown; choose one of link, node, graph, recommend"),
+    (["task=zzz"], "task=zzz: unknown; choose one of link, node, graph, image, recommend"),
     (["task=nod", "model=ncm"], "model=ncm: did you mean ncn?"),
     (["model=nnc"], f"model=nnc: did you mean ncn? (models of task=link: {LINK_MODELS})"),
     (["model=zzzzz"], f"model=zzzzz: unknown; models of task=link: {LINK_MODELS}"),

@@ -17,6 +17,9 @@ from graphkit.layers.pairs.completion import CommonNeighborOptions
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
 from graphkit.models.graph.ppgn import PPGN, PPGNOptions
+from graphkit.models.image.prototype_autoencoder import AutoencoderOptions, PrototypeAutoencoder
+from graphkit.models.image.prototype_network import PrototypeNetwork
+from graphkit.models.image.prototype_network import PrototypeOptions as ImagePrototypeOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 from graphkit.models.link.gae_tuned import SharedPropagation, SharedPropagationOptions
 from graphkit.models.link.ncn import CommonNeighborModel, NCNOptions
@@ -27,8 +30,10 @@ from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
 
 OWNERS: dict[Any, Callable[..., Any]] = {
     CommonNeighborOptions: CommonNeighborScore,
+    AutoencoderOptions: PrototypeAutoencoder,
     DirectionalConvOptions: DirectionalConv,
     GraphNetworkOptions: Network,
+    ImagePrototypeOptions: PrototypeNetwork,
     LinkEncoderOptions: LinkEncoder,
     NCNOptions: CommonNeighborModel,
     NetworkOptions: Network,

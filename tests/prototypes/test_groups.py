@@ -57,7 +57,10 @@ def test_entropy_is_that_of_equal_powers_at_most() -> None:
     head = GroupedHead(IDENTITY, groups=1)
     torch.nn.init.zeros_(head.power)
     counts = IDENTITY.sum(dim=0).tolist()
-    assert head.entropy().item() == pytest.approx(sum(math.log(count) for count in counts) / 3, abs=1e-6)
+    entropy = head.entropy()
+    assert entropy.item() == pytest.approx(sum(math.log(count) for count in counts) / 3, abs=1e-6)
+    entropy.backward()
+    assert head.power.grad.isfinite().all(), "powers of other classes are 0"
 
 
 def test_what_cannot_be_grouped_is_refused(unchecked_shapes: None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, DRAWN_FOLDS, EDGE_SPLIT, LINKS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, DRAWN_FOLDS, EDGE_SPLIT, LINKS, PROJECTED, RANKING
 
 _GRAPH = (
     "read as an undirected graph in which repeated edges count once, self-loops are dropped, and nodes without an edge stay"
@@ -30,7 +30,7 @@ def own_nodes(directed: bool, masks: bool) -> Protocol:
 ENTRIES = (
     DatasetEntry(
         "custom",
-        "own files: data.edges, data.features, data.labels, data.graphs, data.interactions",
+        "own files: data.edges, data.features, data.labels, data.graphs, data.images, data.interactions",
         {
             "node": own_nodes(directed=False, masks=False),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
@@ -39,6 +39,13 @@ ENTRIES = (
                 "accuracy",
                 ACCURACY,
                 reader="graphkit.data.own.read:read_graphs",
+            ),
+            "image": Protocol(
+                "Own images, split as their folders or the column split say; else class by class in the shares of data.split, "
+                "with a new draw for every seed.",
+                "accuracy",
+                PROJECTED,
+                reader="graphkit.data.own.read:read_images",
             ),
             "recommend": Protocol(
                 "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "

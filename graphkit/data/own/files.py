@@ -14,10 +14,11 @@ from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.formats import inside, reading_of
 from graphkit.data.own.graph import OwnGraph, read_own
 from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
+from graphkit.data.own.images import OwnImages, read_own_images
 from graphkit.data.own.interactions import Columns, Taken, read_taken
 from graphkit.data.own.memory import InMemory
 from graphkit.data.own.table import Reading
-from graphkit.data.readers.inputs import InputFile, InputFolder, Source
+from graphkit.data.readers.inputs import InputFile, InputFolder, InputList, Source
 from graphkit.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class OwnFiles:
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
         self._tables: dict[tuple[object, ...], Taken] = {}
         self._collections: dict[tuple[object, ...], OwnGraphs] = {}
+        self._images: dict[tuple[object, ...], OwnImages] = {}
 
     def graph(self, options: Data) -> OwnGraph:
         """What `graphkit.data.own.graph.read_own` gives; the caller may put other tensors into its `data`.
@@ -113,6 +115,27 @@ class OwnFiles:
             )
             self._note(files)
         return self._collections[asked]
+
+    def images(self, options: Data) -> OwnImages:
+        """What `graphkit.data.own.images.read_own_images` gives.
+
+        Args:
+            options: Where `images` lie, and what their `targets` are.
+
+        Raises:
+            RequestError: If Pillow is not installed, or `targets` does not fit.
+            DataError: If a file is missing or malformed.
+            CheckpointError: If it is not what the run read.
+        """
+        asked = (options.images, options.targets)
+        if asked not in self._images:
+            path = Path(str(options.images))
+            if "images" in self._known and not path.exists():
+                raise CheckpointError(f"data.images={path} is not there, and the run read it: {_advice('images')}")
+            found = InputFolder(path) if path.is_dir() else InputList(path)
+            self._images[asked] = read_own_images(found, targets=options.targets)
+            self._note({"images": found})
+        return self._images[asked]
 
     def _files(self, options: Data, keys: Sequence[str]) -> dict[str, Any]:
         """The files that were given, or what stands in their place; all that are missing are told at once."""

@@ -6,7 +6,7 @@ import dataclasses
 
 from graphkit.data.interactions import Interactions
 from graphkit.data.own.interactions import split_taken
-from graphkit.data.sources import DataRequest, GraphSource, GraphsSource
+from graphkit.data.sources import DataRequest, GraphSource, GraphsSource, ImagesSource
 
 
 def read_graph(request: DataRequest) -> GraphSource:
@@ -60,4 +60,28 @@ def read_graphs(request: DataRequest) -> GraphsSource:
         target_names=own.targets,
         remarks=own.dropped,
         notes=own.notes,
+    )
+
+
+def read_images(request: DataRequest) -> ImagesSource:
+    """The user's own images.
+
+    Args:
+        request: What was asked for, `data.images` among it.
+
+    Raises:
+        RequestError: If Pillow is not installed, or `data.targets` does not fit.
+        DataError: If a file is missing or malformed.
+        CheckpointError: If it is not the file that the run read.
+    """
+    own = request.own_files.images(request.options)
+    return ImagesSource(
+        own.pixels,
+        own.y,
+        own.kind,
+        splits=own.splits,
+        image_names=own.names,
+        class_names=own.classes,
+        target_names=own.targets,
+        remarks=own.remarks,
     )
