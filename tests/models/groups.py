@@ -19,6 +19,7 @@ from graphkit.models.graph.ppgn import PPGN, PPGNOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
+from graphkit.models.prototype_head import PrototypeHead, PrototypeOptions
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
 
 OWNERS: dict[Any, Callable[..., Any]] = {
@@ -30,6 +31,7 @@ OWNERS: dict[Any, Callable[..., Any]] = {
     PairwiseOptions: Pairwise,
     PatternOptions: DirectedPatternAggregation,
     PooledNetworkOptions: PooledNetwork,
+    PrototypeOptions: PrototypeHead,
     SheafDiffusionOptions: SheafDiffusion,
     SheafNetworkOptions: SheafNetwork,
     SheafOptions: SheafDiffusion,
