@@ -26,6 +26,7 @@ from graphkit.models.link.ncn import CommonNeighborModel, NCNOptions
 from graphkit.models.link.sheaf import SheafEncoder, SheafEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
+from graphkit.models.prototype_head import PrototypeHead, PrototypeOptions
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
 
 OWNERS: dict[Any, Callable[..., Any]] = {
@@ -41,6 +42,7 @@ OWNERS: dict[Any, Callable[..., Any]] = {
     PairwiseOptions: Pairwise,
     PatternOptions: DirectedPatternAggregation,
     PooledNetworkOptions: PooledNetwork,
+    PrototypeOptions: PrototypeHead,
     SheafDiffusionOptions: SheafDiffusion,
     SharedPropagationOptions: SharedPropagation,
     SheafEncoderOptions: SheafEncoder,
