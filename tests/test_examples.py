@@ -140,3 +140,9 @@ def test_prototype_head_on_own_network():
     *terms, last = lines[1:]
     total = sum(float(line.rsplit("=", 1)[1]) for line in terms) + float(last.split()[2].rstrip(";"))
     assert len(terms) == 3 and abs(total - float(last.split()[-1])) < 0.03
+
+
+def test_explain_own_pyg_model(tmp_path: Path):
+    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
+    assert found["ours"] > found["random"]
+    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")
