@@ -10,7 +10,8 @@ from torch import Tensor
 
 from graphkit.explain.words import percent
 
-_MOST = 2_000
+MOST = 2_000
+"""Training samples, and validation samples, that a sample is compared with."""
 _RARE = 0.01
 _ENOUGH = 30
 
@@ -63,5 +64,5 @@ def familiarity(z: Tensor, train: Tensor, held_out: Tensor) -> Familiarity | Non
 
 
 def _thinned(rows: Tensor) -> Tensor:
-    count = min(_MOST, rows.size(0))
+    count = min(MOST, rows.size(0))
     return rows[torch.arange(count, device=rows.device) * rows.size(0) // count]
