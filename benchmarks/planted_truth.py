@@ -25,7 +25,7 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import NodeData
-from graphkit.errors import GraphkitError
+from graphkit.errors import GraphkitError, RunError
 from graphkit.explain.edges import Rule, attribute_to_edges
 from graphkit.explain.masked import Masked, MaskedGraph, MaskedNode
 from graphkit.explain.neighborhood import steps_to
@@ -157,6 +157,10 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, Any]:
             accuracy = _accuracy(opened)
             with opened.evaluating():
                 cases = chosen_cases(opened, planted.hops, asked.samples, asked.seed)
+                if not cases:
+                    raise RunError(
+                        f"{name}, {model}: no test prediction is right, so that there is none to explain; train for longer"
+                    )
                 found = {label: judged(cases, scorer) for label, scorer in _scorers(opened, planted.hops, cases, asked).items()}
         rows += [{"model": model, "explanation": label, **summary(scores, asked.seed)} for label, scores in found.items()]
         verdicts |= _verdicts(model, found)
@@ -210,7 +214,7 @@ def _node_cases(opened: Opened, hops: int, random: torch.Generator) -> Iterator[
 def _graph_cases(opened: Opened, hops: int, random: torch.Generator) -> Iterator[Case]:
     """Mutagenic molecules with a nitro or an amine group."""
     graphs, model = opened.dataset.graphs, opened.model  # type: ignore[attr-defined]
-    whole: GraphBatch = opened.task.prepared(model)[0]
+    whole: GraphBatch = next(iter(opened.task.prepared(model)))
     known = torch.zeros(whole.adj.nnz, dtype=torch.bool)
     known[whole.adj.positions(graphs.edge_index)] = graphs.edge_truth
     labels = graphs.y

@@ -1,6 +1,6 @@
 """The layer library: ordinary modules with PyG's conventions, `layer(x, edge_index, edge_weight=None)`."""
 
-from graphkit.layers.context.node_context import NodeContext, Reading
+from graphkit.layers.context.node_context import ContextReading, NodeContext
 from graphkit.layers.context.reasoner import ContextReasoner
 from graphkit.layers.conv.adpa import DirectedPatternAggregation
 from graphkit.layers.conv.directional import DirectionalConv
@@ -62,7 +62,7 @@ __all__ = [
     "PolynomialSheafDiffusion",
     "Preset",
     "Propagation",
-    "Reading",
+    "ContextReading",
     "Readout",
     "ResidualHadamardScore",
     "SAGEConv",

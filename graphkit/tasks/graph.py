@@ -94,7 +94,7 @@ class GraphPrediction:
             RequestError: If the model's settings do not go together.
         """
         model = self._made(self._make_model).to(self._device)
-        model.fit(self._view(model))
+        model.fit(self.view(model))
         return model
 
     def _made(self, make: Callable[..., GraphModel]) -> GraphModel:
@@ -120,7 +120,7 @@ class GraphPrediction:
 
     def stages(self, model: GraphModel) -> list[Stage]:
         """What the model says; by default one stage, its head with `train.head_lr` where that is set."""
-        stages = model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        stages = model.stages(self.view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
         return [replace(stage, last=self._last and stage.selects) for stage in stages]
 
     def batches(self, generator: torch.Generator) -> Iterator[Drawn]:
@@ -174,7 +174,7 @@ class GraphPrediction:
         """
         scores = self._scores(model, torch.arange(self._whole.num_graphs))
         arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
-        extra = model.extra_predictions(self._view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
+        extra = model.extra_predictions(self.view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
         arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
@@ -216,7 +216,8 @@ class GraphPrediction:
         outputs = [torch.cat([_wide(model(whole.take(part)).detach()) for part in blocks]) for whole in votes]
         return torch.stack(outputs).mean(dim=0) if len(outputs) > 1 else outputs[0]
 
-    def _view(self, model: GraphModel) -> GraphView:
+    def view(self, model: GraphModel) -> GraphView:
+        """The data as the model may know it: training graphs and their targets."""
         graphs = self._splits["train"].to(self._device)
         batches, total = partial(self._batches, model, graphs), self._whole.num_graphs
         return GraphView(kind=self._dataset.kind, num_graphs=total, graphs=graphs, y=self._y[graphs], batches=batches)

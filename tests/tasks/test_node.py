@@ -17,7 +17,7 @@ from graphkit.data import load
 from graphkit.data.dataset import NodeData
 from graphkit.data.graph import Graph
 from graphkit.errors import RequestError
-from graphkit.models.node.base import NodeModel, NodeView
+from graphkit.models.node.base import NodeModel
 from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR
 from graphkit.tasks.build import model_maker
@@ -143,22 +143,6 @@ def test_loss_is_the_mean_cross_entropy_of_labeled_training_nodes() -> None:
     received[0].backward()
     seen = model.head[0].grad.abs().sum(1).nonzero().flatten().tolist()
     assert seen == sorted(batch.tolist())
-
-
-def test_a_model_sees_training_labels_alone() -> None:
-    class Curious(Table):
-        def fit(self, view: NodeView) -> None:
-            self.view = view
-
-    dataset = planted()
-    dataset.data.y[dataset.splits["train"][:5]] = -1
-    task = make_task(dataset)
-    task._make_model = lambda **dims: Curious(torch.zeros(90, 3))
-    view = task.build_model().view
-    train = torch.tensor([node for node in dataset.splits["train"].tolist() if int(dataset.data.y[node]) >= 0])
-    torch.testing.assert_close(view.nodes, train.sort().values)
-    torch.testing.assert_close(view.y[train], dataset.data.y[train])
-    assert int((view.y >= 0).sum()) == train.numel()
 
 
 @pytest.mark.parametrize("model", [entry.settings() for entry in MODELS["node"].values()], ids=lambda model: model.name)

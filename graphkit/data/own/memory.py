@@ -6,7 +6,7 @@ Each becomes the table, graph or matrix that a file of the same content is read 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,13 @@ class InMemory:
         return Source(self.part.name, "", size, digest.hexdigest(), pipe=True)
 
 
-def take(data: Any, task: str) -> tuple[dict[str, Any], dict[str, InMemory]]:
+def take(data: Any, needs: Sequence[str]) -> tuple[dict[str, Any], dict[str, InMemory]]:
     """Take data in memory out of the settings `data.*`.
 
     Args:
         data: The settings, of which `edges`, `features`, `labels` and `interactions` may be data themselves; or data as a
-            whole: PyG's `Data`, a networkx graph, or what `edges`, with `recommend` `interactions`, may be.
-        task: The task.
+            whole: PyG's `Data`, a networkx graph, or what `edges` may be, or `interactions` where the task needs these.
+        needs: The settings of own files that the task cannot do without, as its row names them.
 
     Returns:
         The settings with a text in the place of data, and the data by setting.
@@ -75,7 +75,7 @@ def take(data: Any, task: str) -> tuple[dict[str, Any], dict[str, InMemory]]:
     Raises:
         RequestError: If something is of a type or shape that has no meaning there.
     """
-    settings = dict(data) if isinstance(data, Mapping) else _parts(data, task)
+    settings = dict(data) if isinstance(data, Mapping) else _parts(data, needs)
     taken = dict(settings)
     found: dict[str, InMemory] = {}
     for key in KEYS:
@@ -90,9 +90,9 @@ def take(data: Any, task: str) -> tuple[dict[str, Any], dict[str, InMemory]]:
     return taken, found
 
 
-def _parts(data: Any, task: str) -> dict[str, Any]:
+def _parts(data: Any, needs: Sequence[str]) -> dict[str, Any]:
     """Data as a whole as the settings that read it."""
-    if task == "recommend":
+    if "data.interactions" in needs:
         return {"interactions": data}
     if _is_pyg(data):
         having = {"features": data.x, "labels": data.y}

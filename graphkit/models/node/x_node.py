@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import ContextReasoner, NodeContext, Reading
+from graphkit.layers import ContextReading, ContextReasoner, NodeContext
 from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.context.measures import FirstPass
 from graphkit.layers.context.reasoner import r_squared
@@ -35,7 +35,7 @@ class ContextReasons:
         remainder: What the numerical integral leaves of that: gain = sum of effects + remainder.
     """
 
-    readings: tuple[Reading, ...]
+    readings: tuple[ContextReading, ...]
     text: str
     gain: float
     remainder: float
@@ -243,4 +243,4 @@ class XNode(BackboneModel):
         self.train(training)
         readings = self.context.readings(node, effects.tolist())
         text = in_words(readings, f"class {target}" if prediction is None else prediction, rewrite)
-        return ContextReasons(readings, text, gain, gain - float(effects.sum()))
+        return ContextReasons(readings, text, gain=gain, remainder=gain - float(effects.sum()))

@@ -72,7 +72,7 @@ KINDS = {"pyg": pyg, "frames": frames, "networkx": graph, "scipy": arrays, "arra
 
 
 def read(data: object) -> OwnGraph:
-    settings, memory = take(data, "node")
+    settings, memory = take(data, ("data.edges", "data.labels"))
     return OwnFiles(None, memory).graph(Data(**settings))
 
 
@@ -125,7 +125,7 @@ def test_interactions_in_memory(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "r.csv", index=False)
     expected, _ = OwnFiles().interactions(Data(interactions=str(tmp_path / "r.csv"), min_rating=3.0))
     for given in (frame, frame.to_numpy()):
-        settings, memory = take(given, "recommend")
+        settings, memory = take(given, ("data.interactions",))
         taken, _ = OwnFiles(None, memory).interactions(Data(**settings, min_rating=3.0))
         assert sorted(zip(taken.users.texts(), taken.items.texts(), strict=True)) == sorted(
             zip(expected.users.texts(), expected.items.texts(), strict=True)
