@@ -1,7 +1,7 @@
 """Explanations beside what is known to be true: `python -m benchmarks.planted_truth --write`.
 
-Networks are trained on graphs whose classes rest on known edges. Our attribution to edges, PyG's GNNExplainer and random
-scores then say which edges matter for the same predictions of the same networks, and are judged by the known ones.
+Networks are trained on graphs whose classes rest on known edges. Our attribution, PyG's GNNExplainer and random scores then say
+which edges matter for the same predictions, and are judged by the known ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.data.dataset import NodeData
-from graphkit.errors import GraphkitError, RunError
+from graphkit.errors import GraphkitError
 from graphkit.explain.edges import Rule, attribute_to_edges
 from graphkit.explain.masked import Masked, MaskedGraph, MaskedNode
 from graphkit.explain.neighborhood import steps_to

@@ -34,6 +34,8 @@ def test_the_table_is_sound():
         "planted-interactions",
         "planted-graphs",
         "counting",
+        "planted-patches",
+        "planted-labels",
     }
     for name, entry in DATASETS.items():
         assert entry.name == name and entry.summary and entry.source and entry.tasks
