@@ -52,9 +52,8 @@ def decode(file: InputFile) -> np.ndarray:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
             if max(image.size) > LARGEST_SIDE:
                 width, height = image.size
-                raise DataError(
-                    f"{shown(str(file), LONGEST_PATH)} has {width}x{height} pixels, and {LARGEST_SIDE} are the most of a side: scale it down"
-                )
+                name = shown(str(file), LONGEST_PATH)
+                raise DataError(f"{name} has {width}x{height} pixels, and {LARGEST_SIDE} are the most of a side: scale it down")
             return _values(image)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = shown(str(error)) or type(error).__name__
