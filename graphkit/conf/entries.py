@@ -35,6 +35,8 @@ class TaskEntry:
             selected epoch; empty: it always is.
         report: Further sections of report.html, of a seed's data and predictions; empty: none.
         serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
+        explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
+        asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
     """
 
     settings: type
@@ -49,6 +51,8 @@ class TaskEntry:
     over_seeds: str = ""
     report: str = ""
     serve: str = ""
+    explain: str = ""
+    asks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> tuple[str, ...]:

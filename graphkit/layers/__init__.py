@@ -18,7 +18,9 @@ from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
+from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
+from graphkit.layers.pairs.residual_hadamard import ResidualHadamardScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS
@@ -39,7 +41,7 @@ __all__ = [
     "AdjacencyLinear",
     "BagFeatures",
     "CommonNeighborScore",
-    "ContextReading",
+    "CompletionScore",
     "ContextReasoner",
     "DirectedPatternAggregation",
     "DirectionalConv",
@@ -60,7 +62,9 @@ __all__ = [
     "PolynomialSheafDiffusion",
     "Preset",
     "Propagation",
+    "ContextReading",
     "Readout",
+    "ResidualHadamardScore",
     "SAGEConv",
     "SheafDiffusion",
     "SubgraphConv",

@@ -20,6 +20,7 @@ from graphkit.metrics.choice import choose
 from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.operators import weighted_operator
 from graphkit.tasks.tables import node_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -76,8 +77,7 @@ class NodeClassification:
         self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
         self._device = device
         self._x = sparse_features(x.to(device))
-        edge_index = dataset.graph.edge_index.to(device)
-        self._adj = CSR.from_edge_index(edge_index, x.size(0))
+        self._adj = weighted_operator(dataset.graph, device)
         batch = train.batch_size or self._splits["train"].numel()
         self.num_batches = -(-self._splits["train"].numel() // batch)
 
@@ -91,14 +91,14 @@ class NodeClassification:
         try:
             model = self._make_model(in_channels=in_channels, out_channels=self._num_classes, num_nodes=num_nodes)
             model = model.to(self._device)
-            model.fit(self._view(model))
+            model.fit(self.view(model))
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
         return model
 
     def stages(self, model: NodeModel) -> Sequence[Stage]:
         """What the model says; by default one stage, its last layer with `train.head_lr` where that is set."""
-        return model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        return model.stages(self.view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The labeled training nodes of an epoch, all at once, or in random order `train.batch_size` at a time."""
@@ -110,7 +110,7 @@ class NodeClassification:
 
     def step(self, model: NodeModel, batch: Tensor, backward: Backward) -> Tensor:
         """The model's loss of the batch's nodes, by default the mean cross-entropy, with its gradient by `backward`."""
-        loss = model.training_loss(self._view(model), batch)
+        loss = model.training_loss(self.view(model), batch)
         backward(loss)
         return loss.detach()
 
@@ -143,7 +143,7 @@ class NodeClassification:
         """
         logits = self._logits(model).detach().cpu()
         arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
-        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self._view(model)).items()}
+        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self.view(model)).items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
         return {
@@ -161,7 +161,7 @@ class NodeClassification:
         """What the data set tells of itself, and what can be said of its classes, direction and homophily."""
         return {**self._dataset.facts(), **node_facts(self._dataset)}
 
-    def _view(self, model: NodeModel) -> NodeView:
+    def view(self, model: NodeModel) -> NodeView:
         """The data as the model may know it: without labels of nodes outside of training."""
         return NodeView(self._features(model), self._adj, self._known)
 

@@ -7,7 +7,8 @@ import torch
 from graphkit.data.dataset import NodeData
 from graphkit.data.graph import required
 from graphkit.data.graph_set import GraphSet
-from graphkit.tasks import graph_pictures, prototype_report
+from graphkit.data.image_set import ImageSet
+from graphkit.tasks import graph_pictures, image_pictures, prototype_report
 from graphkit.tasks.prototype_report import Arrays
 from graphkit.training.report import Section
 
@@ -56,3 +57,22 @@ def graph(dataset: GraphSet, arrays: Arrays) -> list[Section]:
     splits = {split: torch.from_numpy(arrays[f"{split}_graphs"]) for split in ("valid", "test")}
     found = prototype_report.sections(arrays, dataset.graphs.y, splits, dataset.class_names, name)
     return [*graph_pictures.sections(dataset, arrays), *found]
+
+
+def image(dataset: ImageSet, arrays: Arrays) -> list[Section]:
+    """Pictures of prototypes and of test images, and the figures of prototypes, where the model has some.
+
+    Args:
+        dataset: The images.
+        arrays: The predictions of the seed.
+    """
+
+    def name(sample: int, part: int) -> str:
+        image = dataset.image_names[sample] if dataset.image_names else f"image {sample}"
+        return f"patch {part} of {image}"
+
+    found = []
+    if dataset.kind == "classes":
+        splits = {split: torch.from_numpy(arrays[f"{split}_images"]) for split in ("valid", "test")}
+        found = prototype_report.sections(arrays, dataset.y, splits, dataset.class_names, name)
+    return [*found, *image_pictures.sections(dataset, arrays)]

@@ -233,7 +233,15 @@ CASES: dict[str, Case] = {
     "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
     "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
+    "HadamardScore-input": _pair_score(layers.HadamardScore, input_dropout=0.5),
+    "ResidualHadamardScore": _pair_score(layers.ResidualHadamardScore, num_layers=4, dropout=0.5),
+    "ResidualHadamardScore-norm": _pair_score(layers.ResidualHadamardScore, norm=True, residual=False, activation="silu"),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),
+    "CommonNeighborScore-difference": _pair_score(layers.CommonNeighborScore, extra_pool="difference", dropout=0.5),
+    "CommonNeighborScore-second": _pair_score(layers.CommonNeighborScore, extra_pool="second", tail_activation=False),
+    # Inner scores have no gradient, which differences would show: here all weights are alike. See `pairs/test_completion.py`.
+    "CompletionScore": _pair_score(layers.CompletionScore, dropout=0.5, common_neighbor_dropout=0.3, scale=0.0),
+    "CompletionScore-twice": _pair_score(layers.CompletionScore, depth=2, inner="embeddings", scale=0.0),
     "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
 }

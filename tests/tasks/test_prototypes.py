@@ -83,7 +83,7 @@ def test_what_is_selected_is_projected_onto_training_parts(case: str, tmp_path: 
     task.evaluate = watched
     model = kept(task, train(task, tmp_path))
     assert selected[:14] == [False, False, *[False, False, False, True, True, True] * 2]
-    bank, view = model.head.bank, task._view(model)
+    bank, view = model.head.bank, task.view(model)
     assert bank.is_projected(model.backbone)
     labels = view.y if case in ("node", "neighborhood") else torch.full((300,), -1).index_copy(0, view.graphs, view.y)
     assert (labels[bank.source[:, 0]] >= 0).all(), "no prototype is of a sample outside of training"
@@ -115,7 +115,7 @@ def test_after_projection_nothing_is_more_similar_to_a_prototype_than_its_source
     settings = MODELS["node"]["prototype"].settings_on("sage")(hidden_channels=16, **PHASES)
     task = NodeClassification(dataset, NodeTask(), model_maker("node", settings), Train(), CPU)
     model = kept(task, result.folder)
-    view = task._view(model)
+    view = task.view(model)
     with torch.no_grad():
         similar = model.head.bank(model.parts_of(view, torch.arange(dataset.graph.num_nodes))).similarity
     assert torch.isin(source[:, 0], train_nodes).all() and torch.equal(source, model.head.bank.source)
@@ -150,7 +150,18 @@ def test_projected_prototypes_go_on_moving_and_the_head_phase_holds_all_but_the_
     from graphkit.training.runtime import make_fabric
 
     task = make_task(case)
-    settings = LoopSettings(epochs=3, lr=0.05, weight_decay=1e-3, clip_norm=0.0, eval_every=1, patience=0, checkpoint_every=1)
+    settings = LoopSettings(
+        epochs=3,
+        lr=0.05,
+        weight_decay=1e-3,
+        clip_norm=0.0,
+        eval_every=1,
+        patience=0,
+        checkpoint_every=1,
+        schedule="none",
+        decay=0.5,
+        decay_every=50,
+    )
     torch.manual_seed(0)
     trainer = Trainer(task, settings, make_fabric(CPU, "32-true"), 0, lambda epoch, share: None)
     states = []
@@ -242,7 +253,7 @@ def test_predictions_tell_what_projection_cost(case: str, tmp_path: Path) -> Non
         torch.testing.assert_close(torch.from_numpy(arrays[f"scores_{name}_projection"]), expected, rtol=0, atol=1e-5)
     assert arrays["prototype_nearest"].shape == (len(head.bank.source), 10)
     with torch.no_grad():
-        parts = list(model._training_parts(task._view(model)))
+        parts = list(model._training_parts(task.view(model)))
     rows, owner = (torch.cat([part.rows[which] for part in parts]).double() for which in (0, 1))
     unit = [torch.nn.functional.normalize(one, dim=1) for one in (head.bank.weight.detach().double(), rows)]
     distance = (unit[0].unsqueeze(1) - unit[1]).norm(dim=2).masked_fill(rows.norm(dim=1) == 0, torch.inf)
@@ -256,7 +267,7 @@ def test_a_view_of_the_data_explains_any_node() -> None:
     task = make_task("neighborhood")
     torch.manual_seed(0)
     model = task.build_model().eval()
-    view = task._view(model)
+    view = task.view(model)
     unlabeled = NodeView(view.x, view.adj, torch.full_like(view.y, -1))
     with torch.no_grad():
         parts = model.parts_of(unlabeled, torch.tensor([5, 0]))

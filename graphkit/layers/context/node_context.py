@@ -115,7 +115,7 @@ class NodeContext(nn.Module):
             raise ValueError(f"contexts were made for {self.num_nodes} nodes, got features of {x.shape[0]} and {len(y)} labels")
         if not bool((y >= 0).any()):
             raise ValueError("contexts are standardized by labeled training nodes, of which there is none")
-        around = Surroundings(x, as_csr(edge_index, self.num_nodes), y, first)
+        around = Surroundings(x=x, adj=as_csr(edge_index, self.num_nodes), y=y, first=first)
         known, chosen = y >= 0, [CONTEXTS[name] for name in self.contexts]
         values = [context.measure(around) for context in chosen]
         columns = [_standardized(context.scaled(value), known) for context, value in zip(chosen, values, strict=True)]
@@ -146,11 +146,10 @@ class NodeContext(nn.Module):
         """
         values = [None if isnan(value) else value for value in self.raw[node].tolist()]
         given = [None] * len(values) if effects is None else list(effects)
-        units = [CONTEXTS[name].unit for name in self.contexts]
-        rows = zip(self.contexts, values, units, self.percentiles(node), given, strict=True)
+        rows = zip(self.contexts, values, self.percentiles(node), given, strict=True)
         return tuple(
-            ContextReading(name=name, value=value, unit=unit, percentile=percentile, effect=effect)
-            for name, value, unit, percentile, effect in rows
+            ContextReading(name=name, value=value, unit=CONTEXTS[name].unit, percentile=percentile, effect=effect)
+            for name, value, percentile, effect in rows
         )
 
     def __repr__(self) -> str:

@@ -109,13 +109,14 @@ class LinkEncoder(nn.Module):
         """Embed the nodes.
 
         Args:
-            x: Features [N, in_channels], sparse ones as an operator of that shape; None with a learned table.
+            x: Features [N, in_channels], sparse ones as an operator of that shape; None with a learned table, or rows [N, C] to
+                be taken instead of its own.
             adj: The message passing graph.
 
         Returns:
             Embeddings [N, hidden_channels].
         """
-        if self.table is not None:
+        if x is None and self.table is not None:
             x = self.table[: adj.shape[0]]
         if x is None:
             raise ValueError("this encoder was built for node features; pass x [N, in_channels].")

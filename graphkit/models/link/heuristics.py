@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphkit.models.link.base import LinkModel
+from graphkit.models.reasons import Reasons
 from graphkit.sparse import CSR, NeighborSets
 
 
@@ -35,6 +36,22 @@ class CommonNeighborSum(LinkModel):
     def head(self, *features: Tensor) -> Tensor:
         """The scores [P]."""
         return features[0].squeeze(1)
+
+    @torch.no_grad()
+    def reasons(self, x: Tensor | CSR | None, adj: CSR, pairs: Tensor) -> Reasons:
+        """The common neighbors, each with its weight: the score is their sum, see `LinkModel.reasons`."""
+        nodes = self.encode(x, adj)
+        ptr, members = NeighborSets.of(adj).members(pairs)
+        score = self.head(*self.pair_features(nodes, adj, pairs))
+        return Reasons(
+            ptr=ptr,
+            ids=members,
+            contributions=nodes[0][members, 0],
+            score=score,
+            bias=torch.zeros_like(score),
+            rule="The score is a sum over the common neighbors, each by a weight of its degree.",
+            exact=True,
+        )
 
 
 class CommonNeighbors(CommonNeighborSum):

@@ -254,4 +254,4 @@ class XNode(BackboneModel):
         self.train(training)
         readings = self.context.readings(node, effects.tolist())
         text = in_words(readings, f"class {target}" if prediction is None else prediction, rewrite)
-        return ContextReasons(readings, text, gain, gain - float(effects.sum()))
+        return ContextReasons(readings, text, gain=gain, remainder=gain - float(effects.sum()))

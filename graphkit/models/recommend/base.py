@@ -10,7 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
-from graphkit.sparse import CSR
+from graphkit.models.reasons import Reasons
+from graphkit.sparse import CSR, Structure, pointers
+
+_VALUES = 1 << 24
+"""Entries of a block of dense rows: 64 MiB in float32."""
 
 
 class Recommender(nn.Module, ABC):
@@ -109,6 +113,65 @@ class Recommender(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} cannot score users that it was not fitted with.")
 
+    def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """Scores of single items, as `scores` gives them.
+
+        Args:
+            users: User ids [P], int64.
+            items: Item ids [P], int64.
+
+        Returns:
+            [P].
+        """
+        size = rows_at_a_time(self.num_items)
+        parts = zip(users.split(size), items.split(size), strict=True)
+        return torch.cat([self.scores(some).gather(1, wanted.unsqueeze(1)).squeeze(1) for some, wanted in parts])
+
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """Which of a user's items make the score of an item, and by how much.
+
+        Models whose score is a sum over the user's items give its summands. The others are asked by occlusion: the contribution
+        of item j is the score of a new user with all items of u (`fold_in`) minus that of one with all but j. The bias is then
+        the score of a new user without items; the remainder holds interactions between items, and what u's own trained
+        parameters add.
+
+        Args:
+            users: User ids [P], int64.
+            items: The items whose scores are explained [P], int64.
+
+        Raises:
+            NotImplementedError: The model ties no score to the user's items.
+        """
+        histories = take_rows(self.interactions, users)
+        # An absent entry is no item of the user.
+        ptr = pointers(histories.degree())
+        own = histories.edge_index()[0]
+        of_entry = torch.arange(users.numel(), device=own.device).repeat_interleave(ptr.diff())
+        bags = list(own.split(ptr.diff().tolist()))
+        whole = self._fold_in_pairs([*bags, *(own[:0],) * len(bags)], items.repeat(2)).double().view(2, -1)
+        without = []
+        for entries in torch.arange(own.numel(), device=own.device).split(rows_at_a_time(self.num_items)):
+            left, sizes = _all_but(ptr, of_entry[entries], entries)
+            without.append(self._fold_in_pairs(list(own[left].split(sizes.tolist())), items[of_entry[entries]]).double())
+        return Reasons(
+            ptr=ptr,
+            ids=own,
+            contributions=whole[0][of_entry] - torch.cat([whole[0].new_zeros(0), *without]),
+            score=self.pair_scores(users, items).double(),
+            bias=whole[1],
+            rule="An item contributes what the score of a new user with all of the user's items loses when it is left out. The "
+            "remainder is what items do together, and what was trained for this user alone.",
+            exact=False,
+        )
+
+    def _fold_in_pairs(self, bags: Sequence[Tensor], items: Tensor) -> Tensor:
+        """The score of one item for each new user [len(bags)]."""
+        size = rows_at_a_time(self.num_items)
+        starts = range(0, max(len(bags), 1), size)
+        parts = zip((self.fold_in(bags[start : start + size]) for start in starts), items.split(size), strict=True)
+        return torch.cat([scores.gather(1, wanted.unsqueeze(1)).squeeze(1) for scores, wanted in parts])
+
 
 class EmbeddingRecommender(Recommender):
     """A recommender whose score is the inner product of a user's and an item's embedding."""
@@ -190,3 +253,30 @@ def item_bags(items: Sequence[Tensor], num_items: int, device: torch.device) -> 
         raise ValueError(f"items must be ids in [0, {num_items}).")
     pairs = torch.stack([ids, torch.arange(len(items)).repeat_interleave(counts)])
     return CSR.from_edge_index(pairs.to(device), (len(items), num_items), duplicates="first")
+
+
+def _all_but(ptr: Tensor, segment: Tensor, entries: Tensor) -> tuple[Tensor, Tensor]:
+    """For each entry [B] the other entries of its segment, side by side, and how many these are [B]."""
+    counts = ptr.diff()[segment]
+    bounds = pointers(counts)
+    owner = torch.arange(entries.numel(), device=ptr.device).repeat_interleave(counts)
+    position = torch.arange(owner.numel(), device=ptr.device) - bounds[owner] + ptr[segment][owner]
+    return position[position != entries[owner]], counts - 1
+
+
+def take_rows(matrix: CSR, rows: Tensor) -> CSR:
+    """The given rows [B] of an operator, in that order, as an operator [B, num_cols]; ValueError for a row it lacks."""
+    if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < matrix.shape[0]:
+        raise ValueError(f"ids must lie in [0, {matrix.shape[0]}), got {int(rows.min())} to {int(rows.max())}.")
+    counts = matrix.rowptr.diff()[rows]
+    rowptr = pointers(counts)
+    shift = (matrix.rowptr[rows] - rowptr[:-1]).repeat_interleave(counts)
+    entries = shift + torch.arange(shift.numel(), device=matrix.device)
+    structure = Structure(rowptr, matrix.col[entries], (rows.numel(), matrix.shape[1]))
+    value = None if matrix.value is None else matrix.value.detach()[entries]
+    return CSR(structure, value, None if matrix.mask is None else matrix.mask[entries])
+
+
+def rows_at_a_time(columns: int) -> int:
+    """Dense rows of that many columns held at a time, where a row costs the same whichever others are asked for."""
+    return max(1, _VALUES // max(1, columns))

@@ -7,6 +7,7 @@ from typing import Unpack
 
 from torch import Tensor
 
+from graphkit.models.reasons import Reasons
 from graphkit.models.recommend.base import TableRecommender
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions, batch_nodes, pairwise_loss
 from graphkit.sparse import gather
@@ -47,4 +48,12 @@ class BPRMF(TableRecommender):
         raise NotImplementedError(
             "bpr-mf knows users by trained embeddings alone and cannot embed a new one: train again with the new interactions, "
             "or take a model that computes users from their items, such as model=lightgcn, model=ials or model=itemknn."
+        )
+
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """None, for the same reason."""
+        raise NotImplementedError(
+            "bpr-mf scores by trained embeddings alone, which no equation ties to the user's items, so that no item can be "
+            "named as a reason: take a model that computes users from their items, such as model=lightgcn, model=ials or "
+            "model=ease."
         )

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from graphkit.layers.checks import check_positive
-from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
+from graphkit.models.recommend.base import rows_at_a_time, take_rows
+from graphkit.models.recommend.history import LinearRecommender
 from graphkit.sparse import CSR, dense_product
 
 
-class EASE(HistoryRecommender):
+class EASE(LinearRecommender):
     """S = R B with B = I - P diag(1 / diag P) and P = (R^T R + lambda I)^-1: |R - R B|^2 + lambda |B|^2 least, diag B = 0.
 
     P is dense and is computed in place: one matrix [num_items, num_items] is all the memory that grows with its square.
@@ -56,6 +57,10 @@ class EASE(HistoryRecommender):
     def score_histories(self, histories: CSR) -> Tensor:
         """Interactions times B [n, num_items]."""
         return histories @ self.weights
+
+    def influence(self, sources: Tensor, targets: Tensor) -> Tensor:
+        """Entries of B, see `LinearRecommender.influence`."""
+        return self.weights[sources, targets]
 
     def _gram(self) -> Tensor:
         """R^T R [num_items, num_items], a block of rows at a time."""

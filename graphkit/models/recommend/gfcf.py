@@ -55,3 +55,10 @@ class GFCF(FilterRecommender):
         if self._sent is not None and self._received is not None:
             out.addmm_(self._received, self._sent.t() @ x, alpha=self.alpha)
         return out
+
+    def adjoint(self, x: Tensor) -> Tensor:
+        """The transposed filters of x, added up [num_items, C]."""
+        out = self.normalized.t() @ (self.normalized @ x)
+        if self._sent is not None and self._received is not None:
+            out.addmm_(self._sent, self._received.t() @ x, alpha=self.alpha)
+        return out

@@ -25,3 +25,7 @@ class GTE(FilterRecommender):
         """R^T R x [num_items, C]."""
         r = self.interactions
         return r.t() @ (r @ x)
+
+    def adjoint(self, x: Tensor) -> Tensor:
+        """R^T R x [num_items, C]: the filter is symmetric."""
+        return self.filter(x)

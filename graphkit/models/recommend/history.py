@@ -9,14 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphkit.models.recommend.base import Recommender, item_bags
-from graphkit.sparse import CSR, Structure, pointers
+from graphkit.models.reasons import Reasons, present_entries
+from graphkit.models.recommend.base import Recommender, item_bags, take_rows
+from graphkit.sparse import CSR
 
 BLOCK = 64
 """Users propagated at a time: a dense block has this many columns, whatever is asked for."""
-
-_VALUES = 1 << 24
-"""Entries of a block of dense rows: 64 MiB in float32."""
 
 
 class HistoryRecommender(Recommender):
@@ -44,12 +42,63 @@ class HistoryRecommender(Recommender):
             return self.score_histories(item_bags(items, self.num_items, self.interactions.device))
 
 
-class FilterRecommender(HistoryRecommender):
+class LinearRecommender(HistoryRecommender):
+    """A recommender whose scores are a linear map of the user's row of interactions: s_ui = sum over j of r_uj M_ji."""
+
+    @abstractmethod
+    def influence(self, sources: Tensor, targets: Tensor) -> Tensor:
+        """M_ji: what an interaction of weight one with item j adds to the score of item i.
+
+        Args:
+            sources: Items j [K], int64.
+            targets: Items i [K], int64.
+
+        Returns:
+            [K].
+        """
+
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """The items of the user, each with r_uj M_ji: the score is their sum, see `Recommender.reasons`.
+
+        The fitted model kept, a user without the item gets a score that is smaller by its contribution (`fold_in`).
+        """
+        ptr, own, weight = present_entries(take_rows(self.interactions, users))
+        influence = self.influence(own, items.repeat_interleave(ptr.diff()))
+        score = self.pair_scores(users, items).double()
+        return Reasons(
+            ptr=ptr,
+            ids=own,
+            contributions=weight * influence.double(),
+            score=score,
+            bias=torch.zeros_like(score),
+            rule="The score is a sum over the user's items: each contributes the weight of its interaction times the "
+            "number that the fitted model has for it and the scored item.",
+            exact=True,
+        )
+
+
+class FilterRecommender(LinearRecommender):
     """A recommender whose scores are a linear map of the user's row of interactions, applied to a few users at a time."""
 
     @abstractmethod
     def filter(self, x: Tensor) -> Tensor:
         """Scores [num_items, C] of C users from their columns of interactions x [num_items, C]."""
+
+    @abstractmethod
+    def adjoint(self, x: Tensor) -> Tensor:
+        """The transposed map of `filter` [num_items, C]."""
+
+    def influence(self, sources: Tensor, targets: Tensor) -> Tensor:
+        """Entries of the transposed map of single items, some at a time, see `LinearRecommender.influence`."""
+        distinct, place = targets.unique(return_inverse=True)
+        out = torch.empty(sources.shape, dtype=self.dtype, device=sources.device)
+        for number, part in enumerate(distinct.split(BLOCK)):
+            x = torch.zeros(self.num_items, BLOCK, dtype=self.dtype, device=sources.device)
+            x[part, torch.arange(part.numel(), device=part.device)] = 1.0
+            inside = (place // BLOCK == number).nonzero().flatten()
+            out[inside] = self.adjoint(x)[sources[inside], place[inside] % BLOCK]
+        return out
 
     def score_histories(self, histories: CSR) -> Tensor:
         """Scores [n, num_items] by `filter`, see `HistoryRecommender.score_histories`."""
@@ -58,24 +107,6 @@ class FilterRecommender(HistoryRecommender):
             part = out[start : start + BLOCK]
             part.copy_(self.filter(dense_columns(histories, start, self.dtype)).t()[: part.size(0)])
         return out
-
-
-def take_rows(matrix: CSR, rows: Tensor) -> CSR:
-    """The given rows [B] of an operator, in that order, as an operator [B, num_cols]; ValueError for a row it lacks."""
-    if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < matrix.shape[0]:
-        raise ValueError(f"ids must lie in [0, {matrix.shape[0]}), got {int(rows.min())} to {int(rows.max())}.")
-    counts = matrix.rowptr.diff()[rows]
-    rowptr = pointers(counts)
-    shift = (matrix.rowptr[rows] - rowptr[:-1]).repeat_interleave(counts)
-    entries = shift + torch.arange(shift.numel(), device=matrix.device)
-    structure = Structure(rowptr, matrix.col[entries], (rows.numel(), matrix.shape[1]))
-    value = None if matrix.value is None else matrix.value.detach()[entries]
-    return CSR(structure, value, None if matrix.mask is None else matrix.mask[entries])
-
-
-def rows_at_a_time(columns: int) -> int:
-    """Dense rows of that many columns held at a time, where a row costs the same whichever others are asked for."""
-    return max(1, _VALUES // max(1, columns))
 
 
 def dense_columns(matrix: CSR, start: int, dtype: torch.dtype) -> Tensor:

@@ -13,8 +13,12 @@ import torch
 from torch import Tensor
 
 from graphkit.layers.checks import check_at_least, check_positive
-from graphkit.models.recommend.base import EmbeddingRecommender, item_bags
-from graphkit.sparse import CSR
+from graphkit.models.reasons import Reasons, present_entries
+from graphkit.models.recommend.base import EmbeddingRecommender, item_bags, take_rows
+from graphkit.sparse import CSR, segment_sum
+
+BLOCK = 16
+"""Users whose least squares are set up at a time, to explain them: a matrix [factors, factors] for each of their items."""
 
 
 class IALS(EmbeddingRecommender):
@@ -85,6 +89,42 @@ class IALS(EmbeddingRecommender):
     def embed_users(self, items: Sequence[Tensor]) -> Tensor:
         """Embeddings of new users by least squares against the items' embeddings, see `EmbeddingRecommender.embed_users`."""
         return self._solve(item_bags(items, self.num_items, self.interactions.device))
+
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """The items of the user, each with its share of the least squares solution, see `Recommender.reasons`.
+
+        x_u = W_u^-1 sum over j of c_uj y_j with W_u = Y^T C_u Y + lambda I, so that s_ui = sum over j of c_uj y_i^T W_u^-1 y_j:
+        item j counts by its similarity to i as this user sees it. Without an item W_u would be another.
+
+        Source: Hu, Koren, Volinsky, ICDM 2008, section 5.
+        """
+        y = self.embeddings()[1].double()
+        gram = y.t() @ y + self.regularization * torch.eye(self.factors, dtype=torch.float64, device=y.device)
+        histories = take_rows(self.interactions, users)
+        ptr, own, weight = present_entries(histories)
+        contributions = []
+        for start in range(0, users.numel(), BLOCK):
+            bounds = ptr[start : start + BLOCK + 1]
+            inside = slice(int(bounds[0]), int(bounds[-1]))
+            rows, confidence = y[own[inside]], self.confidence * weight[inside]
+            # As the library does: a value that is not positive is a confident p = 0.
+            outer = (confidence.abs() - 1).view(-1, 1, 1) * rows.unsqueeze(2) * rows.unsqueeze(1)
+            system = gram + segment_sum(outer.flatten(1), bounds - bounds[0]).view(-1, *gram.shape)
+            seen = torch.linalg.solve(system, y[items[start : start + BLOCK]])
+            similar = (rows * seen.repeat_interleave(bounds.diff(), dim=0)).sum(1)
+            contributions.append(confidence.clamp(min=0) * similar)
+        score = self.pair_scores(users, items).double()
+        return Reasons(
+            ptr=ptr,
+            ids=own,
+            contributions=torch.cat([y.new_zeros(0), *contributions]),
+            score=score,
+            bias=torch.zeros_like(score),
+            rule="The user's embedding is a least squares solution, and as such a sum over the user's items: each contributes "
+            "its confidence times its similarity to the scored item, as this user's items weigh the factors.",
+            exact=True,
+        )
 
     def _solve(self, histories: CSR) -> Tensor:
         with self._limit_threads(1, "blas"):

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from graphkit.layers.checks import check_at_least
-from graphkit.models.recommend.history import HistoryRecommender, rows_at_a_time, take_rows
+from graphkit.models.reasons import Reasons, present_entries
+from graphkit.models.recommend.base import rows_at_a_time, take_rows
+from graphkit.models.recommend.history import HistoryRecommender, LinearRecommender
 from graphkit.sparse import CSR, dense_product, top_columns
 
 
@@ -27,7 +29,7 @@ class NeighborRecommender(HistoryRecommender):
         self.num_neighbors, self.shrinkage = num_neighbors, shrinkage
 
 
-class ItemKNN(NeighborRecommender):
+class ItemKNN(NeighborRecommender, LinearRecommender):
     """s_ui = sum over the items j of user u among the k nearest neighbors of item i of sim(i, j).
 
     sim(i, j) = <r_i, r_j> / (|r_i| |r_j| + shrinkage), with r_i item i's column of the interactions. An item is no neighbor
@@ -60,6 +62,12 @@ class ItemKNN(NeighborRecommender):
         """Scores [n, num_items], see `HistoryRecommender.score_histories`."""
         return dense_product(histories, self.similarity.t(), self.dtype)
 
+    def influence(self, sources: Tensor, targets: Tensor) -> Tensor:
+        """sim(i, j) where j is a neighbor of i, else 0, see `LinearRecommender.influence`."""
+        found, present = self.similarity.structure.find(targets * self.num_items + sources)
+        values = self.similarity.weights(self.dtype)
+        return torch.where(present, values[found], 0.0) if values.numel() else torch.zeros_like(sources, dtype=self.dtype)
+
 
 class UserKNN(NeighborRecommender):
     """s_ui = sum over the k nearest neighbors v of user u of sim(u, v) r_vi.
@@ -91,17 +99,58 @@ class UserKNN(NeighborRecommender):
         """Scores [n, num_items] of users who are none of the known ones."""
         return self._score(histories, None)
 
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """The items that the user shares with neighbors who have the scored item, see `Recommender.reasons`.
+
+        sim(u, v) is itself a sum over common items, so s_ui is one over the items of u: item j contributes
+        r_uj sum over the neighbors v of r_vj r_vi / (|r_u| |r_v| + shrinkage). Neighbors and lengths are those of the whole
+        row: without an item they would be others, so a removal changes the score by more or less than the contribution.
+        """
+        histories = take_rows(self.interactions, users)
+        ptr, own, weight = present_entries(histories)
+        of_entry = torch.arange(users.numel(), device=own.device).repeat_interleave(ptr.diff())
+        contributions = torch.empty_like(weight)
+        columns = self.interactions.t()
+        size = rows_at_a_time(max(self.num_users, self.num_items))
+        for start in range(0, users.numel(), size):
+            rows = torch.arange(start, min(start + size, users.numel()), device=own.device)
+            part = take_rows(histories, rows)
+            lengths = squared_lengths(part, self.dtype)
+            chosen = sparse_rows(*nearest(self._similar(part, users[rows], lengths), self.num_neighbors), self.num_users)
+            denominator = cosine(torch.ones_like(self._lengths).unsqueeze(0), lengths, self._lengths, self.shrinkage)
+            voters = take_rows(columns, items[rows]).to_dense(self.dtype) * chosen.with_value(None).to_dense(self.dtype)
+            shared = (self.interactions.t() @ (voters * denominator).t()).t()
+            inside = slice(int(ptr[start]), int(ptr[start + rows.numel()]))
+            contributions[inside] = weight[inside] * shared[of_entry[inside] - start, own[inside]].double()
+        score = self.pair_scores(users, items).double()
+        return Reasons(
+            ptr=ptr,
+            ids=own,
+            contributions=contributions,
+            score=score,
+            bias=torch.zeros_like(score),
+            rule="The score adds up similarities of neighbors who have the item, and a similarity adds up the items in common: "
+            "each of the user's items contributes its share of these. Neighbors are kept as they are.",
+            exact=True,
+        )
+
     def _score(self, histories: CSR, users: Tensor | None) -> Tensor:
         out = torch.empty(histories.shape, dtype=self.dtype, device=histories.device)
         for rows in torch.arange(histories.shape[0], device=out.device).split(rows_at_a_time(self.num_users)):
             part = take_rows(histories, rows)
-            products = dense_product(part, self.interactions.t(), self.dtype)
-            similar = cosine(products, squared_lengths(part, self.dtype), self._lengths, self.shrinkage)
-            if users is not None:
-                similar[rows - rows[0], users[rows]] = 0.0
+            similar = self._similar(part, None if users is None else users[rows], squared_lengths(part, self.dtype))
             near = sparse_rows(*nearest(similar, self.num_neighbors), self.num_users)
-            out[rows[0] : rows[-1] + 1] = dense_product(near, self.interactions, self.dtype)
+            out[rows] = dense_product(near, self.interactions, self.dtype)
         return out
+
+    def _similar(self, histories: CSR, users: Tensor | None, lengths: Tensor) -> Tensor:
+        """sim(u, v) of rows, of these users or of new ones, to all users [n, num_users]; 0 to themselves."""
+        products = dense_product(histories, self.interactions.t(), self.dtype)
+        similar = cosine(products, lengths, self._lengths, self.shrinkage)
+        if users is not None:
+            similar[torch.arange(len(users), device=users.device), users] = 0.0
+        return similar
 
 
 def squared_lengths(matrix: CSR, dtype: torch.dtype) -> Tensor:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphkit.models.recommend.base import TableRecommender, bipartite, item_bags
+from graphkit.models.reasons import Reasons, present_entries
+from graphkit.models.recommend.base import TableRecommender, bipartite, item_bags, take_rows
 from graphkit.sparse import CSR, normalize, polynomial
 
 
@@ -65,3 +66,32 @@ class PropagatedRecommender(TableRecommender):
         bags = item_bags(items, self.num_items, self._item_terms.device)
         count = bags.degree().clamp(min=1).to(self._item_terms.dtype)
         return bags.matmul(self._item_terms) * count.rsqrt().unsqueeze(1)
+
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """What each of the user's items sends to the user in the last rounds, see `Recommender.reasons`.
+
+        All paths to u but the one of length 0 arrive through an item of u, so that
+
+        s_ui = alpha_0 <e_u, E_i> + sum over items j of u of A_hat_uj <t_j, E_i>,  t = sum over k >= 1 of
+        alpha_k A_hat^(k-1) E0.
+
+        The bias is the first term: what was trained for u itself. Without an item the same holds with other degrees: of a new
+        user of n items (`fold_in`, no bias) the score without j is sqrt(n / (n - 1)) times the sum of the other contributions.
+        """
+        final = self.embeddings()[1]
+        ptr, own, weight = present_entries(take_rows(self.a_hat, users))
+        coefficients = self.coefficients()
+        sent = polynomial(self.a_hat, coefficients[1:], self.embedding)
+        agreement = (sent[own].double() * final[items.repeat_interleave(ptr.diff())].double()).sum(1)
+        bias = float(coefficients[0]) * (self.embedding[users].double() * final[items].double()).sum(1)
+        return Reasons(
+            ptr=ptr,
+            ids=own - self.num_users,
+            contributions=weight * agreement,
+            score=self.pair_scores(users, items).double(),
+            bias=bias,
+            rule="An item contributes what it sends to the user along the graph: its own embedding, and all that reached it in "
+            "earlier rounds. The bias is what was trained for the user itself.",
+            exact=True,
+        )

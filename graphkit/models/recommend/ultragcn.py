@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphkit.layers.checks import check_at_least, check_choice
-from graphkit.models.recommend.base import TableRecommender, item_bags
-from graphkit.models.recommend.history import rows_at_a_time, take_rows
+from graphkit.models.reasons import Reasons, present_entries
+from graphkit.models.recommend.base import TableRecommender, item_bags, rows_at_a_time, take_rows
 from graphkit.models.recommend.neighbors import nearest
 from graphkit.models.recommend.pairwise import embedding_table
 from graphkit.sparse import CSR, dense_product, gather
@@ -147,6 +147,28 @@ class UltraGCN(TableRecommender):
         bags = item_bags(items, self.num_items, of_items.device)
         count = bags.degree().to(of_items.dtype).unsqueeze(1)
         return bags.matmul(of_items * graph.item_factor.unsqueeze(1)) * (count + 1).sqrt() / count.clamp(min=1)
+
+    @torch.no_grad()
+    def reasons(self, users: Tensor, items: Tensor) -> Reasons:
+        """The user's items as infinitely many rounds of propagation would send them, see `embed_users`.
+
+        Item j contributes b_uj <e_j, e_i>. The remainder is how far the trained embedding of u is from where propagation leads.
+        """
+        graph, of_items = self._graph(), self.embeddings()[1]
+        ptr, own, _ = present_entries(take_rows(self.interactions, users))
+        factor = graph.user_factor[users].repeat_interleave(ptr.diff()) * graph.item_factor[own]
+        agreement = (of_items[own] * of_items[items.repeat_interleave(ptr.diff())]).sum(1)
+        score = self.pair_scores(users, items).double()
+        return Reasons(
+            ptr=ptr,
+            ids=own,
+            contributions=(factor * agreement).double(),
+            score=score,
+            bias=torch.zeros_like(score),
+            rule="An item contributes what it would send to the user in infinitely many rounds of propagation. The remainder "
+            "is what was trained for this user beyond that.",
+            exact=False,
+        )
 
     def _graph(self) -> _Fitted:
         if self._fitted is None:

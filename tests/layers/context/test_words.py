@@ -5,18 +5,13 @@ from dataclasses import fields
 from graphkit.layers import ContextReading
 from graphkit.layers.context.words import in_words
 
-
-def read(name, value, unit, percentile, effect):
-    return ContextReading(name=name, value=value, unit=unit, percentile=percentile, effect=effect)
-
-
 READINGS = (
-    read("degree", 7.0, "neighbors", 91.26, 0.3051),
-    read("clustering", 0.25, "of pairs", 50.0, -0.2),
-    read("core number", 3.0, "neighbors", 40.0, 0.0),
-    read("pagerank", 1.5, "of average", 80.0, 0.01),
-    read("neighbor similarity", 0.5, "cosine", 30.0, 0.11),
-    read("label agreement", None, "of labels", None, 0.2),
+    ContextReading("degree", 7.0, "neighbors", 91.26, 0.3051),
+    ContextReading("clustering", 0.25, "of pairs", 50.0, -0.2),
+    ContextReading("core number", 3.0, "neighbors", 40.0, 0.0),
+    ContextReading("pagerank", 1.5, "of average", 80.0, 0.01),
+    ContextReading("neighbor similarity", 0.5, "cosine", 30.0, 0.11),
+    ContextReading("label agreement", None, "of labels", None, 0.2),
 )
 
 
@@ -30,12 +25,12 @@ def test_the_template_is_deterministic_and_names_the_strongest():
 
 
 def test_one_direction_alone_and_no_effect():
-    against = (read("degree", 7.0, "neighbors", 91.0, -0.3),)
+    against = (ContextReading("degree", 7.0, "neighbors", 91.0, -0.3),)
     assert in_words(against, "dogs") == (
         "Against an average training node, its contexts lower the score of dogs by 0.3 in all; "
         "against it: degree 7 neighbors, above 91 % of training nodes (-0.3)."
     )
-    quiet = (read("degree", 7.0, "neighbors", 91.0, 0.0),)
+    quiet = (ContextReading("degree", 7.0, "neighbors", 91.0, 0.0),)
     assert in_words(quiet, "dogs") == "The contexts of this node do not move the score of dogs."
 
 
