@@ -86,7 +86,7 @@ class XNode(BackboneModel):
         context_channels: int = 32,
         context_hidden: int = 64,
         context_dropout: float = 0.0,
-        reconstruction: float = 0.1,
+        reconstruction: float = 1.0,
         first_epochs: int = 100,
     ) -> None:
         super().__init__(backbone)
