@@ -182,7 +182,7 @@ class XNodeModel:
     context_channels: int = width(32, "width of the explanation vector")
     context_hidden: int = width(64, "width inside the reasoner")
     context_dropout: float = probability(0.0, "dropout inside the reasoner")
-    reconstruction: float = weight(0.1, "weight of the loss of embeddings rebuilt from contexts")
+    reconstruction: float = weight(1.0, "weight of the loss of embeddings rebuilt from contexts")
     first_epochs: int = depth(100, "epochs of the first pass, where a context needs one")
 
 

@@ -53,7 +53,8 @@ class XNode(BackboneModel):
     Contexts about a first pass (`feature saliency`, `predicted agreement`) make a stage of training: the model learns without
     them for `first_epochs` epochs, they are computed from what it has learned and are kept, and training goes on with them.
 
-    Contexts belong to the graph that the model was fitted on: they stay as they are when it is called with another one.
+    Contexts belong to the graph that the model was fitted on: they stay as they are when it is called with another graph of
+    the same nodes, or with several of these as one block-diagonal graph.
 
     Args:
         backbone: Any node model, untrained.
@@ -85,7 +86,7 @@ class XNode(BackboneModel):
         context_channels: int = 32,
         context_hidden: int = 64,
         context_dropout: float = 0.0,
-        reconstruction: float = 0.1,
+        reconstruction: float = 1.0,
         first_epochs: int = 100,
     ) -> None:
         super().__init__(backbone)
@@ -111,7 +112,17 @@ class XNode(BackboneModel):
 
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
         """The embedding with what the contexts add, see `NodeModel.hidden`."""
-        return self._decisive(x, adj, self.reasoner(self.context()))[0]
+        return self._decisive(x, adj, self._explanation(x.shape[0]))[0]
+
+    def _explanation(self, num_nodes: int) -> Tensor:
+        """The explanation vectors of all nodes [N, E], or of those of several copies of the graph that lie in one."""
+        copies, rest = divmod(num_nodes, self.context.num_nodes)
+        if rest or not copies:
+            raise ValueError(
+                f"contexts are those of {self.context.num_nodes} nodes, got a graph of {num_nodes}; make a new model"
+            )
+        e: Tensor = self.reasoner(self.context())
+        return e.repeat(copies, 1)
 
     def _decisive(self, x: Tensor | CSR, adj: CSR, e: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the head is given, and the backbone's states that the reasoner rebuilds, the embedding last."""
@@ -136,7 +147,7 @@ class XNode(BackboneModel):
 
     def training_loss(self, view: NodeView, nodes: Tensor) -> Tensor:
         """Cross-entropy of the nodes, and the reconstruction of the embeddings of all nodes, which needs no label."""
-        e = self.reasoner(self.context())
+        e = self._explanation(view.x.shape[0])
         h, states = self._decisive(view.x, view.adj, e)
         logits = self.head(h)[nodes]
         loss = F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), view.y[nodes])
@@ -175,7 +186,7 @@ class XNode(BackboneModel):
         """
         training = self.training
         self.eval()
-        e = self.reasoner(self.context())
+        e = self._explanation(x.shape[0])
         h = self._decisive(x, as_csr(adj, x.shape[0]), e)[1][-1]
         self.train(training)
         decoded = self.reasoner.decode(e)

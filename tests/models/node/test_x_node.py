@@ -19,7 +19,7 @@ from graphkit.layers.context.registry import CONTEXTS
 from graphkit.models.node.base import NodeView
 from graphkit.models.node.x_node import XNode
 from graphkit.run import run
-from graphkit.sparse import as_csr, sparse_features
+from graphkit.sparse import CSR, as_csr, sparse_features
 from graphkit.tasks.build import model_maker
 from graphkit.tasks.node import NodeClassification
 from graphkit.training import runner
@@ -138,6 +138,18 @@ def test_without_injection_contexts_explain_and_do_not_decide():
     assert torch.equal(model(seen.x, seen.adj), before)
     reasons = model.reasons(seen.x, seen.adj, 3)
     assert [one.effect for one in reasons.readings] == [0.0] * 6 and reasons.gain == 0.0
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_copies_of_the_graph_may_be_scored_as_one():
+    model, seen = model_of(injection="between")
+    n, edges = seen.x.size(0), seen.adj.edge_index()
+    both = torch.cat([edges, edges[:, :7] + n], dim=1)
+    alone = [model(seen.x, CSR.from_edge_index(part, n)) for part in (edges, edges[:, :7])]
+    found = model(seen.x.repeat(2, 1), CSR.from_edge_index(both, 2 * n))
+    torch.testing.assert_close(found, torch.cat(alone), rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match=r"contexts are those of 11 nodes, got a graph of 12; make a new model"):
+        model(torch.cat([seen.x, seen.x[:1]]), CSR.from_edge_index(edges, n + 1))
 
 
 def test_features_may_be_sparse():
