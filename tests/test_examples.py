@@ -36,6 +36,12 @@ def test_compose_layers():
     assert accuracy > 80
 
 
+def test_explain_own_pyg_model(tmp_path: Path):
+    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
+    assert found["ours"] > found["random"]
+    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")
+
+
 def test_own_edges(tmp_path: Path):
     own = example("own_edges.py")
     edges = tmp_path / "edges.csv"
@@ -115,9 +121,3 @@ def test_draw_bag_of_subgraphs(tmp_path: Path):
     pytest.importorskip("matplotlib")
     bags = example("draw_bag_of_subgraphs.py")["main"](tmp_path / "bags.png")
     assert bags.num_bags == 10 and (tmp_path / "bags.png").stat().st_size > 10_000
-
-
-def test_explain_own_pyg_model(tmp_path: Path):
-    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
-    assert found["ours"] > found["random"]
-    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")
