@@ -1,7 +1,7 @@
 """Explanations beside what is known to be true: `python -m benchmarks.planted_truth --write`.
 
-Networks are trained on graphs whose classes rest on known edges. Our attribution to edges, PyG's GNNExplainer and random
-scores then say which edges matter for the same predictions of the same networks, and are judged by the known ones.
+Networks are trained on graphs whose classes rest on known edges. Our attribution, PyG's GNNExplainer and random scores then say
+which edges matter for the same predictions, and are judged by the known ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from graphkit.tasks.experiment import stored_request
 from graphkit.training.environment import environment
 from graphkit.training.files import write_atomic
 
-_RESULTS = Path(__file__).parent / "results" / "explain"
+_RESULTS = Path(__file__).parent / "results" / "fidelity"
 
 Scorer = Callable[[Masked, int, Tensor], Tensor]
 """Scores of edges [E] from a prediction, its class, and the edges [E] that can matter."""
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, metavar="N", help="train.epochs instead of the set's own")
     parser.add_argument("--gnn-explainer-epochs", type=int, default=100, metavar="N", help="(default %(default)s, PyG's)")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help="keep the runs there (default: none is kept)")
-    parser.add_argument("--write", action="store_true", help="write JSON and page to results/explain/")
+    parser.add_argument("--write", action="store_true", help="write JSON and page to results/fidelity/")
     parser.add_argument("--out", default=_RESULTS, type=Path, metavar="FOLDER", help="another folder")
     return parser
 
@@ -210,7 +210,7 @@ def _node_cases(opened: Opened, hops: int, random: torch.Generator) -> Iterator[
 def _graph_cases(opened: Opened, hops: int, random: torch.Generator) -> Iterator[Case]:
     """Mutagenic molecules with a nitro or an amine group."""
     graphs, model = opened.dataset.graphs, opened.model  # type: ignore[attr-defined]
-    whole: GraphBatch = opened.task.prepared(model)[0]
+    whole: GraphBatch = next(iter(opened.task.prepared(model)))
     known = torch.zeros(whole.adj.nnz, dtype=torch.bool)
     known[whole.adj.positions(graphs.edge_index)] = graphs.edge_truth
     labels = graphs.y

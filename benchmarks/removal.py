@@ -37,7 +37,7 @@ from graphkit.tasks.experiment import stored_request
 from graphkit.training.environment import environment
 from graphkit.training.files import write_atomic
 
-_RESULTS = Path(__file__).parent / "results" / "explain"
+_RESULTS = Path(__file__).parent / "results" / "fidelity"
 _NODES = 1 << 16
 """Nodes of copies of a graph that are scored at a time."""
 
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--predictions", type=int, default=1000, metavar="N", help="per case (default %(default)s)")
     parser.add_argument("--draws", type=int, default=3, metavar="N", help="random removals (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of training, predictions and draws (default %(default)s)")
-    parser.add_argument("--write", action="store_true", help="write JSON and page to results/explain/")
+    parser.add_argument("--write", action="store_true", help="write JSON and page to results/fidelity/")
     parser.add_argument("--out", default=_RESULTS, type=Path, metavar="FOLDER", help="another folder")
     return parser
 

@@ -36,12 +36,6 @@ def test_compose_layers():
     assert accuracy > 80
 
 
-def test_explain_own_pyg_model(tmp_path: Path):
-    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
-    assert found["ours"] > found["random"]
-    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")
-
-
 def test_own_edges(tmp_path: Path):
     own = example("own_edges.py")
     edges = tmp_path / "edges.csv"
@@ -121,3 +115,34 @@ def test_draw_bag_of_subgraphs(tmp_path: Path):
     pytest.importorskip("matplotlib")
     bags = example("draw_bag_of_subgraphs.py")["main"](tmp_path / "bags.png")
     assert bags.num_bags == 10 and (tmp_path / "bags.png").stat().st_size > 10_000
+
+
+def test_why_this_node(tmp_path: Path):
+    explained = example("why_this_node.py")["main"](epochs=15)
+    assert explained.predicted.terms and explained.predicted.rule == ""
+    assert "looks like node" in (tmp_path / "why-this-node.html").read_text(encoding="utf-8")
+
+
+def test_why_recommended(tmp_path: Path):
+    why = example("why_recommended.py")
+    why["write_example"](tmp_path / "ratings.csv")
+    explained = why["main"](tmp_path / "ratings.csv")
+    strongest = {term.name.removeprefix("item ") for term in explained.predicted.for_it()[:3]}
+    assert strongest <= set(why["FILMS"]["space"]) and "for user Ada has rank 1" in explained.sentence
+    assert (tmp_path / "why-recommended.html").stat().st_size > 5_000
+
+
+def test_prototype_head_on_own_network():
+    command = [sys.executable, EXAMPLES / "prototype_head_on_own_network.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, *lines = done.stdout.splitlines()
+    assert float(first.split()[2].rstrip("%;")) > 90 and first.endswith("the prototypes are 30 training images")
+    *terms, last = lines[1:]
+    total = sum(float(line.rsplit("=", 1)[1]) for line in terms) + float(last.split()[2].rstrip(";"))
+    assert len(terms) == 3 and abs(total - float(last.split()[-1])) < 0.03
+
+
+def test_explain_own_pyg_model(tmp_path: Path):
+    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
+    assert found["ours"] > found["random"]
+    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit import predict, run
+from graphkit import explain, predict, run
 from graphkit.data import load
 from graphkit.training import runner
 from graphkit.training.artifacts import read_result
@@ -41,7 +41,7 @@ def test_it_is_listed(capsys: pytest.CaptureFixture[str]):
     for line in ("task=toy", "task.smoothing=0", "task=toy model=line", "model.spread=0.1", "dataset=points"):
         assert line in page
     assert "on which side a point lies; default model line, default data set points" in answer(capsys, "--list", "toy")
-    assert "points (task=toy)" in answer(capsys, "--help")
+    assert "points (task=toy)" in " ".join(answer(capsys, "--help").split())
 
 
 def test_a_dry_run_tells_its_facts(capsys: pytest.CaptureFixture[str]):
@@ -68,6 +68,19 @@ def test_a_run_and_its_folder(capsys: pytest.CaptureFixture[str]):
     assert [float(row.split(",")[1]) for row in rows[1:]] == pytest.approx(heights.tolist())
     assert predict.main([f"run={folder}", "user=3"]) == 2
     assert "is a run of task=toy, and predict serves task=recommend so far" in capsys.readouterr().err
+
+
+def test_a_run_is_explained(capsys: pytest.CaptureFixture[str]):
+    answer(capsys, *RUN)
+    (folder,) = Path("runs").iterdir()
+    assert explain.main([f"run={folder}", "point=p7", "seed=0", "device=cpu"]) == 0
+    assert "Point p7 is there." in capsys.readouterr().out
+    page = (folder / "explain/point-p7.html").read_text()
+    assert "coordinate" in page and "score of its height" in page
+    assert explain.main([f"run={folder}", "point=p700"]) == 2
+    assert "no point 'p700' among 100; nearest: p70" in capsys.readouterr().err
+    assert explain.main([f"run={folder}", "node=3"]) == 2
+    assert "is a run of task=toy: give point=, not node=" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("steps", [1, 7, 3 * 6 + 5], ids=["first step", "mid-way", "second seed"])
@@ -102,4 +115,4 @@ def test_its_row_says_what_it_refuses(capsys: pytest.CaptureFixture[str]):
     lines = answer(capsys, *RUN, "data.scale=none", "data.edges=e", "dataset=digits", code=2)
     assert "data.scale=none: task=toy takes points where they lie, leave it out" in lines
     assert "data.edges: own files need dataset=custom, not dataset=digits" in lines
-    assert "dataset=digits: it serves task=node/link, not task=toy, which has points" in lines
+    assert "dataset=digits: it serves task=node/link/image, not task=toy, which has points" in lines

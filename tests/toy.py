@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from graphkit.data.catalog import DATASETS, DatasetEntry, Protocol
 from graphkit.data.dataset import Dataset
 from graphkit.data.sources import DataRequest
 from graphkit.errors import DataError
+from graphkit.explain.explainer import Explainer
+from graphkit.explain.explanation import Account, Explanation, Term
+from graphkit.serving.names import Names
 from graphkit.tasks.make_model import MakeModel
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage, one_stage
@@ -139,6 +142,23 @@ class Siding:
         return self._dataset.facts()
 
 
+class WhyThere(Explainer):
+    """Why a point is on its side: coordinate x slope = contribution."""
+
+    def identity(self) -> tuple[Tensor, ...]:
+        return (self.opened.dataset.points,)
+
+    def find(self, asked: Mapping[str, str]) -> list[int]:
+        names = self.opened.dataset.names()["points"]
+        return Names("point", len(names), names).find_all([asked["point"]])
+
+    def explain(self, sample: int, top: int, *, with_receipt: bool = True) -> Explanation:
+        place, slope = self.opened.dataset.points[sample].tolist(), self.opened.model.slope.tolist()
+        terms = tuple(Term(f"axis {n}", x, w, x * w) for n, (x, w) in enumerate(zip(place, slope, strict=True)))
+        account = Account("its height", sum(term.contribution for term in terms), 0.0, terms, value_name="coordinate")
+        return Explanation(f"point p{sample}", f"Point p{sample} is there.", account, verdict=str(account.score > 0))
+
+
 def register(patch: Callable[[dict[str, Any], str, Any], None]) -> None:
     """Put the rows of the task, its model and its data set into their tables, and nothing else."""
     patch(
@@ -152,6 +172,8 @@ def register(patch: Callable[[dict[str, Any], str, Any], None]) -> None:
             "points",
             "on which side a point lies",
             refuses={"data.scale": "takes points where they lie"},
+            explain="tests.toy:WhyThere",
+            asks={"point": "a point by its name"},
         ),
     )
     patch(MODELS, "toy", {"line": ModelEntry(LineModel, "tests.toy:Line", "a line through the origin")})

@@ -105,6 +105,7 @@ class GraphSource:
         node_names: The user's own node ids in index order, for own files; else empty.
         class_names: Names of the classes in index order, where known.
         remarks: Sentences on what was dropped or kept while reading.
+        notes: Sentences that a run tells before it begins.
     """
 
     graph: Graph
@@ -114,6 +115,7 @@ class GraphSource:
     node_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,35 @@ class GraphsSource:
     splits: dict[str, Tensor] | None = None
     num_splits: int = 1
     graph_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImagesSource:
+    """Images as their reader found them.
+
+    Attributes:
+        pixels: Values [N, C, H, W] in [0, 1], float32, of one channel or three.
+        y: Classes [N], int64; or labels [N, T], float32, 0 and 1, NaN where not known.
+        kind: What is predicted: `classes` or `labels`.
+        splits: A published split: image ids of `train`, `valid` and `test`; None: by shares, class by class.
+        boxes: Where the part lies that decides the class [N, 4], where that is known.
+        image_names: The user's own names in index order, for own files; else empty.
+        class_names: Names of the classes in index order, where known.
+        target_names: Names of the labels in index order, where known.
+        remarks: Sentences on what was done while reading.
+        notes: Sentences that a run tells before it begins.
+    """
+
+    pixels: Tensor
+    y: Tensor
+    kind: str = "classes"
+    splits: dict[str, Tensor] | None = None
+    boxes: Tensor | None = None
+    image_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -62,6 +62,34 @@ def check_graphs(dataset: str, graphs: Graphs) -> None:
         raise _error(dataset, f"it has {graphs.y.size(0)} labels for {graphs.num_graphs} graphs")
 
 
+def check_images(dataset: str, pixels: Tensor, y: Tensor, names: Sequence[str] = ()) -> None:
+    """Refuse images that no model could use. Constant ones can be used, though nothing is to be seen on them.
+
+    Args:
+        dataset: Name of the data set, for the message.
+        pixels: Images [N, C, H, W].
+        y: Their targets.
+        names: The user's own names of the images, for the message; empty where there are none.
+
+    Raises:
+        DataError: If there is none, they are neither gray nor RGB, too small, a pixel is no number from 0 to 1, or targets do
+            not fit.
+    """
+    if pixels.dim() != 4 or pixels.size(0) == 0 or pixels.size(1) not in (1, 3) or min(pixels.shape[2:]) < 2:
+        shape = "x".join(map(str, pixels.shape))
+        raise _error(dataset, f"images [N, C, H, W] of 1 or 3 channels and at least 2x2 pixels are needed, found {shape}")
+    low, high = pixels.flatten(1).aminmax(dim=1)  # NaN where any pixel is
+    wrong = ~((low >= 0) & (high <= 1))
+    if bool(wrong.any()):
+        image = int(wrong.nonzero()[0])
+        found = "NaN" if bool(low[image].isnan()) else f"{float(low[image]):g} to {float(high[image]):g}"
+        raise _error(
+            dataset, f"pixels of image {names[image] if names else image} are {found}; they must be numbers from 0 to 1"
+        )
+    if y.size(0) != pixels.size(0):
+        raise _error(dataset, f"it has {y.size(0)} labels for {pixels.size(0)} images")
+
+
 def check_part(dataset: str, split: str, ids: Tensor, count: int, what: str = "node") -> None:
     """Refuse a split that is empty or names what is not there.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from graphkit.explain.explanation import Account, Part, Term
+
+_ROUNDING = 1e-6
+"""Of sums in single precision; what is smaller is nothing that a rule leaves over."""
 
 
 def account_of(
@@ -21,7 +23,7 @@ def account_of(
     rule: str = "",
     part: Callable[[int], Part] | None = None,
 ) -> Account:
-    """An account whose terms are the largest contributions; the others, and what the rule leaves over, are the remainder.
+    """An account whose terms are the largest contributions.
 
     Args:
         name: Whose score it is.
@@ -40,7 +42,8 @@ def account_of(
         Term(named(number), None, None, value, None if part is None else part(number))
         for number, value in zip(chosen.tolist(), exact[chosen].tolist(), strict=True)
     )
-    rest = score - bias - float(exact[chosen].sum())
-    unlisted = torch.ones_like(exact, dtype=torch.bool).index_fill(0, chosen, False)
-    exactly = not bool(exact[unlisted].any()) and abs(rest) < 1e-6 * max(1.0, float(exact.abs().sum()))
-    return Account(name, score, bias, terms, 0.0 if exactly else rest, value_name="", rule=rule)
+    unlisted = float(exact.sum() - exact[chosen].sum())
+    rest = score - bias - float(exact.sum())
+    if abs(rest) < _ROUNDING * max(1.0, float(exact.abs().sum())):
+        rest = 0.0
+    return Account(name, score, bias, terms, unlisted, rest, value_name="", rule=rule)

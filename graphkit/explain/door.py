@@ -128,7 +128,7 @@ def _explained(request: Explaining) -> list[Explanation]:
     folder = expanded(str(request.run), "run")
     stored = stored_request(folder, "run", request.places)
     require_askable(stored.task, request.asked, str(folder))
-    from graphkit.explain.explainer import compared
+    from graphkit.explain.explainer import compared, is_same_data
     from graphkit.explain.opened import open_seed, other_seeds
     from graphkit.training.artifacts import finished_seed
     from graphkit.training.runtime import torch_errors
@@ -142,11 +142,13 @@ def _explained(request: Explaining) -> list[Explanation]:
         own = explainer(seed)
         samples = own.find(request.asked)
         found = [own.explain(sample, request.top) for sample in samples]
-        others = {
-            other: [explaining.explain(sample, request.top, with_receipt=False) for sample in samples]
-            for other in list(other_seeds(folder, seed))[: request.other_seeds]
-            for explaining in [explainer(other)]
-        }
+        others = {}
+        for other in list(other_seeds(folder, seed))[: request.other_seeds]:
+            asked = explainer(other)
+            if not is_same_data(own, asked):
+                tell(f"note: seed {other} drew other data and is not compared")
+                break
+            others[other] = [asked.explain(sample, request.top, with_receipt=False) for sample in samples]
     return [compared(one, {other: said[place] for other, said in others.items()}) for place, one in enumerate(found)]
 
 

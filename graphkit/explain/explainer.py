@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from graphkit.explain.explanation import Account, Agreement, Explanation
 from graphkit.explain.opened import Opened
 
@@ -26,6 +28,10 @@ class Explainer(ABC):
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
+
+    @abstractmethod
+    def identity(self) -> tuple[Tensor, ...]:
+        """What is the same for two seeds exactly if they are about the same things, whatever their splits."""
 
     @abstractmethod
     def find(self, asked: Mapping[str, str]) -> Sequence[Any]:
@@ -51,6 +57,17 @@ class Explainer(ABC):
             RequestError: This one cannot be explained; the message says why.
             RunError: The model's score is no number.
         """
+
+
+def is_same_data(one: Explainer, other: Explainer) -> bool:
+    """Whether two seeds of a run are about the same things; generated data sets get a new draw for every seed.
+
+    Args:
+        one: The explainer of a seed.
+        other: That of another seed.
+    """
+    pairs = zip(one.identity(), other.identity(), strict=True)
+    return all(mine.shape == theirs.shape and bool((mine == theirs).all()) for mine, theirs in pairs)
 
 
 def compared(explanation: Explanation, others: Mapping[int, Explanation]) -> Explanation:
@@ -79,10 +96,9 @@ def warnings_of(explanation: Explanation) -> tuple[str, ...]:
         explanation: An explanation with its receipt.
     """
     account, found = explanation.predicted, []
-    size = sum(abs(term.contribution) for term in account.terms) + abs(account.remainder)
-    if account.rule and abs(account.remainder) > _LARGE_REMAINDER * size > 0:
-        share = abs(account.remainder) / size
-        found.append(f"The listed reasons leave {share:.0%} of what is attributed unexplained: see the line of the rest.")
+    explained = sum(abs(term.contribution) for term in account.terms) + abs(account.unlisted)
+    if abs(account.remainder) > _LARGE_REMAINDER * explained:
+        found.append("What the rule leaves over is large beside the reasons: they do not explain the score by themselves.")
     if any(check.is_better_than_chance is False for check in explanation.checks):
         found.append("Removing the named reasons lowered the score no more than removing others at random: mistrust them.")
     return tuple(found)

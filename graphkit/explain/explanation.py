@@ -102,14 +102,15 @@ class Term:
 
 @dataclass(frozen=True)
 class Account:
-    """A score as a sum: score = bias + contributions of the terms + remainder.
+    """A score as a sum: score = bias + contributions of the terms + unlisted + remainder.
 
     Attributes:
         name: Whose score it is, e.g. a class.
         score: The score as the model gave it.
         bias: What there is without any term.
         terms: The summands that are listed, the largest in either direction first.
-        remainder: The sum of those that are not listed, and of what the rule of attribution leaves over.
+        unlisted: The sum of the contributions that have no term.
+        remainder: What the rule of attribution leaves over.
         value_name: What `Term.value` is, e.g. similarity; empty: there are contributions alone.
         rule: How contributions are attributed where the score is not a sum by itself; empty: it is one.
 
@@ -121,19 +122,22 @@ class Account:
     score: float
     bias: float
     terms: tuple[Term, ...]
+    unlisted: float = 0.0
     remainder: float = 0.0
     value_name: str = "similarity"
     rule: str = ""
 
     def __post_init__(self) -> None:
-        parts = [self.bias, *(term.contribution for term in self.terms), self.remainder]
-        allowed = _ROUNDING * max(1.0, sum(map(abs, parts)))
+        allowed = _ROUNDING * max(1.0, sum(map(abs, self._parts())))
         if not math.isfinite(self.score) or not abs(self.total() - self.score) <= allowed:
             raise ValueError(f"the account of {self.name!r} adds up to {self.total():g}, not to the score {self.score:g}.")
 
     def total(self) -> float:
         """The sum, which is the score up to rounding."""
-        return math.fsum([self.bias, *(term.contribution for term in self.terms), self.remainder])
+        return math.fsum(self._parts())
+
+    def _parts(self) -> list[float]:
+        return [self.bias, *(term.contribution for term in self.terms), self.unlisted, self.remainder]
 
     def for_it(self) -> tuple[Term, ...]:
         """The terms that speak for it, the strongest first."""
@@ -220,6 +224,7 @@ class Explanation:
         probability: Of the prediction, from 0 to 1; None: scores are no probabilities.
         looks: How the subject itself looks; None: it has no looks.
         bars: Contexts of the node; empty: none.
+        context: The contexts in words.
         checks: The receipt.
         agreements: What other seeds of the run say; empty: it has no others, or they were not asked.
         warnings: Why the explanation may mislead, in plain sentences.
@@ -235,6 +240,7 @@ class Explanation:
     probability: float | None = None
     looks: Drawing | Picture | None = None
     bars: tuple[Bar, ...] = ()
+    context: str = ""
     checks: tuple[Check, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ class Line:
         share: Size beside the largest contribution of the account, from 0 to 1.
         value: As printed, with one decimal more than contributions; empty: there is none.
         weight: Likewise.
-        term: The term; None: bias, remainder or rounding.
+        term: The term; None: a sum that is no single reason.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Ledger:
 
 
 def ledger(account: Account) -> Ledger:
-    """The lines of an account: bias, terms, remainder, and what rounding leaves over.
+    """The lines of an account: bias, terms, what has no line, and what rounding leaves over.
 
     The largest number has four significant digits, and all have its decimals. Where the printed lines then miss the printed
     score by some units of the last digit, a line of its own says so.
@@ -80,9 +80,9 @@ def ledger(account: Account) -> Ledger:
         share = abs(term.contribution) / top if top else 0.0
         value, weight = (_factor(number, decimals) for number in (term.value, term.weight))
         lines.append(Line(term.name, _rounded(term.contribution, decimals), share, value, weight, term))
-    if rest := _rounded(account.remainder, decimals):
-        left = ", and what the rule leaves over" if account.rule else ""
-        lines.append(Line(f"all that is not listed{left}", rest))
+    for name, number in (("all others together", account.unlisted), ("what the rule leaves over", account.remainder)):
+        if rest := _rounded(number, decimals):
+            lines.append(Line(name, rest))
     score = _rounded(account.score, decimals)
     if missing := score - sum((line.contribution for line in lines), Decimal(0)):
         lines.append(Line("rounding of the digits shown", missing))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jinja2
 
@@ -103,8 +103,8 @@ def _pairs(account: Account) -> tuple[_Pair, ...]:
 def _counter(account: Account) -> Account:
     """The account with the terms that speak most for it alone."""
     chosen = account.for_it()[:_COUNTER]
-    rest = account.remainder + sum(term.contribution for term in account.terms if term not in chosen)
-    return Account(account.name, account.score, account.bias, chosen, rest, account.value_name, account.rule)
+    rest = account.unlisted + sum(term.contribution for term in account.terms if term not in chosen)
+    return replace(account, terms=chosen, unlisted=rest)
 
 
 def _sketched(looks: Drawing | Picture) -> Sketch | None:

@@ -30,6 +30,7 @@ def text_page(explanations: Sequence[Explanation]) -> str:
         parts.append(Text(shown(one.sentence, _LONGEST), style="bold"))
         parts += [Text(f"An attribution, not the model's own reasons. {rule}")] if rule else []
         parts.append(_sum(ledger(one.predicted)))
+        parts += [Text(shown(one.context, _LONGEST))] if one.context else []
         parts += [
             Text(f"{shown(bar.name)}: {'unknown' if bar.value is None else f'{bar.value:.4g} {bar.unit}'.rstrip()}")
             for bar in one.bars

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphkit.explain.explanation import Account, Agreement, Check
 from graphkit.explain.ledger import printed
 
@@ -11,6 +13,11 @@ def percent(share: float) -> str:
     if 0.999 < share < 1:
         return "over 99.9 %"
     return "under 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
+
+
+def counted(kind: str, names: Sequence[object]) -> str:
+    """Things of one kind by their names, e.g. `nodes ada, bob`."""
+    return f"{kind}{'' if len(names) == 1 else 's'} {', '.join(map(str, names))}"
 
 
 def answer(subject: str, predicted: Account, probability: float | None, runner_up: Account | None, second: float | None) -> str:
@@ -25,7 +32,7 @@ def answer(subject: str, predicted: Account, probability: float | None, runner_u
     """
     sure = "" if probability is None else f" ({percent(probability)})"
     reason = next(iter(predicted.for_it()), None)
-    because = f"; the strongest reason is {reason.name}" if reason else "; nothing that is listed speaks for it"
+    because = f"; the strongest reason: {reason.name}" if reason else "; nothing that is listed speaks for it"
     then = ""
     if runner_up is not None:
         also = "" if second is None else f" ({percent(second)})"

@@ -6,7 +6,8 @@ even random scores get more than half of the best value. Both continue a sentenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,23 @@ class ItemCounts:
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """Graphs: what a model predicts, and how much a split knows of it.
+    """Graphs and images: what a model predicts, and how much a split knows of it.
 
     Attributes:
         kind: `classes`; `labels`, yes or no for each of several; or `numbers`.
         targets: Classes, labels or numbers.
         decided: Of classes those that a split has, of labels those of which it has both values, of numbers those it knows.
+        of: Of numbers with names, how many values of each a split knows.
     """
 
     kind: str
     targets: int
     decided: int
+    of: Mapping[str, int] = field(default_factory=dict)
+
+    def alone(self, target: str) -> TargetCounts | None:
+        """The counts of one number by its name; None where there is none of that name."""
+        return TargetCounts(self.kind, 1, self.of[target]) if target in self.of else None
 
 
 def always_decides(counts: object, k: int) -> str:
@@ -117,13 +124,13 @@ def agreement_flaw(counts: TargetCounts, k: int) -> str:
 
 
 def two_values_flaw(counts: TargetCounts, k: int) -> str:
-    """roc-auc and average precision rank the graphs of two classes, or those of each label."""
+    """roc-auc and average precision rank the graphs or images of two classes, or those of each label."""
     if counts.kind == "numbers":
         return "has numbers to predict, and a ranking needs classes or labels"
     if counts.kind == "classes" and counts.targets != 2:
         return f"judges {counts.targets} classes, and a ranking needs two"
     if counts.kind == "classes":
-        return "has graphs of one class only, and a ranking needs both" if counts.decided < 2 else ""
+        return "has one class only, and a ranking needs both" if counts.decided < 2 else ""
     return "has no label of which both values are known, and a ranking needs both" if counts.decided == 0 else ""
 
 

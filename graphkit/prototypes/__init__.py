@@ -1,8 +1,10 @@
 """Prototypes: decisions as sums over similarities of parts to prototypes that are training parts. Needs torch alone."""
 
 from graphkit.prototypes.bank import PrototypeBank
+from graphkit.prototypes.because import Because, because, because_of_all
 from graphkit.prototypes.components import ComponentsHead
-from graphkit.prototypes.evidence import ClassEvidence, Evidence, PrototypeEvidence, explain
+from graphkit.prototypes.evidence import Branch, ClassEvidence, Evidence, PrototypeEvidence, explain, explain_branches
+from graphkit.prototypes.groups import GroupedHead
 from graphkit.prototypes.heads import DistanceHead, Head, LinearHead, OwnClassHead, contributions
 from graphkit.prototypes.labels import class_identity
 from graphkit.prototypes.nearest import Allowed, Nearest, nearest_parts
@@ -13,10 +15,13 @@ from graphkit.prototypes.projection import Projection, project, source_drift
 
 __all__ = [
     "Allowed",
+    "Because",
+    "Branch",
     "ClassEvidence",
     "ComponentsHead",
     "DistanceHead",
     "Evidence",
+    "GroupedHead",
     "Head",
     "LinearHead",
     "Nearest",
@@ -28,9 +33,12 @@ __all__ = [
     "PrototypeBank",
     "PrototypeEvidence",
     "Training",
+    "because",
+    "because_of_all",
     "class_identity",
     "contributions",
     "explain",
+    "explain_branches",
     "nearest_parts",
     "phases",
     "project",

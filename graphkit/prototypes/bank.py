@@ -11,7 +11,8 @@ from graphkit.prototypes.fingerprint import SIZE, fingerprint
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import POOLS, Pooled, log_sum_exp_pool, max_pool, top_k_pool
 from graphkit.prototypes.ragged import pool_ragged
-from graphkit.prototypes.similarity import SIMILARITIES, log_of_distance, rbf
+from graphkit.prototypes.similarity import SIMILARITIES, log_of_distance, paired, rbf
+from graphkit.prototypes.strongest import strongest
 
 _EXPECTED = ("negative-l2", "log-l2")
 
@@ -110,8 +111,18 @@ class PrototypeBank(nn.Module):
             return rbf(z, self.weight, self.log_scale.exp())
         return SIMILARITIES[self.similarity](z, self.weight)
 
+    def compare_own(self, z: Float[Tensor, "*batch M D"]) -> Float[Tensor, "*batch M"]:
+        """The similarity of prototype j to part j alone."""
+        if self.log_variance is not None:
+            distance = self.log_variance.exp().sum(dim=1) - paired("negative-l2", z, self.weight)
+            return -distance if self.similarity == "negative-l2" else log_of_distance(distance)
+        return paired(self.similarity, z, self.weight, 1.0 if self.log_scale is None else self.log_scale.exp())
+
     def forward(self, parts: PartBatch) -> Pooled:
         """Compare samples with all prototypes; clears `projected` as `compare` does."""
+        if self.pool == "max":
+            self._clear_if_learning(parts.z)  # `strongest` looks for winners without gradients
+            return strongest(self.compare, self.compare_own, parts)
         return self._pooled(self.compare(parts.z), parts.mask)
 
     def pool_ragged(self, similarity: Float[Tensor, "T M"], ptr: Int[Tensor, " boundaries"]) -> Pooled:

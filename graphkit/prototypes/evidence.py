@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,33 +101,76 @@ def explain(
         ValueError: The batch has no such sample.
         RunError: The contributions do not add up to the logit: head and prototypes do not belong together.
     """
-    if not 0 <= position < parts.z.size(0):
-        raise ValueError(f"position must lie from 0 to {parts.z.size(0) - 1}, got {position}")
-    one = PartBatch(*(tensor[position : position + 1] for tensor in (parts.z, parts.mask, parts.ref)))
-    pooled = bank(one)
-    logits = head(pooled.similarity)
-    is_projected = bank.is_projected(encoder)
-    compared = _Compared(bank, pooled.similarity, one.ref_of(pooled.part)[0], is_projected, top)
+    return explain_branches([Branch(parts, bank, encoder)], position, head=head, top=top)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One of several banks that a head reads side by side, such as those of two branches or of several scales.
+
+    Attributes:
+        parts: A batch of samples, as this bank sees them.
+        bank: The prototypes.
+        encoder: All that made the parts.
+    """
+
+    parts: PartBatch
+    bank: PrototypeBank
+    encoder: nn.Module
+
+
+@torch.no_grad()
+def explain_branches(branches: Sequence[Branch], position: int, *, head: Head, top: int | None = None) -> Evidence:
+    """Explain a decision of a head on the similarities of several banks, [s_1, s_2, ...]; otherwise as `explain`.
+
+    Prototypes are numbered through, those of the first bank first.
+
+    Args:
+        branches: The banks with the same samples in the same order.
+        position: Place of the sample in the batch.
+        head: The head.
+        top: How many prototypes get a line; default: all.
+    """
+    size = branches[0].parts.z.size(0)
+    if not 0 <= position < size:
+        raise ValueError(f"position must lie from 0 to {size - 1}, got {position}")
+    similarities, refs = [], []
+    for branch in branches:
+        one = PartBatch(*(tensor[position : position + 1] for tensor in (branch.parts.z, branch.parts.mask, branch.parts.ref)))
+        pooled = branch.bank(one)
+        similarities.append(pooled.similarity)
+        refs.append(one.ref_of(pooled.part)[0])
+    compared = _Compared(
+        torch.cat(similarities, dim=1),
+        torch.cat(refs),
+        torch.cat([branch.bank.source for branch in branches]),
+        torch.cat([branch.bank.identity for branch in branches]),
+        all(branch.bank.is_projected(branch.encoder) for branch in branches),
+        top,
+    )
+    logits = head(compared.similarity)
     best = logits[0].sort(descending=True, stable=True).indices[:2]  # of equal logits the first wins, as in argmax
     explained = [_of_class(head, logits, label, compared) for label in best.split(1)]
-    return Evidence(int(one.ref[0, 0, 0]), explained[0], explained[1] if len(explained) > 1 else None, is_projected)
+    sample = int(branches[0].parts.ref[position, 0, 0])
+    return Evidence(sample, explained[0], explained[1] if len(explained) > 1 else None, compared.is_projected)
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A sample beside the prototypes: similarity [1, M] and the ids [M, 2] of its winning parts."""
+    """A sample beside the prototypes: similarity [1, M], ids [M, 2] of its winning parts and of the sources, classes."""
 
-    bank: PrototypeBank
     similarity: Tensor
     ref: Tensor
+    source: Tensor
+    identity: Tensor
     is_projected: bool
     top: int | None
 
     def line(self, prototype: int, weight: float, contribution: float) -> PrototypeEvidence:
-        source = self.bank.source[prototype].tolist()
+        source = self.source[prototype].tolist()
         return PrototypeEvidence(
             prototype,
-            tuple(self.bank.identity[prototype].nonzero().flatten().tolist()),
+            tuple(self.identity[prototype].nonzero().flatten().tolist()),
             float(self.similarity[0, prototype]),
             weight,
             contribution,

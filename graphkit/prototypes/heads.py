@@ -1,7 +1,7 @@
 """From similarities to classes. Every head is a sum over prototypes: logit_c = sum_j s_j w_cj + b_c.
 
 `weights` tells w and b of one class per sample, so that an explanation can be read off the decision itself. The head of
-Classification-by-Components is in `components`.
+Classification-by-Components is in `components`, that on products of prototypes in `groups`.
 """
 
 from __future__ import annotations

@@ -85,6 +85,40 @@ def activation_diversity(
     return torch.exp(-divergence)[:, pairs].sum() / (similarity.size(0) * pairs.sum()).clamp(min=1)
 
 
+def alignment(
+    shallow: Float[Tensor, "B P S"],
+    deep: Float[Tensor, "B P D"],
+    part: Int[Tensor, "B M"],
+    own: Bool[Tensor, "B M"],
+    slack: float = 0.1,
+) -> Float[Tensor, ""]:
+    """Mean of max(|cos(deep_p, deep_q) - cos(shallow_p, shallow_q)| - slack, 0) over parts q: deep parts stay where they look.
+
+    p runs over the winning parts of a sample's own prototypes. Gradients reach the deep parts alone. 0 where no prototype is
+    any sample's own.
+
+    Args:
+        shallow: Parts of an early layer, at the places of the deep ones.
+        deep: Parts that prototypes are compared with.
+        part: The winning part of every prototype.
+        own: Which prototypes have a class of the sample (`labels.shares_class`).
+        slack: Difference that costs nothing.
+
+    Source: shallow-deep feature alignment of EvalProtoPNet, ICCV 2023, whose slack is 0.1.
+    """
+    sample, prototype = own.nonzero(as_tuple=True)
+    winner = part[sample, prototype]
+    apart = _cosines(deep, sample, winner) - _cosines(shallow.detach(), sample, winner)
+    return (apart.abs() - slack).relu().sum() / max(apart.numel(), 1)
+
+
+def _cosines(parts: Tensor, sample: Tensor, winner: Tensor) -> Tensor:
+    """Cosines [R, P] of some parts, one per row, with all parts of their sample."""
+    unit = functional.normalize(parts, dim=2)
+    rows = unit.flatten(0, 1).index_select(0, sample * parts.size(1) + winner)
+    return torch.einsum("rd,rpd->rp", rows, unit.index_select(0, sample))
+
+
 # -------------------------------------------------------------------------------------------------------- on prototypes
 
 

@@ -1,4 +1,7 @@
-"""How similar a part is to a prototype. Every function takes parts [..., D] and prototypes [M, D] and gives [..., M]."""
+"""How similar a part is to a prototype. Every function takes parts [..., D] and prototypes [M, D] and gives [..., M].
+
+`paired` gives the same numbers for one part per prototype, parts [..., M, D], without comparing each with each.
+"""
 
 from __future__ import annotations
 
@@ -86,6 +89,21 @@ SIMILARITIES: dict[str, Similarity] = {
     "rbf": rbf,
 }
 """By name; `rbf` has a learned scale per prototype in the bank."""
+
+
+def paired(
+    name: str, z: Float[Tensor, "*batch M D"], weight: Float[Tensor, "M D"], scale: Float[Tensor, " M"] | float = 1.0
+) -> Float[Tensor, "*batch M"]:
+    """The similarity of prototype j to part j alone, by a name of `SIMILARITIES`; `scale` is that of `rbf`."""
+    if name in ANGULAR:
+        point = z if name == "projection" else functional.normalize(z, dim=-1)
+        value = torch.einsum("...md,md->...m", point, functional.normalize(weight, dim=-1))
+        return value.relu() if name == "relu-cosine" else value
+    distance = torch.linalg.vector_norm(z - weight, dim=-1)
+    if name == "rbf":
+        return torch.exp(-distance / scale)
+    return -distance.square() if name == "negative-l2" else log_of_distance(distance.square())
+
 
 ANGULAR = frozenset({"cosine", "relu-cosine", "projection"})
 """Those that see only the direction of a prototype: its source is the part of nearest direction."""

@@ -9,6 +9,7 @@ import numpy as np
 from graphkit.data.dataset import InteractionData, LinkData, NodeData
 from graphkit.data.graph import required
 from graphkit.data.graph_set import GraphSet
+from graphkit.data.image_set import ImageSet
 from graphkit.training.table import as_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,6 +55,16 @@ def link_table(dataset: LinkData, arrays: Arrays) -> Arrays:
     }
 
 
+def image_table(dataset: ImageSet, arrays: Arrays) -> Arrays:
+    """A row per image: image, split, and what was known and predicted, as in `graph_table`.
+
+    Args:
+        dataset: The data with its names and targets.
+        arrays: What the task's `predictions` gave.
+    """
+    return _set_table("image", dataset, dataset.y.numpy(), dataset.image_names, arrays)
+
+
 def graph_table(dataset: GraphSet, arrays: Arrays) -> Arrays:
     """A row per graph: graph, split, and what was known and predicted.
 
@@ -64,11 +75,16 @@ def graph_table(dataset: GraphSet, arrays: Arrays) -> Arrays:
         dataset: The data with its names and targets.
         arrays: What the task's `predictions` gave.
     """
-    y, predicted = dataset.graphs.y.numpy(), arrays["predicted"]
+    return _set_table("graph", dataset, dataset.graphs.y.numpy(), dataset.graph_names, arrays)
+
+
+def _set_table(what: str, dataset: GraphSet | ImageSet, y: Array, own_names: tuple[str, ...], arrays: Arrays) -> Arrays:
+    """The table of graphs or images, `what`, with their targets and names."""
+    predicted = arrays["predicted"]
     split = as_text([""]).repeat(len(y))
     for name in ("train", "valid", "test"):
-        split[arrays[f"{name}_graphs"]] = name
-    columns: Arrays = {"graph": _named(dataset.graph_names, np.arange(len(y))), "split": split}
+        split[arrays[f"{name}_{what}s"]] = name
+    columns: Arrays = {what: _named(own_names, np.arange(len(y))), "split": split}
     if dataset.kind == "classes":
         classes = _names(dataset.class_names, dataset.num_targets)
         columns |= {"label": classes[y], "predicted": classes[predicted]}

@@ -66,7 +66,7 @@ def test_a_summary_has_an_interval_and_claims_compare_means() -> None:
 @pytest.mark.data
 def test_the_command_on_real_data(tmp_path: Path) -> None:
     """With few epochs; the claims are those of the full command."""
-    small = ["--samples", "2", "--epochs", "3", "--gnn-explainer-epochs", "3", "--write", "--out", str(tmp_path)]
+    small = ["--samples", "2", "--epochs", "40", "--gnn-explainer-epochs", "3", "--write", "--out", str(tmp_path)]
     assert command.main(["--datasets", "tree-cycles", *small]) in (0, 1)
     (one,) = json.loads((tmp_path / "planted-truth.json").read_text(encoding="utf-8"))["sets"]
     assert {row["explanation"] for row in one["rows"]} >= {"ours, gradients", "GNNExplainer", "random", "ours, prototype parts"}

@@ -73,7 +73,7 @@ def test_no_recipe_on_demand(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(("task", "model"), [(task, model) for task in MODELS for model in MODELS[task]])
 def test_settings_are_the_schema_s_dataclasses(task: str, model: str):
-    dataset = {"recommend": "planted-interactions", "graph": "planted-graphs"}.get(task, "karate")
+    dataset = {"recommend": "planted-interactions", "graph": "planted-graphs", "image": "digits"}.get(task, "karate")
     run = resolve(f"task={task}", f"model={model}", f"dataset={dataset}").run
     assert type(run) is schema.Run
     assert type(run.model) is MODELS[task][model].settings

@@ -79,6 +79,22 @@ class WithEdgeFeatures(RowByRow):
         return self.layer(x, edge_index, edge_weight, torch.sin(x[source, :2] - 2.0 * x[target, :2]))
 
 
+class ContextsOfGraph(RowByRow):
+    """Contexts that need no features, here of the graph, made as it comes; times a feature."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        self.layer.fit(x.detach(), edge_index, torch.arange(x.size(0), device=x.device) % 4 - 1)
+        return x[:, :1] * self.layer()
+
+
+class DecodedAndInjected(RowByRow):
+    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and a state with what is added to it."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        e = self.layer(x)
+        return torch.cat([self.layer.decode(e), self.layer.decode(e, 0), self.layer.inject(x, e, 0)], dim=1)
+
+
 class SumOfPairScores(RowByRow):
     """A scorer of pairs as a layer on nodes: the scores of (i, i) and of the edges that leave i, added up."""
 
@@ -196,12 +212,36 @@ CASES: dict[str, Case] = {
         inputs=("edge_index", "edge_weight"),
         bound=True,
     ),
+    "NodeContext": Case(
+        layers.NodeContext,
+        lambda num_nodes: layers.NodeContext(num_nodes, contexts=("degree", "clustering", "label agreement")),
+        ContextsOfGraph,
+        inputs=(),
+        weighted=UNWEIGHTED,
+        parameters=False,
+        bound=True,
+    ),
+    "ContextReasoner": Case(
+        layers.ContextReasoner,
+        lambda: layers.ContextReasoner(4, 3, decoded=(4, 5), injected=1, dropout=0.5),
+        DecodedAndInjected,
+        inputs=("context",),
+        weighted=UNWEIGHTED,
+    ),
     "Dropout": Case(layers.Dropout, layers.Dropout, RowByRow, ("x",), UNWEIGHTED, parameters=False),
     "LightGCNPropagation": _light_gcn(),
     "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
     "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
+    "HadamardScore-input": _pair_score(layers.HadamardScore, input_dropout=0.5),
+    "ResidualHadamardScore": _pair_score(layers.ResidualHadamardScore, num_layers=4, dropout=0.5),
+    "ResidualHadamardScore-norm": _pair_score(layers.ResidualHadamardScore, norm=True, residual=False, activation="silu"),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),
+    "CommonNeighborScore-difference": _pair_score(layers.CommonNeighborScore, extra_pool="difference", dropout=0.5),
+    "CommonNeighborScore-second": _pair_score(layers.CommonNeighborScore, extra_pool="second", tail_activation=False),
+    # Inner scores have no gradient, which differences would show: here all weights are alike. See `pairs/test_completion.py`.
+    "CompletionScore": _pair_score(layers.CompletionScore, dropout=0.5, common_neighbor_dropout=0.3, scale=0.0),
+    "CompletionScore-twice": _pair_score(layers.CompletionScore, depth=2, inner="embeddings", scale=0.0),
     "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
 }

@@ -23,6 +23,8 @@ PROTOCOLS = [(name, task) for name, entry in DATASETS.items() for task in entry.
         ("roc-auc", "link", 0),
         ("roc-auc", "node", 0),
         ("accuracy", "node", 0),
+        ("mae:6-cycle", "graph", 0),
+        ("mae:a@b:c", "graph", 0),
         *((f"{kind}@{k}", "recommend", k) for kind in ("recall", "ndcg", "precision", "hit") for k in (1, 300)),
     ],
 )
@@ -55,6 +57,7 @@ def test_every_row_can_be_computed_and_every_task_has_some() -> None:
     assert set(TASKS) == {task for kind in KINDS for task in kind.tasks}
     scores, labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 0])
     data = {"link": (torch.ones(2), torch.zeros(2)), "node": (scores, labels), "graph": (scores, labels),
+            "image": (scores, labels),
             "recommend": (torch.ones(2, 1, dtype=torch.float64), torch.ones(2, dtype=torch.float64))}  # fmt: skip
     for kind in KINDS:
         for task in kind.tasks:

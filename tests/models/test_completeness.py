@@ -17,6 +17,7 @@ from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.entries import ModelEntry
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions
 from graphkit.models.graph.base import GraphModel
+from graphkit.models.image.base import ImageModel
 from graphkit.models.link.base import LinkModel
 from graphkit.models.node.base import NodeModel
 from graphkit.models.node.sheaf import SheafNetworkOptions
@@ -26,11 +27,22 @@ from tests.models.groups import OWNERS, declared_groups, parameters
 ENTRIES = [
     pytest.param(task, name, entry, id=f"{task}-{name}") for task, models in MODELS.items() for name, entry in models.items()
 ]
-BASES = {"graph": GraphModel, "link": LinkModel, "node": NodeModel, "recommend": Recommender}
+BASES = {"graph": GraphModel, "image": ImageModel, "link": LinkModel, "node": NodeModel, "recommend": Recommender}
 """What the models of a task fulfill."""
-DIMENSIONS = {"in_channels", "out_channels", "num_nodes", "num_users", "num_items", "edge_channels", "max_degree", "graphs"}
+DIMENSIONS = {
+    "in_channels",
+    "out_channels",
+    "num_nodes",
+    "num_users",
+    "num_items",
+    "edge_channels",
+    "max_degree",
+    "graphs",
+    "size",
+    "class_counts",
+}
 """What a model learns from the data set rather than from its settings."""
-FACTORIES = {"make_layer", "backbone"}
+FACTORIES = {"make_layer", "make_score", "backbone"}
 """What one model gives another that it is built upon."""
 
 

@@ -21,6 +21,7 @@ DIMENSIONS = {"in_channels": 12, "out_channels": 3, "num_nodes": 10, "num_users"
 LINK = {"in_channels": 5, "num_nodes": 10}
 PATH = GraphBatch.of(torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), torch.tensor([0, 3]))  # balls of 2 and of 3 nodes
 GRAPH = {"in_channels": 5, "out_channels": 3, "edge_channels": 2, "max_degree": 4, "graphs": PATH}
+IMAGE = {"in_channels": 1, "out_channels": 3, "size": (8, 8), "class_counts": (5, 5, 5)}
 RECORDED = json.loads(Path(__file__).with_name("state_dicts.json").read_text(encoding="utf-8"))
 
 
@@ -30,7 +31,7 @@ def test_no_model_is_recorded_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize(("task", "name", "entry"), ENTRIES)
 def test_saved_names_and_shapes_are_those_recorded(task, name, entry) -> None:
-    sizes = {"link": LINK, "graph": GRAPH}.get(task, DIMENSIONS)
+    sizes = {"link": LINK, "graph": GRAPH, "image": IMAGE}.get(task, DIMENSIONS)
     model = model_maker(task, entry.settings())(**sizes)
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     key = f"{task}-{name}"

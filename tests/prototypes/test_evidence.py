@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from graphkit.errors import RunError
 from graphkit.prototypes import (
+    Branch,
     ClassEvidence,
     ComponentsHead,
     DistanceHead,
@@ -17,6 +18,7 @@ from graphkit.prototypes import (
     PartBatch,
     PrototypeBank,
     explain,
+    explain_branches,
     project,
 )
 from tests.prototypes.compare import IDENTITY, normal
@@ -140,3 +142,19 @@ def test_a_head_that_does_not_add_up_is_refused() -> None:
         explain(parts, 0, bank=bank, head=Doubling(IDENTITY), encoder=encoder)
     with pytest.raises(ValueError, match="position must lie from 0 to 2, got 3"):
         explain(parts, 3, bank=bank, head=LinearHead(IDENTITY), encoder=encoder)
+
+
+def test_several_banks_under_one_head_are_numbered_through() -> None:
+    torch.manual_seed(0)
+    banks = [PrototypeBank(IDENTITY, 4), PrototypeBank(IDENTITY[:2], 3, similarity="log-l2")]
+    head = LinearHead(torch.cat([IDENTITY, IDENTITY[:2]]))
+    parts = [PartBatch.of_maps(torch.randn(2, 4, 2, 2), torch.arange(2)), PartBatch.of_nodes(torch.randn(2, 3))]
+    encoder = torch.nn.Linear(1, 1)
+    found = explain_branches([Branch(p, b, encoder) for p, b in zip(parts, banks, strict=True)], 1, head=head)
+    logits = head(torch.cat([b(p).similarity for p, b in zip(parts, banks, strict=True)], dim=1))[1].detach()
+    assert found.sample == 1 and found.predicted.label == int(logits.argmax())
+    assert found.predicted.logit == pytest.approx(float(logits.max()), rel=1e-6)
+    lines = {line.prototype: line for line in found.predicted.lines}
+    assert sorted(lines) == list(range(8))
+    assert lines[7].similarity == pytest.approx(banks[1](parts[1]).similarity[1, 1].item())
+    assert lines[7].part == (1, 1) and not found.is_projected

@@ -230,3 +230,23 @@ def test_labels_become_tables() -> None:
     expected = [[bool(own(j) & classes_of(SEVERAL, i)) for j in range(PROTOTYPES)] for i in range(4)]
     assert found.tolist() == expected
     assert class_identity([2, 0, 1]).tolist() == [[True, False, False], [True, False, False], [False, False, True]]
+
+
+def test_alignment_compares_winners_with_all_parts_of_their_sample() -> None:
+    shallow, deep = normal(2, 5, 3, seed=4), normal(2, 5, 4, seed=5)
+    part = torch.tensor([[0, 4, 2], [1, 1, 3]])
+    own = torch.tensor([[1, 0, 1], [0, 1, 0]], dtype=torch.bool)
+
+    def loop(deep: Tensor) -> Tensor:
+        terms = []
+        for i in range(2):
+            for j in range(3):
+                if own[i, j]:
+                    p = int(part[i, j])
+                    for q in range(5):
+                        gap = angle_cosine(deep[i, p], deep[i, q]) - angle_cosine(shallow[i, p], shallow[i, q])
+                        terms.append((gap.abs() - 0.1).clamp(min=0))
+        return torch.stack(terms).mean()
+
+    assert_same(lambda deep: losses.alignment(shallow, deep, part, own), loop, deep)
+    assert losses.alignment(shallow, deep, part, torch.zeros_like(own)).item() == 0.0

@@ -25,9 +25,10 @@ DATA = {
     "link": "planted-communities",
     "node": "planted-partition",
     "graph": "planted-graphs",
+    "image": "planted-patches",
     "recommend": "planted-interactions",
 }
-BATCH = {"link": 2048, "node": 0, "graph": 128, "recommend": 2048}
+BATCH = {"link": 2048, "node": 0, "graph": 128, "image": 128, "recommend": 2048}
 
 
 def is_trained(task: str, name: str) -> bool:
@@ -40,6 +41,7 @@ SAME_CODE = ("ds", "ngnn", "gnn-ak", "sswl", "ppgn")
 CASES = {
     **{f"{task}-{name}": (task, name, {}) for task, models in MODELS.items() for name in models if is_trained(task, name)},
     **{f"graph-{name}": ("graph", name, {"hidden_channels": 8, "num_layers": 2}) for name in MODELS["graph"]},
+    **{f"image-{name}": ("image", name, {"hidden_channels": 8}) for name in MODELS["image"]},
     "link-ncn": ("link", "ncn", {"hidden_channels": 64}),
     "link-gae": ("link", "gae", {"hidden_channels": 64}),
     "node-dir-gnn-gat": ("node", "dir-gnn", {"conv": "gat"}),

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
 from graphkit.conf.models.prototypes import PrototypeSettings
-from graphkit.conf.setting import count, depth, probability, setting, width
+from graphkit.conf.setting import count, depth, probability, setting, weight, width
+
+BACKBONES = ("gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd")
+"""Models that another one can be built around."""
 
 
 @dataclass
@@ -150,17 +153,37 @@ class PolyNSDModel(_SheafSettings):
     degree: int = depth(3, "degree of the polynomial of the sheaf Laplacian")
 
 
-_PLAIN = ("gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd")
-
-
 @dataclass
 class PrototypeModel(PrototypeSettings):
     """Similarities to training nodes, on the embeddings of another model."""
 
     name: str = "prototype"
-    backbone: str = setting("gcn", "the model whose embeddings are compared", choices=_PLAIN)
+    backbone: str = setting("gcn", "the model whose embeddings are compared", choices=BACKBONES)
     parts: str = setting("node", "what of a node is compared: itself, or the nodes near it", choices=("node", "neighborhood"))
     part_hops: int = count(1, "radius of the neighborhood, for parts=neighborhood", high=1000)
+
+
+@dataclass
+class XNodeModel:
+    """A network with named contexts of the nodes, which explain it and take part in it."""
+
+    name: str = "x-node"
+    backbone: str = setting("gcn", "the network that gets contexts", choices=BACKBONES)
+    contexts: str = setting(
+        "default",
+        "default, all, or names joined by +: degree, clustering, core-number, pagerank, eigenvector-centrality, "
+        "neighbor-similarity, label-agreement, and, of a first pass, feature-saliency, predicted-agreement",
+    )
+    injection: str = setting(
+        "late",
+        "where contexts take part: late, after the last layer; between, after every layer; none: they explain alone",
+        choices=("none", "late", "between"),
+    )
+    context_channels: int = width(32, "width of the explanation vector")
+    context_hidden: int = width(64, "width inside the reasoner")
+    context_dropout: float = probability(0.0, "dropout inside the reasoner")
+    reconstruction: float = weight(0.1, "weight of the loss of embeddings rebuilt from contexts")
+    first_epochs: int = depth(100, "epochs of the first pass, where a context needs one")
 
 
 _GCN = Paper(
@@ -196,6 +219,12 @@ _PROTOTYPES = Paper(
     "https://arxiv.org/abs/1806.10574",
 )
 
+_X_NODE = Paper(
+    "X-Node: Self-Explanation is All We Need",
+    "GRAIL at MICCAI 2025",
+    "https://arxiv.org/abs/2508.10461",
+)
+
 MODELS: dict[str, ModelEntry] = {
     "gcn": ModelEntry(GCNModel, "graphkit.models.node.classic:GCN", "graph convolutional network", _GCN),
     "sage": ModelEntry(SAGEModel, "graphkit.models.node.classic:SAGE", "GraphSAGE, mean aggregation", _SAGE),
@@ -209,8 +238,15 @@ MODELS: dict[str, ModelEntry] = {
 }
 MODELS["prototype"] = on_backbones(
     PrototypeModel,
-    {name: MODELS[name] for name in _PLAIN},
+    {name: MODELS[name] for name in BACKBONES},
     "graphkit.models.node.prototype:PrototypeNodes",
     "sums over similarities to training nodes",
     _PROTOTYPES,
+)
+MODELS["x-node"] = on_backbones(
+    XNodeModel,
+    {name: MODELS[name] for name in BACKBONES},
+    "graphkit.models.node.x_node:XNode",
+    "any of these with contexts of nodes that explain it",
+    _X_NODE,
 )

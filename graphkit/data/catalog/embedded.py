@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, RANKING
+from graphkit.data.catalog.shared import ACCURACY, EDGE_SPLIT, LINKS, PROJECTED, RANKING
 
 ENTRIES = (
     DatasetEntry(
         "digits",
-        "1,797 images of 8x8 pixels as a cosine 10-nearest-neighbor graph, 10 classes (embedded)",
+        "1,797 images of 8x8 pixels, 10 classes, also as a cosine 10-nearest-neighbor graph (embedded)",
         {
             "node": Protocol(
                 "A fixed split: 20 labeled images per class for training, 500 for validation, the other 1,097 for test; the "
@@ -17,6 +17,13 @@ ENTRIES = (
                 ACCURACY,
             ),
             "link": Protocol(EDGE_SPLIT.format("70/10/20"), LINKS[0], LINKS),
+            "image": Protocol(
+                "A fixed split, that of the graph: 20 images per class for training, 500 for validation, the other 1,097 for "
+                "test.",
+                "accuracy",
+                PROJECTED,
+                reader="graphkit.data.generated.images:read_digits",
+            ),
         },
         "Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, as shipped with scikit-learn",
         "https://archive.ics.uci.edu/dataset/80",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ACCURACY = ("accuracy",)
+PROJECTED = ("accuracy", "accuracy-before-projection")
+"""Of images: by prototypes that are training patches, and as these were learned; models without prototypes have the first."""
 ROC_AUC = ("roc-auc", "accuracy")
 LINKS = ("roc-auc", "mrr", "hits@20", "hits@50", "hits@100")
 """Of random edge splits. The first judges: one negative is enough for it to decide, and it is the steadiest. Over five seeds of

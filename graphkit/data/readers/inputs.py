@@ -87,14 +87,57 @@ class InputFolder:
         self._files += found
         return found
 
+    def files_below(self, *endings: str) -> list[InputFile]:
+        """The files in it and in its subfolders whose names end so in any case, in the order of their paths.
+
+        Raises:
+            OSError: If a folder cannot be read.
+        """
+        self.path.stat()  # rglob is silent about a folder that is not there
+        paths = sorted(path for path in self.path.rglob("*") if path.name.lower().endswith(endings) and path.is_file())
+        found = [InputFile(path) for path in paths]
+        self._files += found
+        return found
+
     def source(self) -> Source:
         """What was read, once all files that were asked for have been."""
-        sources = [file.source() for file in self._files]
-        digest = hashlib.sha256()
-        for source in sources:
-            digest.update(f"{Path(source.typed).name}\0{source.sha256}\n".encode())
-        size = sum(source.size for source in sources)
-        return Source(str(self.path), absolute(self.path), size, digest.hexdigest())
+        return _together(self.path, self.path, self._files)
+
+
+class InputList:
+    """A user's table that names data files, and those files; its digest is that of all, with their names.
+
+    Args:
+        path: The table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.table = InputFile(path)
+        self._files = [self.table]
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+    def file(self, name: str) -> InputFile:
+        """A file that the table names, below the folder of the table."""
+        found = InputFile(self.table.path.parent / name)
+        self._files.append(found)
+        return found
+
+    def source(self) -> Source:
+        """What was read, once the table and all files have been."""
+        return _together(self.table.path, self.table.path.parent, self._files)
+
+
+def _together(path: Path, folder: Path, files: list[InputFile]) -> Source:
+    """The source of several files: their names below a folder, and their contents."""
+    digest, size = hashlib.sha256(), 0
+    for file in files:
+        source = file.source()
+        name = file.path.relative_to(folder) if file.path.is_relative_to(folder) else file.path
+        digest.update(f"{name.as_posix()}\0{source.sha256}\n".encode())
+        size += source.size
+    return Source(str(path), absolute(path), size, digest.hexdigest())
 
 
 class _Counted(io.RawIOBase):

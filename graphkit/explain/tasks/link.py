@@ -11,13 +11,14 @@ from torch import Tensor
 from graphkit.data.dataset import LinkData
 from graphkit.errors import RequestError, RunError
 from graphkit.explain.accounts import account_of
+from graphkit.explain.drawing import MOST_NODES
 from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Check, Drawing, Explanation
 from graphkit.explain.ledger import ledger
-from graphkit.explain.neighborhood import MOST_NODES, Scene
+from graphkit.explain.neighborhood import Scene
 from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
-from graphkit.explain.words import percent
+from graphkit.explain.words import counted, percent
 from graphkit.models.link.base import LinkModel
 from graphkit.serving.names import Names
 from graphkit.sparse import CSR
@@ -48,6 +49,11 @@ class LinkExplainer(Explainer):
         self.x, self.adj = opened.task.inputs(self.model)
         self.names = Names("node", self.adj.shape[0], self.data.node_names)
 
+    def identity(self) -> tuple[Tensor, ...]:
+        """The edges of all splits, see `Explainer.identity`."""
+        pairs = torch.cat([pairs.positive for pairs in self.data.splits.values()], dim=1)
+        return (pairs.sort(dim=0).values.unique(dim=1),)
+
     def find(self, asked: Mapping[str, str]) -> list[Pair]:
         """The pairs of `pair=`, see `Explainer.find`."""
         named = self.names.split(asked["pair"])
@@ -77,7 +83,7 @@ class LinkExplainer(Explainer):
         probability = float(torch.tensor(score).sigmoid()) if self.model.trained else None
         sure = "" if probability is None else f", probability {percent(probability)}"
         reason = next(iter(account.for_it()), None)
-        because = f"the strongest reason is {reason.name}" if reason else "no node speaks for it"
+        because = f"the strongest reason: {reason.name}" if reason else "no node speaks for it"
         explanation = Explanation(
             subject=subject,
             sentence=f"The pair {self._name(sample.u)} and {self._name(sample.v)} is predicted to be "
@@ -132,8 +138,7 @@ class LinkExplainer(Explainer):
             kept = ~torch.isin(edges, nodes).any(dim=0)
             return self._score(pair, CSR.from_edge_index(edges[:, kept], self.adj.shape[0]))
 
-        listed = ", ".join(self._name(number) for number in named.tolist())
-        done = f"All edges of {'node' if named.numel() == 1 else 'nodes'} {listed} removed"
+        done = f"All edges of {counted('node', [self._name(number) for number in named.tolist()])} removed"
         near = edges[0][torch.isin(edges[1], ends)].unique()
         return (removal(done, score, named, near[~torch.isin(near, ends)], rescore=rescore),)
 
@@ -155,13 +160,14 @@ class LinkExplainer(Explainer):
     def _known(self, pair: Pair) -> str:
         """What is known of the pair."""
         for split, pairs in self.data.splits.items():
-            u, v = pairs.positive.tolist()
-            if (pair.u, pair.v) in zip(u, v, strict=True) or (pair.v, pair.u) in zip(u, v, strict=True):
+            ends = torch.tensor([[pair.u], [pair.v]])
+            if bool(((pairs.positive == ends) | (pairs.positive == ends.flip(0))).all(dim=0).any()):
                 return f"an edge of the {split} split"
         return "no edge of the data"
 
     def _in_graph(self, pair: Pair) -> bool:
-        return bool(self.adj.structure.contains(torch.tensor([pair.u]), torch.tensor([[pair.v]])).any())
+        u, v = self._tensor(pair)
+        return bool(self.adj.structure.contains(u, v).any())
 
     def _tensor(self, pair: Pair) -> Tensor:
         return torch.tensor([[pair.u], [pair.v]], device=self.adj.device)

@@ -16,6 +16,7 @@ from graphkit.explain.explanation import Account, Check, Explanation
 from graphkit.explain.ledger import ledger
 from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
+from graphkit.explain.words import counted
 from graphkit.models.recommend.base import Recommender, take_rows
 from graphkit.serving.names import Names
 
@@ -41,11 +42,16 @@ class RecommendExplainer(Explainer):
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened)
         assert isinstance(opened.dataset, InteractionData)
+        self.data: InteractionData = opened.dataset
         self.model: Recommender = opened.model
         self.users = Names("user", self.model.num_users, opened.dataset.user_names)
         self.items = Names("item", self.model.num_items, opened.dataset.item_names)
         with opened.evaluating():
             self.model.prepare()
+
+    def identity(self) -> tuple[Tensor, ...]:
+        """The interactions of all splits, see `Explainer.identity`."""
+        return (torch.cat(list(self.data.splits.values()), dim=1).unique(dim=1),)
 
     def find(self, asked: Mapping[str, str]) -> list[Wish]:
         """The user of `user=` with each item of `item=`, see `Explainer.find`."""
@@ -116,8 +122,8 @@ class RecommendExplainer(Explainer):
         def rescore(taken: Tensor) -> float:
             return float(self.model.fold_in([own[~torch.isin(own, taken)]])[0, item])
 
-        listed = ", ".join(self._name(number) for number in named.tolist())
-        done = f"{'Item' if named.numel() == 1 else 'Items'} {listed} taken from the user, who is scored as a new one"
+        listed = counted("Item", [self._name(number) for number in named.tolist()])
+        done = f"{listed} taken from the user, who is scored as a new one"
         try:
             before = rescore(own[:0])
         except NotImplementedError:
@@ -131,7 +137,7 @@ class RecommendExplainer(Explainer):
 def _sentence(subject: str, account: Account, rank: int, among: int, other: Account, *, has_won: bool) -> str:
     """The answer: rank, score, the strongest reason, and who comes next or is ahead."""
     reason = next(iter(account.for_it()), None)
-    because = f"the strongest reason is {reason.name}, which the user has taken" if reason else "no item speaks for it"
+    because = f"the strongest reason: {reason.name}, which the user has taken" if reason else "no item speaks for it"
     then = f"{other.name} comes next" if has_won else f"{other.name} is the best"
     own, others = ledger(account).printed_score, ledger(other).printed_score
     ranked = f"{subject[:1].upper()}{subject[1:]} has rank {rank} of {among:,} (score {own})"

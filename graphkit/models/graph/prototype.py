@@ -109,6 +109,7 @@ class PrototypeGraphs(BackboneModel):
         def project() -> None:
             self.head.project(self.backbone, lambda: self._training_parts(view), *_targets(view))
 
+        self.head.start(self.backbone, lambda: self._training_parts(view), _targets(view)[0])
         return self.head.stages(self.backbone, step, project, lr=lr, head_lr=lr if head_lr is None else head_lr)
 
     def parts_of(self, batch: GraphBatch, graphs: Tensor) -> PartBatch:
@@ -119,11 +120,12 @@ class PrototypeGraphs(BackboneModel):
             graphs: Their ids [B] in the collection.
 
         Returns:
-            Parts with the id of the graph, and the number of the node, or of the ball's center, inside it.
+            Parts with the id of the graph and the number of the node, or of the ball's center, inside it; -1: the whole graph.
         """
         z, ptr = self._rows(batch)
         if ptr is None:
-            return PartBatch.of_nodes(z, graphs)
+            ptr, items = torch.arange(z.size(0) + 1, device=z.device), graphs.new_full((z.size(0),), -1)
+            return PartBatch.of_ragged(z, ptr, graphs, items)
         return PartBatch.of_ragged(z, ptr, graphs, torch.arange(z.size(0), device=z.device) - ptr[batch.graph])
 
     def extra_predictions(self, view: GraphView, everything: Batches) -> dict[str, Tensor]:

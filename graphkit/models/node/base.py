@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from graphkit.sparse import CSR, Adjacency, as_csr
 from graphkit.training.stages import Stage, Step, head_apart
+
+AfterLayer = Callable[[Tensor, int], Tensor]
+"""From the state of the nodes after a layer [N, C], and the number of the layer from 0, to the state that goes on."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class NodeModel(nn.Module, ABC):
 
     head_takes_graph: bool = False
     """Whether the head is called with (h, adj) instead of h."""
+
+    after_layer: AfterLayer | None = None
+    """What is done to the state after each of its layers, see `layer_channels`; None: nothing."""
+
+    @property
+    def layer_channels(self) -> tuple[int, ...]:
+        """Width of the state after each layer that `hidden` hands to `after_layer`; empty: of a model without such layers."""
+        return ()
 
     @property
     @abstractmethod

@@ -91,9 +91,9 @@ class MLP(GraphNetwork):
         Returns:
             Logits [N, C].
         """
-        logits: Tensor = self.head(self.network.embed(x))
+        logits: Tensor = self.head(self.network.embed(x, after_layer=self.after_layer))
         return logits
 
     def embed(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor:
         """The last hidden representation of every node, see `NodeModel.embed`; `adj` is ignored."""
-        return self._dense(self.network.embed(x))
+        return self._dense(self.network.embed(x, after_layer=self.after_layer))

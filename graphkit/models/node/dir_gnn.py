@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Unpack, cast
 
 import torch
 import torch.nn.functional as F
@@ -76,12 +76,18 @@ class DirGNN(NodeModel):
         """Width of the outputs put together, see `NodeModel.embedding_channels`."""
         return self._width
 
+    @property
+    def layer_channels(self) -> tuple[int, ...]:
+        """Widths of the convolutions before the head, see `NodeModel.layer_channels`."""
+        return tuple(cast(DirectionalConv, layer).out_channels for layer in self.layers)
+
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
         """The layers' outputs put together, see `NodeModel.hidden`."""
         outputs = []
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
             h = self.dropout(F.relu(layer(x, adj)))
-            x = F.normalize(h, dim=1) if self.normalize else h
+            h = F.normalize(h, dim=1) if self.normalize else h
+            x = h if self.after_layer is None else self.after_layer(h, number)
             outputs.append(x)
         if self.jumping_knowledge == "none":
             return x

@@ -90,4 +90,4 @@ class LINKX(GraphNetwork):
         if self.edge_network is not None and self.edge_norm is not None:
             a = self.edge_network(F.relu(self.edge_norm(a)))
         z = self.node_network(x)
-        return self.network.embed(F.relu(self.mix(torch.cat([a, z], dim=1)) + a + z))
+        return self.network.embed(F.relu(self.mix(torch.cat([a, z], dim=1)) + a + z), after_layer=self.after_layer)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphkit.layers import Dropout, FeatureLinear, GraphFreeLinear
 from graphkit.layers.checks import check_at_least, check_choice, check_probability
-from graphkit.models.node.base import NodeModel
+from graphkit.models.node.base import AfterLayer, NodeModel
 from graphkit.sparse import CSR, Adjacency
 
 RESIDUALS = ("none", "identity", "linear")
@@ -112,8 +112,14 @@ class Network(nn.Module):
         scores: Tensor = self.head(self.embed(x, adj), adj)
         return scores
 
-    def embed(self, x: Tensor | CSR, adj: Adjacency | None = None) -> Tensor | CSR:
-        """What the head is given [N, embedding_channels]; sparse if it is sparse features themselves."""
+    def embed(self, x: Tensor | CSR, adj: Adjacency | None = None, after_layer: AfterLayer | None = None) -> Tensor | CSR:
+        """What the head is given [N, embedding_channels]; sparse if it is sparse features themselves.
+
+        Args:
+            x: Features, dense or sparse.
+            adj: The graph.
+            after_layer: What is done to the output of each hidden layer; None: nothing.
+        """
         h: Tensor | CSR = self.input_dropout(x)
         if self.pre_linear is not None:
             x = self.pre_linear(h)
@@ -125,7 +131,7 @@ class Network(nn.Module):
             out = F.relu(norm(out))
             if self.residual == "identity" and tuple(out.shape) == tuple(x.shape):
                 out = out + (x.to_dense(out.dtype) if isinstance(x, CSR) else x)
-            x = out
+            x = out if after_layer is None else after_layer(out, number)
             h = self.dropout(x)
         return h
 
@@ -146,9 +152,14 @@ class GraphNetwork(NodeModel):
         """Width of the last hidden layer, see `NodeModel.embedding_channels`."""
         return self.network.embedding_channels
 
+    @property
+    def layer_channels(self) -> tuple[int, ...]:
+        """Widths of the network's hidden layers, see `NodeModel.layer_channels`."""
+        return (self.network.embedding_channels,) * len(self.network.hidden)
+
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
         """What the network gives its head, see `NodeModel.hidden`."""
-        return self.network.embed(x, adj)
+        return self.network.embed(x, adj, self.after_layer)
 
     def replace_head(self, head: nn.Module) -> None:
         """Put another head in place, see `NodeModel.replace_head`."""

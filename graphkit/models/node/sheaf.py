@@ -134,6 +134,11 @@ class SheafNetwork(NodeModel):
         """Width of a node's state, see `NodeModel.embedding_channels`."""
         return self.encoder.out_features
 
+    @property
+    def layer_channels(self) -> tuple[int, ...]:
+        """The width of a state, after each step of diffusion, see `NodeModel.layer_channels`."""
+        return (self.encoder.out_features,) * len(self.layers)
+
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
         """The state of every node after the last step, see `NodeModel.hidden`."""
         sigma = _ACTIVATIONS[self.activation]
@@ -142,10 +147,11 @@ class SheafNetwork(NodeModel):
         if self.second is not None:
             h = self.second(h)
         sheaf: SheafLaplacian | None = None
-        for layer in cast("list[SheafDiffusion]", list(self.layers)):
+        for number, layer in enumerate(cast("list[SheafDiffusion]", list(self.layers))):
             if sheaf is None or not self.linear:
                 sheaf = layer.sheaf(h, adj)
             h = layer.diffuse(h, sheaf)
+            h = h if self.after_layer is None else self.after_layer(h, number)
         return h
 
 

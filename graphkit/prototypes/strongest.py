@@ -1,0 +1,49 @@
+"""The maximum over parts without the table of all similarities: find the winners first, then compare them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from graphkit.prototypes.parts import PartBatch
+from graphkit.prototypes.pooling import Pooled, max_pool
+
+Compare = Callable[[Tensor], Tensor]
+
+BLOCK = 1 << 21
+"""Similarities that are held at a time while winners are looked for."""
+
+
+def strongest(compare: Compare, compare_own: Compare, parts: PartBatch) -> Pooled:
+    """s_j = max over parts p of similarity(z_p, p_j), as `max_pool` of all similarities [B, P, M], values and gradients.
+
+    The gradient of a maximum reaches its winner alone. So the winners are found block by block without gradients, and compared
+    again with gradients. That saves the table of similarities, its gradient, and two products with a matrix that is zero nearly
+    everywhere. It costs the embeddings of the winners [B, M, D]: where a sample has fewer parts than an embedding has numbers,
+    these would be larger than the table, which is then made.
+
+    Args:
+        compare: From parts [..., D] to similarities [..., M].
+        compare_own: From a part per prototype [..., M, D] to similarities [..., M].
+        parts: Samples.
+    """
+    count, width, channels = parts.z.shape
+    if width < channels and torch.is_grad_enabled():
+        return max_pool(compare(parts.z), parts.mask)
+    with torch.no_grad():
+        found = _found(compare, parts)
+    if not torch.is_grad_enabled():
+        return found
+    first = torch.arange(count, device=parts.z.device).unsqueeze(1) * width
+    winners = parts.z.reshape(-1, channels).index_select(0, (first + found.part).flatten())
+    return Pooled(compare_own(winners.view(count, -1, channels)), found.part)
+
+
+def _found(compare: Compare, parts: PartBatch) -> Pooled:
+    """Winners without gradients, of as many samples at a time as fit into a block."""
+    prototypes = compare(parts.z[:1, :1]).size(2)
+    block = max(1, BLOCK // (parts.z.size(1) * prototypes))
+    pooled = [max_pool(compare(z), mask) for z, mask in zip(parts.z.split(block), parts.mask.split(block), strict=True)]
+    return Pooled(torch.cat([one.similarity for one in pooled]), torch.cat([one.part for one in pooled]))
