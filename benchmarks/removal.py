@@ -158,11 +158,7 @@ def _recommendations(opened: Opened, wanted: int, count: int, random: torch.Gene
 def _folded_in(model: Recommender, items: Tensor, reasons: Reasons, removed: Tensor) -> Tensor:
     """Scores of users who have the other items alone; the model is not fitted again."""
     left = torch.bincount(reasons.prediction[~removed], minlength=items.numel())
-    bags = reasons.ids[~removed].split(left.tolist())
-    size = rows_at_a_time(model.num_items)
-    scored = (model.fold_in(bags[start : start + size]) for start in range(0, len(bags), size))
-    parts = zip(scored, items.split(size), strict=True)
-    return torch.cat([scores.gather(1, of.unsqueeze(1)).squeeze(1) for scores, of in parts]).double()
+    return model.fold_in_pairs(reasons.ids[~removed].split(left.tolist()), items).double()
 
 
 def _propagated_again(model: PropagatedRecommender, users: Tensor, items: Tensor, reasons: Reasons, removed: Tensor) -> Tensor:

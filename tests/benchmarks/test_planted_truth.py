@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import planted_truth as command
+from benchmarks.edge_scorers import ours
 from graphkit.explain.masked import MaskedNode
 from graphkit.models.node.base import NodeModel
 from graphkit.sparse import CSR
@@ -43,9 +44,9 @@ def case() -> command.Case:
 
 def test_edges_are_judged_within_reach_and_both_directions_together() -> None:
     for rule in ("gradients", "occlusion"):
-        (found,) = command.judged([case()], command._ours(rule))
+        (found,) = command.judged([case()], ours(rule))
         assert found["auc"] == 1 and found["plus"] > found["minus"] >= 0
-    (wrong,) = command.judged([case()], lambda masked, label, near: -command._ours("gradients")(masked, label, near))
+    (wrong,) = command.judged([case()], lambda masked, label, near: -ours("gradients")(masked, label, near))
     assert wrong["auc"] == 0
     edges = case().masked.edge_index
     one_way = ((edges[1] == 0) & (edges[0] < 3)).double()  # half of each true edge
@@ -60,6 +61,11 @@ def test_a_summary_has_an_interval_and_claims_compare_means() -> None:
     assert found["auc"][0] == 0.8 and found["auc"][1] <= 0.8 <= found["auc"][2]
     claims = command._verdicts("gcn", {"ours, gradients": better, "GNNExplainer": worse, "random": better})
     assert claims == {"gcn: ours, gradients above GNNExplainer": True, "gcn: ours, gradients above random": False}
+
+
+def test_figures_of_several_runs_are_averaged_case_by_case() -> None:
+    runs = [[{"auc": 0.2}, {"auc": 1.0}], [{"auc": 0.4}, {"auc": 0.0}]]
+    assert [one["auc"] for one in command.averaged(runs)] == pytest.approx([0.3, 0.5])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
-from graphkit.models.reasons import Reasons
+from graphkit.models.reasons import Reasons, present_entries
 from graphkit.sparse import CSR, Structure, pointers
 
 _VALUES = 1 << 24
@@ -127,6 +127,21 @@ class Recommender(nn.Module, ABC):
         parts = zip(users.split(size), items.split(size), strict=True)
         return torch.cat([self.scores(some).gather(1, wanted.unsqueeze(1)).squeeze(1) for some, wanted in parts])
 
+    def fold_in_pairs(self, histories: Sequence[Tensor], items: Tensor) -> Tensor:
+        """Scores of single items for new users, as `fold_in` gives them.
+
+        Args:
+            histories: The items of each new user, as for `fold_in`.
+            items: The item that is scored for each [len(histories)], int64.
+
+        Returns:
+            [len(histories)].
+        """
+        size = rows_at_a_time(self.num_items)
+        starts = range(0, max(len(histories), 1), size)
+        parts = zip((self.fold_in(histories[start : start + size]) for start in starts), items.split(size), strict=True)
+        return torch.cat([scores.gather(1, wanted.unsqueeze(1)).squeeze(1) for scores, wanted in parts])
+
     @torch.no_grad()
     def reasons(self, users: Tensor, items: Tensor) -> Reasons:
         """Which of a user's items make the score of an item, and by how much.
@@ -143,17 +158,14 @@ class Recommender(nn.Module, ABC):
         Raises:
             NotImplementedError: The model ties no score to the user's items.
         """
-        histories = take_rows(self.interactions, users)
-        # An absent entry is no item of the user.
-        ptr = pointers(histories.degree())
-        own = histories.edge_index()[0]
+        ptr, own, _ = present_entries(take_rows(self.interactions, users))
         of_entry = torch.arange(users.numel(), device=own.device).repeat_interleave(ptr.diff())
         bags = list(own.split(ptr.diff().tolist()))
-        whole = self._fold_in_pairs([*bags, *(own[:0],) * len(bags)], items.repeat(2)).double().view(2, -1)
+        whole = self.fold_in_pairs([*bags, *(own[:0],) * len(bags)], items.repeat(2)).double().view(2, -1)
         without = []
         for entries in torch.arange(own.numel(), device=own.device).split(rows_at_a_time(self.num_items)):
             left, sizes = _all_but(ptr, of_entry[entries], entries)
-            without.append(self._fold_in_pairs(list(own[left].split(sizes.tolist())), items[of_entry[entries]]).double())
+            without.append(self.fold_in_pairs(list(own[left].split(sizes.tolist())), items[of_entry[entries]]).double())
         return Reasons(
             ptr=ptr,
             ids=own,
@@ -164,13 +176,6 @@ class Recommender(nn.Module, ABC):
             "remainder is what items do together, and what was trained for this user alone.",
             exact=False,
         )
-
-    def _fold_in_pairs(self, bags: Sequence[Tensor], items: Tensor) -> Tensor:
-        """The score of one item for each new user [len(bags)]."""
-        size = rows_at_a_time(self.num_items)
-        starts = range(0, max(len(bags), 1), size)
-        parts = zip((self.fold_in(bags[start : start + size]) for start in starts), items.split(size), strict=True)
-        return torch.cat([scores.gather(1, wanted.unsqueeze(1)).squeeze(1) for scores, wanted in parts])
 
 
 class EmbeddingRecommender(Recommender):
