@@ -18,7 +18,7 @@ import yaml
 import graphkit
 from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import Assignment, flatten, split
-from graphkit.conf.catalog import CHOICES
+from graphkit.conf.catalog import CHOICES, TASKS
 from graphkit.conf.compose import Resolved, compose
 from graphkit.conf.listing import help_page, list_page, topic_mistakes
 from graphkit.conf.request import CUSTOM, check
@@ -103,7 +103,8 @@ def _in_memory(names: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[st
 
     task = names["task"]
     task = task.get("name") if isinstance(task, Mapping) else task
-    taken, memory = take(data, str(task or CHOICES["task"].default))
+    entry = TASKS.get(str(task or CHOICES["task"].default))
+    taken, memory = take(data, *(need.removeprefix("data.") for need in (entry.needs[:1] if entry else ())))
     if not settings.get("resume") and names["dataset"] is None:
         names = {**names, "dataset": CUSTOM}
     return names, {**settings, "data": taken}, memory
