@@ -124,7 +124,7 @@ def _texts(table: Table, place: int, known: Sequence[str], notes: list[str]) -> 
         name = _name(table, place)
         raise DataError(
             f"{table.name}: column {table.title(place)} holds {len(known):,} texts, such as '{shown(known[0])}': give "
-            f" data.categorical={name} (a feature for each) or data.ignore={name}"
+            f"data.categorical={name} (a feature for each) or data.ignore={name}"
         )
     return _one_hot(table, place, notes)
 

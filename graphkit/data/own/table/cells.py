@@ -25,7 +25,6 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "colons": "::", "bar"
 
 _MARKS = ("\t", "::", ";", ",", "|")
 _WORDS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
-_STAND_IN = "\x1f"
 _SAMPLE = 300
 _BLOCK = 1 << 14
 _DIGITS = 18
@@ -56,7 +55,7 @@ class Lines:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank, with the last of its lines, counted from 1 in the file."""
-        reader, line = _reader(self._plain(), self.separator), self.above
+        reader, line = self._reader(), self.above
         try:
             for row in reader:
                 line = reader.line_num + self.above
@@ -128,12 +127,14 @@ class Lines:
         columns = [Column(list(map(str, distinct.tolist())), codes) for distinct, codes in found]
         return columns if head is None else [_below(text.strip(BLANKS), one) for text, one in zip(head, columns, strict=True)]
 
-    def _plain(self) -> str:
-        if self.separator == "::":
-            return self.text.replace("::", _STAND_IN)
+    def _reader(self) -> Any:
+        if self.separator == "::":  # the csv module wants one character: one that the text has not
+            mark = next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in self.text)
+            return csv.reader(_stream(self.text.replace("::", mark)), delimiter=mark, quoting=csv.QUOTE_NONE)
         if self.separator == " ":
-            return re.sub(" ?([\r\n]) ?", r"\1", re.sub("[ \t]+", " ", self.text)).strip(" ")
-        return self.text
+            single = re.sub(" ?([\r\n]) ?", r"\1", re.sub("[ \t]+", " ", self.text)).strip(" ")
+            return csv.reader(_stream(single), delimiter=" ", quoting=csv.QUOTE_NONE)
+        return csv.reader(_stream(self.text), delimiter=self.separator, strict=True)
 
     def _ragged(self, width: int) -> DataError:
         wrong: list[str] = []
@@ -220,12 +221,12 @@ def _check_comments(lines: Lines, comments: str) -> None:
 
 
 def _count_lines(text: str) -> int:
-    return sum(1 for _ in io.StringIO(text, newline=""))
+    return sum(1 for _ in _stream(text))
 
 
 def _separator(name: str, text: str) -> str:
     """The separator that gives all rows of a sample the same number of columns, at least two."""
-    sample = list(islice(io.StringIO(text, newline=""), _SAMPLE + 1))
+    sample = list(islice(_stream(text), _SAMPLE + 1))
     cut = len(sample) > _SAMPLE
     sample = sample[:_SAMPLE]
     if not any(line.strip() for line in sample):
@@ -279,11 +280,9 @@ def _usual_width(rows: list[list[str]]) -> int:
     return next(len(row) for row in rows if widths[len(row)] == most)
 
 
-def _reader(text: str, separator: str) -> Any:
-    lines = io.StringIO(text, newline="")
-    if separator in ("::", " "):  # nobody quotes there
-        return csv.reader(lines, delimiter=_STAND_IN if separator == "::" else " ", quoting=csv.QUOTE_NONE)
-    return csv.reader(lines, delimiter=separator, strict=True)
+def _stream(text: str) -> io.StringIO:
+    """A text line by line, whatever ends its lines."""
+    return io.StringIO(text, newline="")
 
 
 def _is_integers(text: str | bytes, separator: str) -> bool:

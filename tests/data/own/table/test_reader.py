@@ -77,8 +77,8 @@ def test_a_field_that_is_too_long(table):
 
 def test_a_line_that_is_too_long(table, monkeypatch):
     monkeypatch.setattr(content, "LONGEST_LINE", 10)
-    assert read(table("123,567,9\n1,2\n")) == [(1, ["123", "567", "9"]), (2, ["1", "2"])]
-    assert refusal(table("1,2\n123,567,90\n")) == ", line 2: longer than 10 characters: write one row per line"
+    assert read(table("123,567,9\n1,2,3\n")) == [(1, ["123", "567", "9"]), (2, ["1", "2", "3"])]
+    assert refusal(table("1,2,3\n123,567,90\n")) == ", line 2: longer than 10 characters: write one row per line"
 
 
 def test_quotes_that_do_not_match(table):
