@@ -73,7 +73,7 @@ def load(
     if not isinstance(interactions, str | os.PathLike | None):
         from graphkit.data.own.memory import take
 
-        taken, memory = take({"interactions": interactions}, "recommend")
+        taken, memory = take({"interactions": interactions})
         interactions = taken["interactions"]
     request = stored_request(folder, "run", {"data.root": root, "data.interactions": interactions})
     if not TASKS[request.task].serve:

@@ -103,8 +103,8 @@ def _in_memory(names: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[st
 
     task = names["task"]
     task = task.get("name") if isinstance(task, Mapping) else task
-    row = TASKS.get(str(task or CHOICES["task"].default))
-    taken, memory = take(data, row.needs if row else ())
+    entry = TASKS.get(str(task or CHOICES["task"].default))
+    taken, memory = take(data, *(need.removeprefix("data.") for need in (entry.needs[:1] if entry else ())))
     if not settings.get("resume") and names["dataset"] is None:
         names = {**names, "dataset": CUSTOM}
     return names, {**settings, "data": taken}, memory

@@ -101,7 +101,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
     """
     given: Mapping[str, Any] = options
     if own_files is None:
-        given, memory = take(options, TASKS[task].needs if task in TASKS else ())
+        given, memory = take(options)
         own_files = OwnFiles(memory=memory)
     entry, data = _entry(name, task), _options(given)
     shares = _shares(entry, data.split)

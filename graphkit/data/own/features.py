@@ -59,7 +59,9 @@ def features_of(table: Table, columns: Sequence[int], categorical: Sequence[str]
         if place not in left:
             parts.append(_encoded(table, place, place in chosen, notes))
     if not parts:
-        raise DataError(f"{table.name} has no column of features left: leave out data.ignore=")
+        raise DataError(
+            f"{table.name} has no column of features left beside ids, labels and data.ignore: leave out data.features="
+        )
     return Features(np.concatenate(parts, axis=1), tuple(notes))
 
 

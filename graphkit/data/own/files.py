@@ -127,13 +127,13 @@ class OwnFiles:
             DataError: If a file is missing or malformed.
             CheckpointError: If it is not what the run read.
         """
-        asked = (options.images, options.targets)
+        asked = _asked(options)
         if asked not in self._images:
             path = Path(str(options.images))
             if "images" in self._known and not path.exists():
                 raise CheckpointError(f"data.images={path} is not there, and the run read it: {_advice('images')}")
             found = InputFolder(path) if path.is_dir() else InputList(path)
-            self._images[asked] = read_own_images(found, targets=options.targets)
+            self._images[asked] = read_own_images(found, targets=options.targets, reading=_reading(options))
             self._note({"images": found})
         return self._images[asked]
 

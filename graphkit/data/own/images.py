@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from graphkit.data.own.naming import number
 from graphkit.data.own.pictures import LONGEST_PATH, decode, same_size
+from graphkit.data.own.table import Reading, read_table
 from graphkit.data.readers.inputs import InputFile, InputFolder, InputList
-from graphkit.data.readers.rows import malformed, read_rows
+from graphkit.data.readers.rows import malformed
 from graphkit.errors import DataError, RequestError, shown
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -57,7 +58,12 @@ class _Row:
     line: int = 0
 
 
-def read_own_images(images: InputFolder | InputList, *, targets: str = "auto") -> OwnImages:
+def read_own_images(
+    images: InputFolder | InputList,
+    *,
+    targets: str = "auto",
+    reading: Reading = Reading(),  # noqa: B008
+) -> OwnImages:
     """Read images of one size; gray, RGB, palette and transparent ones, of 8 or 16 bits.
 
     Args:
@@ -65,6 +71,7 @@ def read_own_images(images: InputFolder | InputList, *, targets: str = "auto") -
             with a header: `path`, below the folder of the CSV; a column of classes, or several of labels, 0, 1 or empty; and
             perhaps a column `split`.
         targets: `classes`, `labels`, or `auto`: a single column is classes.
+        reading: How the table is read; its first row is a header.
 
     Raises:
         RequestError: If Pillow is not installed, or `targets` does not fit.
@@ -72,7 +79,7 @@ def read_own_images(images: InputFolder | InputList, *, targets: str = "auto") -
     """
     if targets not in KINDS:
         raise RequestError(f"data.targets={targets}: images have classes or labels, choose one of {', '.join(KINDS)}")
-    rows, columns = _of_folder(images) if isinstance(images, InputFolder) else _of_table(images)
+    rows, columns = _of_folder(images) if isinstance(images, InputFolder) else _of_table(images, reading)
     kind = targets if targets != "auto" else "classes" if len(columns) == 1 else "labels"
     if kind == "classes" and len(columns) != 1:
         raise RequestError(f"data.targets=classes: {images} has {len(columns)} columns of labels, and classes need one")
@@ -109,28 +116,24 @@ def _of_folder(images: InputFolder) -> tuple[list[_Row], list[str]]:
     return rows, ["class"]
 
 
-def _of_table(images: InputList) -> tuple[list[_Row], list[str]]:
-    table = images.table
-    found = list(read_rows(table, lambda first, second: False))
-    if len(found) < 2:
-        raise DataError(f"{table} holds no image: expected a header with path and labels, and a row per image")
-    (line, header), *others = found
-    names = [name.lower() for name in header]
-    if names[:1] != ["path"] or len(names) - names.count("split") < 2 or names.count("split") > 1:
+def _of_table(images: InputList, reading: Reading) -> tuple[list[_Row], list[str]]:
+    table = read_table(images.table, replace(reading, header="true"))
+    if not table.rows:
+        raise DataError(f"{images} holds no image: expected a header with path and labels, and a row per image")
+    header = [name.lower() for name in table.header or ()]
+    if header[:1] != ["path"] or len(header) - header.count("split") < 2 or header.count("split") > 1:
         raise malformed(
-            table, line, 1, "expected a header: path, then one column of classes or several of labels, perhaps split"
+            images.table.path, 1, 1, "expected a header: path, then one column of classes or several of labels, perhaps split"
         )
-    place = names.index("split") if "split" in names else None
+    place = header.index("split") if "split" in header else None
+    if place is not None:
+        said = table.columns[place].marked(lambda text: text not in SPLITS)
+        table.refuse(place, said, lambda text: f"expected train, valid or test, found '{shown(text)}'")
     rows = []
-    for number_of_line, fields in others:
-        if len(fields) != len(header):
-            raise malformed(table, number_of_line, 1, f"expected {len(header)} fields as in the header, found {len(fields)}")
-        split = "" if place is None else fields[place]
-        if place is not None and split not in SPLITS:
-            raise malformed(table, number_of_line, place + 1, f"expected train, valid or test, found '{shown(split)}'")
-        labels = [field for column, field in enumerate(fields) if column not in (0, place)]
-        rows.append(_Row(fields[0], images.file(fields[0]), labels, SPLITS.get(split, ""), number_of_line))
-    return rows, [name for column, name in enumerate(header) if column not in (0, place)]
+    for line, (path, *fields) in zip(table.lines, zip(*(column.texts() for column in table.columns), strict=True), strict=True):
+        split = "" if place is None else SPLITS[fields.pop(place - 1)]
+        rows.append(_Row(path, images.file(path), fields, split, line))
+    return rows, [name for column, name in enumerate(table.header or ()) if column not in (0, place)]
 
 
 def _targets(images: InputFolder | InputList, rows: Sequence[_Row], kind: str) -> tuple[Tensor, tuple[str, ...]]:

@@ -6,7 +6,7 @@ Each becomes the table, graph or matrix that a file of the same content is read 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,13 @@ class InMemory:
         return Source(self.part.name, "", size, digest.hexdigest(), pipe=True)
 
 
-def take(data: Any, needs: Sequence[str]) -> tuple[dict[str, Any], dict[str, InMemory]]:
+def take(data: Any, whole: str = "edges") -> tuple[dict[str, Any], dict[str, InMemory]]:
     """Take data in memory out of the settings `data.*`.
 
     Args:
         data: The settings, of which `edges`, `features`, `labels` and `interactions` may be data themselves; or data as a
-            whole: PyG's `Data`, a networkx graph, or what `edges` may be, or `interactions` where the task needs these.
-        needs: The settings of own files that the task cannot do without, as its row names them.
+            whole: PyG's `Data`, a networkx graph, or what the setting `whole` may be.
+        whole: The setting that data as a whole stands for, `edges` or `interactions`.
 
     Returns:
         The settings with a text in the place of data, and the data by setting.
@@ -75,7 +75,7 @@ def take(data: Any, needs: Sequence[str]) -> tuple[dict[str, Any], dict[str, InM
     Raises:
         RequestError: If something is of a type or shape that has no meaning there.
     """
-    settings = dict(data) if isinstance(data, Mapping) else _parts(data, needs)
+    settings = dict(data) if isinstance(data, Mapping) else _parts(data, whole)
     taken = dict(settings)
     found: dict[str, InMemory] = {}
     for key in KEYS:
@@ -90,10 +90,14 @@ def take(data: Any, needs: Sequence[str]) -> tuple[dict[str, Any], dict[str, InM
     return taken, found
 
 
-def _parts(data: Any, needs: Sequence[str]) -> dict[str, Any]:
+def _parts(data: Any, whole: str) -> dict[str, Any]:
     """Data as a whole as the settings that read it."""
-    if "data.interactions" in needs:
-        return {"interactions": data}
+    if whole not in KEYS:
+        raise RequestError(
+            f"data is a {type(data).__name__}, and data.{whole} is read from files alone: give data={{'{whole}': PATH}}"
+        )
+    if whole != "edges":
+        return {whole: data}
     if _is_pyg(data):
         having = {"features": data.x, "labels": data.y}
         return {"edges": data, **{key: data for key, tensor in having.items() if tensor is not None}}

@@ -150,7 +150,7 @@ def test_sizes_and_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("path,kind\n", "holds no image"),
         ("file,kind\n0.png,x\n", "line 1.*expected a header: path, then one column of classes"),
         ("path,split\n0.png,train\n", "expected a header"),
-        ("path,kind\n0.png\n", "line 2.*expected 2 fields as in the header, found 1"),
+        ("path,kind\n0.png\n", "line 2.*expected 2 columns separated by commas, found 1"),
         ("path,kind\n0.png,\n", "line 2.*expected a class, found an empty field"),
         ("path,kind\n7.png,x\n", "7.png cannot be read"),
         ("path,a,b\n0.png,1,2\n", "expected 0, 1 or an empty field for each label, found '2'"),

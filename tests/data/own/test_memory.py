@@ -72,7 +72,7 @@ KINDS = {"pyg": pyg, "frames": frames, "networkx": graph, "scipy": arrays, "arra
 
 
 def read(data: object) -> OwnGraph:
-    settings, memory = take(data, ("data.edges", "data.labels"))
+    settings, memory = take(data)
     return OwnFiles(None, memory).graph(Data(**settings))
 
 
@@ -125,7 +125,7 @@ def test_interactions_in_memory(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "r.csv", index=False)
     expected, _ = OwnFiles().interactions(Data(interactions=str(tmp_path / "r.csv"), min_rating=3.0))
     for given in (frame, frame.to_numpy()):
-        settings, memory = take(given, ("data.interactions",))
+        settings, memory = take(given, "interactions")
         taken, _ = OwnFiles(None, memory).interactions(Data(**settings, min_rating=3.0))
         assert sorted(zip(taken.users.texts(), taken.items.texts(), strict=True)) == sorted(
             zip(expected.users.texts(), expected.items.texts(), strict=True)
@@ -163,6 +163,11 @@ def test_a_run_on_interactions_in_memory_answers_with_the_same_alone(tmp_path: P
 def test_what_has_no_meaning_is_refused(data: dict, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         read(data)
+
+
+def test_collections_of_graphs_are_files() -> None:
+    with pytest.raises(RequestError, match="data is a Graph, and data.graphs is read from files alone: give"):
+        run("graph", data=networkx.path_graph(3))
 
 
 def test_gaps_dates_and_truth_of_a_frame() -> None:

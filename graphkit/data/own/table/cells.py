@@ -6,7 +6,7 @@ import csv
 import gc
 import io
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.data.own.table.distinct import Texts
 from graphkit.data.own.table.header import names_something
 from graphkit.data.own.table.table import MOST_TOLD, Column
 from graphkit.data.readers.rows import BLANKS
@@ -25,7 +26,6 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "colons": "::", "bar"
 
 _MARKS = ("\t", "::", ";", ",", "|")
 _WORDS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
-_STAND_IN = "\x1f"
 _SAMPLE = 300
 _BLOCK = 1 << 14
 _DIGITS = 18
@@ -56,11 +56,11 @@ class Lines:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank, with the last of its lines, counted from 1 in the file."""
-        reader, line = _reader(self._plain(), self.separator), self.above
+        reader, line = self._reader(), self.above
         try:
             for row in reader:
                 line = reader.line_num + self.above
-                if row and (len(row) > 1 or row[0].strip(BLANKS)):
+                if row and not _is_blank(row):
                     yield line, row
         except csv.Error as error:
             raise self._not_csv(error, line + 1) from error
@@ -78,31 +78,37 @@ class Lines:
         return self._integers() or self._any()
 
     def _any(self) -> list[Column]:
-        rows: Iterator[list[str]] = (row for _, row in self.rows())
-        head = list(islice(rows, _SAMPLE))
+        rows: Iterator[list[str]] = filter(None, self._reader())
+        try:
+            with _no_collection():
+                return self._collected(rows)
+        except csv.Error:
+            for _ in self.rows():  # raises it again, with its line
+                pass
+            raise
+
+    def _collected(self, rows: Iterator[list[str]]) -> list[Column]:
+        head = [row for row in islice(rows, _SAMPLE) if not _is_blank(row)]
         if not head:
             return []
         width = _usual_width(head)
-        indices: list[defaultdict[str, int]] = [defaultdict() for _ in range(width)]
-        for index in indices:
-            index.default_factory = index.__len__
-        codes: list[list[np.ndarray]] = [[] for _ in range(width)]
+        columns = [Texts(self.text.isascii() and "\0" not in self.text) for _ in range(width)]
         broken = False
         rows = chain(head, rows)
-        with _no_collection():
-            while block := list(islice(rows, _BLOCK)):
-                if set(map(len, block)) != {width}:
-                    block = [row[:-1] if len(row) == width + 1 and not row[-1].strip(BLANKS) else row for row in block]
-                    broken = broken or any(len(row) != width for row in block)
-                if not broken:
-                    for index, parts, cells in zip(indices, codes, zip(*block, strict=True), strict=True):
-                        parts.append(np.fromiter(map(index.__getitem__, cells), dtype=np.int64, count=len(cells)))
+        while block := list(islice(rows, _BLOCK)):
+            if width == 1 or set(map(len, block)) != {width}:
+                block = [row for row in block if not _is_blank(row)]
+                block = [row[:-1] if len(row) == width + 1 and not row[-1].strip(BLANKS) else row for row in block]
+                broken = broken or any(len(row) != width for row in block)
+            if not broken:
+                for column, cells in zip(columns, zip(*block, strict=True), strict=True):
+                    column.add(cells)
         if broken:
             raise self._ragged(width)
-        columns = [Column(list(index), np.concatenate(parts)).trimmed() for index, parts in zip(indices, codes, strict=True)]
-        while len(columns) > 1 and columns[-1].values == [""]:
-            del columns[-1]
-        return columns
+        found = [column.column() for column in columns]
+        while len(found) > 1 and found[-1].values == [""]:
+            del found[-1]
+        return found
 
     def _integers(self) -> list[Column] | None:
         """Columns of integers in their usual form below at most one line of something else; None where they are not."""
@@ -128,12 +134,14 @@ class Lines:
         columns = [Column(list(map(str, distinct.tolist())), codes) for distinct, codes in found]
         return columns if head is None else [_below(text.strip(BLANKS), one) for text, one in zip(head, columns, strict=True)]
 
-    def _plain(self) -> str:
-        if self.separator == "::":
-            return self.text.replace("::", _STAND_IN)
+    def _reader(self) -> Any:
+        if self.separator == "::":  # the csv module wants one character: one that the text has not
+            mark = next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in self.text)
+            return csv.reader(_stream(self.text.replace("::", mark)), delimiter=mark, quoting=csv.QUOTE_NONE)
         if self.separator == " ":
-            return re.sub(" ?([\r\n]) ?", r"\1", re.sub("[ \t]+", " ", self.text)).strip(" ")
-        return self.text
+            single = re.sub(" ?([\r\n]) ?", r"\1", re.sub("[ \t]+", " ", self.text)).strip(" ")
+            return csv.reader(_stream(single), delimiter=" ", quoting=csv.QUOTE_NONE)
+        return csv.reader(_stream(self.text), delimiter=self.separator, strict=True)
 
     def _ragged(self, width: int) -> DataError:
         wrong: list[str] = []
@@ -209,7 +217,7 @@ def _check_comments(lines: Lines, comments: str) -> None:
     mark = comments[0]
     again = lines.text.startswith(mark) or f"\n{mark}" in lines.text or f"\r{mark}" in lines.text
     width = len(next(lines.rows(), (0, [""]))[1])
-    for _, row in Lines(lines.name, comments, 0, lines.separator).rows() if not again and '"' not in comments else ():
+    for _, row in Lines(lines.name, comments.replace('"', ""), 0, lines.separator).rows():
         begun = row[0].lstrip("#%")  # a blank behind the mark makes a comment
         again = again or (len(row) == width > 1 and begun == begun.lstrip(BLANKS) and not names_something(begun))
     if again:
@@ -220,12 +228,12 @@ def _check_comments(lines: Lines, comments: str) -> None:
 
 
 def _count_lines(text: str) -> int:
-    return sum(1 for _ in io.StringIO(text, newline=""))
+    return sum(1 for _ in _stream(text))
 
 
 def _separator(name: str, text: str) -> str:
     """The separator that gives all rows of a sample the same number of columns, at least two."""
-    sample = list(islice(io.StringIO(text, newline=""), _SAMPLE + 1))
+    sample = list(islice(_stream(text), _SAMPLE + 1))
     cut = len(sample) > _SAMPLE
     sample = sample[:_SAMPLE]
     if not any(line.strip() for line in sample):
@@ -279,11 +287,13 @@ def _usual_width(rows: list[list[str]]) -> int:
     return next(len(row) for row in rows if widths[len(row)] == most)
 
 
-def _reader(text: str, separator: str) -> Any:
-    lines = io.StringIO(text, newline="")
-    if separator in ("::", " "):  # nobody quotes there
-        return csv.reader(lines, delimiter=_STAND_IN if separator == "::" else " ", quoting=csv.QUOTE_NONE)
-    return csv.reader(lines, delimiter=separator, strict=True)
+def _is_blank(row: list[str]) -> bool:
+    return len(row) == 1 and not row[0].strip(BLANKS)
+
+
+def _stream(text: str) -> io.StringIO:
+    """A text line by line, whatever ends its lines."""
+    return io.StringIO(text, newline="")
 
 
 def _is_integers(text: str | bytes, separator: str) -> bool:

@@ -146,7 +146,7 @@ def decode(path: Path | InputFile, data: bytes, encoding: str = "auto") -> tuple
         raise DataError(f"{path} is not text in {chosen}: give the right data.encoding=") from error
     if longest := _too_long(text):
         raise DataError(f"{path}, line {longest}: longer than {LONGEST_LINE:,} characters: write one row per line")
-    return text.removeprefix("\ufeff"), chosen
+    return text.removeprefix("\ufeff") if chosen.endswith(("-le", "-be")) else text, chosen  # the others take their mark off
 
 
 def _too_long(text: str) -> int:

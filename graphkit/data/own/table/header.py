@@ -108,7 +108,9 @@ def _vote(column: Column) -> bool | None:
     if not column.first:
         return None
     below = [value for value in column.taken(slice(1, None)).values if value]
-    if not below or (np.isnan(numbers_of(below)).any() and not all(map(is_number_or_date, below))):
+    if not below or not all(map(is_number_or_date, below[:_MANY])):
+        return None
+    if np.isnan(numbers_of(below)).any() and not all(map(is_number_or_date, below)):
         return None
     return not is_number_or_date(column.first)
 

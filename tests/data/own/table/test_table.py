@@ -125,7 +125,7 @@ def test_typed_features(tmp_path: Path) -> None:
         (
             "node,bio\n" + "".join(f"{k},text {k}\n" for k in ["a", "b", "c", "d", *range(200)]),
             {},
-            "holds 204 texts, such as 'text a': give data.categ",
+            "holds 204 texts, such as 'text .': give data.categ",
         ),
         ("node,at\na,1600000000.1\nb,1600000000.2\nc,1600000000.3\nd,1600000000.4\n", {}, "one and the same in float32"),
         (FEATURES, {"ignore": "active,since,team,height,code"}, "has no column of features left"),
