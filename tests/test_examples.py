@@ -130,3 +130,11 @@ def test_why_recommended(tmp_path: Path):
     strongest = {term.name.removeprefix("item ") for term in explained.predicted.for_it()[:3]}
     assert strongest <= set(why["FILMS"]["space"]) and "for user Ada has rank 1" in explained.sentence
     assert (tmp_path / "why-recommended.html").stat().st_size > 5_000
+
+
+def test_same_head_on_nodes_and_images(tmp_path: Path):
+    node, image = example("same_head_on_nodes_and_images.py")["main"](epochs=3)
+    assert node.subject == "node 900" and image.subject == "image 900"
+    assert all(term.value is not None and term.source is not None for one in (node, image) for term in one.predicted.terms)
+    page = (tmp_path / "nodes-and-images.html").read_text(encoding="utf-8")
+    assert "patch" in page and 'class="heat"' in page and "looks like node" in page

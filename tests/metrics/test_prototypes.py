@@ -114,3 +114,31 @@ def test_agreement_of_runs() -> None:
 def test_agreement_refuses_what_it_cannot_tell(shape: tuple[int, int], k: int) -> None:
     with pytest.raises(ValueError, match="agreement needs two runs and k from 1 to 4"):
         metrics.agreement(torch.zeros(shape), k)
+
+
+def test_a_box_hits_where_its_middle_is() -> None:
+    truth = torch.tensor([[2, 3, 6, 7]] * 4)
+    boxes = torch.tensor([[0, 0, 8, 10], [4, 6, 5, 7], [2, 3, 10, 4], [6, 3, 7, 4]])  # middles (4, 5), (4.5, 6.5), (6, 3.5), ...
+    assert metrics.box_hits(boxes, truth) == 0.5
+    assert metrics.box_hits(boxes[2:], truth[2:]) == 0.0
+
+
+def test_points_are_in_boxes_as_a_loop_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.randint(8, (5, 2), generator=generator)
+    boxes = torch.cat([corner, corner + torch.randint(1, 6, (5, 2), generator=generator)], dim=1)
+    points = torch.randint(10, (3, 2, 2), generator=generator).float()
+    points[1, 0] = torch.nan
+    found = metrics.labels_in_boxes(boxes, points)
+    for i in range(3):
+        for p, (left, top, right, bottom) in enumerate(boxes.tolist()):
+            for label in range(2):
+                x, y = points[i, label].tolist()
+                assert bool(found[i, p, label]) == (left <= x < right and top <= y < bottom)
+
+
+def test_noise_comes_back_and_has_a_limit() -> None:
+    x = torch.rand(50, 50)
+    one, same = (metrics.perturbed(x, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(one, same) and 0.2499 < float((one - x).abs().max()) <= 0.2501
+    assert 0.1 < float((one - x).std()) < 0.2

@@ -16,6 +16,7 @@ from graphkit.prototypes.labels import shares_class
 from graphkit.vision import Pixels, add_on, lipschitz_bound
 
 ENCODERS = ("cnn", "pixels")
+_LEAST = 1e-12
 
 
 class CBC(PrototypeNetwork):
@@ -78,7 +79,8 @@ class CBC(PrototypeNetwork):
     def fit(self, view: ImageView) -> None:
         """Also start components as patches of training images of their classes, drawn by the global generator.
 
-        A detection is as good as 0 far from all patches, and there is no gradient that leads back.
+        A detection is as good as 0 far from all patches, and there is no gradient that leads back. Of the patches of an image
+        one is drawn by its squared distance from the mean patch, as k-means++ does: background is everywhere and tells nothing.
         """
         super().fit(view)
         bank = self.prototypes[0]
@@ -88,11 +90,11 @@ class CBC(PrototypeNetwork):
         self.eval()
         for ids, images in view.batches():
             image, prototype = (ids.unsqueeze(1) == chosen).nonzero(as_tuple=True)
-            z = self.see(images, ids).parts[0].z[image]
-            bank.weight[prototype] = z[torch.arange(len(image)), torch.randint(z.size(1), (len(image),))]
+            z = self.see(images, ids).parts[0].z
+            apart = (z - z.mean(dim=(0, 1))).square().sum(dim=2)[image] + _LEAST
+            bank.weight[prototype] = z[image, torch.multinomial(apart.cpu(), 1).squeeze(1).to(z.device)]
         self.train(was_training)
-        apart = torch.pdist(bank.weight).mean()
-        scale = self.scale or float(apart) or 1.0
+        scale = self.scale or float(torch.pdist(bank.weight).mean()) or 1.0
         bank.log_scale.fill_(math.log(scale))  # type: ignore[union-attr]
 
     def probabilities(self, scores: Tensor) -> Tensor:
