@@ -1,4 +1,4 @@
-"""The certified margin of Classification-by-Components beside noise and an attack: `python -m benchmarks.robustness --write`."""
+"""The certified margin of Classification-by-Components beside an attack and noise: `python -m benchmarks.robustness`."""
 
 from __future__ import annotations
 
@@ -55,15 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.robustness",
-        description="Train Classification-by-Components, and tell how many test images stay right under changes of a given L2 norm: "
-        "certified, under an attack by projected gradients, and under random noise. No attack may break a certificate.",
+        description="Train Classification-by-Components, and tell how many test images stay right under changes of a given L2 "
+        "norm: certified, under an attack by projected gradients, and under random noise. No attack may break a certificate.",
         allow_abbrev=False,
     )
     parser.add_argument("--dataset", default="digits", help="data set of task=image (default %(default)s)")
     parser.add_argument("--encoders", nargs="+", default=list(SETTINGS), choices=SETTINGS, help="default: both")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default %(default)s")
     parser.add_argument("--epochs", type=int, default=60, metavar="N", help="default %(default)s")
-    parser.add_argument("--images", type=int, default=300, metavar="N", help="test images, the first ones (default %(default)s)")
+    parser.add_argument(
+        "--images", type=int, default=300, metavar="N", help="test images, the first ones (default %(default)s)"
+    )
     parser.add_argument("--write", action="store_true", help="write results and page to results/robustness/")
     parser.add_argument("--out", default=_RESULTS, type=Path, metavar="FOLDER", help="another folder")
     return parser
@@ -115,9 +117,7 @@ def of_model(model: CBC, images: Tensor, labels: Tensor, generator: torch.Genera
     rows = []
     for radius in RADII:
         attacked = _right(model, attack(model, images, labels, radius, generator), labels)
-        noisy = torch.stack(
-            [_right(model, images + radius * _unit(_normal(images, generator)), labels) for _ in range(_DRAWS)]
-        )
+        noisy = torch.stack([_right(model, images + radius * _unit(_normal(images, generator)), labels) for _ in range(_DRAWS)])
         sure = certified > radius
         shares = {"certified": sure, "attack": attacked, "noise": noisy.double().mean(dim=0)}
         row = {key: 100 * float(value.double().mean()) for key, value in shares.items()}
@@ -194,9 +194,9 @@ def page(folder: Path) -> str:
         "",
         "Written by `python -m benchmarks.robustness` from the JSON files beside this page; not edited by hand.",
         "",
-        "Pixels lie in [0, 1]. Certified: test images whose margin, divided by the bound of the encoder's stretch, is larger than",
-        f"the norm. Attack: {_STEPS} steps of projected gradients from {_RESTARTS} starts. Noise: a random direction, mean of",
-        f"{_DRAWS} draws. The encoder `pixels` is the image itself; the bound of a CNN is the product of its layers' norms and far",
+        "Pixels lie in [0, 1]. Certified: test images whose margin, divided by the bound of the encoder's stretch, is larger",
+        f"than the norm. Attack: {_STEPS} steps of projected gradients from {_RESTARTS} starts. Noise: a random direction, mean",
+        f"of {_DRAWS} draws. The encoder `pixels` is the image itself; the bound of a CNN is the product of its layers' norms and far",
         "from tight.",
         "",
     ]

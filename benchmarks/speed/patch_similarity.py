@@ -1,4 +1,4 @@
-"""Similarities of patches to prototypes and their maximum, forward and backward, as ProtoPNet's code has them and as ours does."""
+"""Similarities of patches to prototypes and their maximum, forward and backward, as in ProtoPNet's code and as here."""
 
 from __future__ import annotations
 

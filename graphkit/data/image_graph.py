@@ -19,8 +19,8 @@ from graphkit.errors import RequestError
 NEIGHBORS = 10
 """Ties that each image asks for."""
 INDUCTIVE = (
-    "Training, validation and test images are three graphs that no edge joins: a training image never hears of an image that is "
-    "held out, and predictions need no training image."
+    "Training, validation and test images are three graphs that no edge joins: a training image never hears of an image that "
+    "is held out, and predictions need no training image."
 )
 TRANSDUCTIVE = "One graph spans all images: messages pass between training images and held-out ones, whose labels stay hidden."
 

@@ -31,7 +31,19 @@ def test_an_attack_stays_in_its_ball_and_does_more_than_noise() -> None:
 @pytest.mark.slow
 def test_the_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["--encoders", "pixels", "--seeds", "1", "--epochs", "3", "--images", "20", "--write", "--out", str(tmp_path / "out")]
+    asked = [
+        "--encoders",
+        "pixels",
+        "--seeds",
+        "1",
+        "--epochs",
+        "3",
+        "--images",
+        "20",
+        "--write",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert robustness.main(asked) == 0
     record = json.loads((tmp_path / "out" / "digits-pixels.json").read_text())
     assert [row["radius"] for row in record["rows"]] == list(robustness.RADII)

@@ -118,7 +118,9 @@ def test_agreement_refuses_what_it_cannot_tell(shape: tuple[int, int], k: int) -
 
 def test_a_box_hits_where_its_middle_is() -> None:
     truth = torch.tensor([[2, 3, 6, 7]] * 4)
-    boxes = torch.tensor([[0, 0, 8, 10], [4, 6, 5, 7], [2, 3, 10, 4], [6, 3, 7, 4]])  # middles (4, 5), (4.5, 6.5), (6, 3.5), ...
+    boxes = torch.tensor(
+        [[0, 0, 8, 10], [4, 6, 5, 7], [2, 3, 10, 4], [6, 3, 7, 4]]
+    )  # middles (4, 5), (4.5, 6.5), (6, 3.5), ...
     assert metrics.box_hits(boxes, truth) == 0.5
     assert metrics.box_hits(boxes[2:], truth[2:]) == 0.0
 

@@ -6,8 +6,8 @@ from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
 from graphkit.data.catalog.shared import ACCURACY, PROJECTED
 
 _AS_NODES = (
-    "{} Images are nodes with their pixels as features, each tied to the 10 nearest by cosine; edges have no direction. One graph "
-    "spans all images (transductive): messages pass between training images and held-out ones, whose labels stay hidden."
+    "{} Images are nodes with their pixels as features, each tied to the 10 nearest by cosine; edges have no direction. One "
+    "graph spans all images (transductive): messages pass between training images and held-out ones, whose labels stay hidden."
 )
 _APART = (
     "{} Images are nodes with their pixels as features, each tied to the 10 nearest of its own split by cosine; edges have no "
@@ -17,8 +17,8 @@ _TRANSDUCTIVE, _INDUCTIVE = (f"graphkit.data.image_graph:read_{how}" for how in 
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
 _MNIST_SPLIT = (
-    "graphkit's own fixed split of MNIST's 10,000 test images: 8,000 for training, 1,000 for validation, 1,000 for test. Figures "
-    "are not those of MNIST, which trains on 60,000 others."
+    "graphkit's own fixed split of MNIST's 10,000 test images: 8,000 for training, 1,000 for validation, 1,000 for test. "
+    "Figures are not those of MNIST, which trains on 60,000 others."
 )
 _MNIST_SOURCE = (
     "LeCun, Bottou, Bengio, Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 1998"
