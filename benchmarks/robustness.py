@@ -27,10 +27,10 @@ _DRAWS, _STEPS, _RESTARTS = 10, 40, 2
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "pixels": {"encoder": "pixels", "per_class": 10, "robust": 0.5},
-    "cnn": {"encoder": "cnn", "activation": "sigmoid", "per_class": 10},
+    "cnn": {"encoder": "cnn", "per_class": 10, "hidden_channels": 64},
 }
 """Settings of the model by its encoder; the robust loss is in the unit of standardized pixels."""
-TRAIN = {"lr": 0.003, "head_lr": 0.05, "batch_size": 64, "eval_every": 5}
+TRAIN = {"lr": 0.002, "head_lr": 0.02, "batch_size": 32, "eval_every": 5}
 RADII = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 """L2 norms of changes of the pixels, which lie in [0, 1]."""
 
@@ -195,9 +195,9 @@ def page(folder: Path) -> str:
         "Written by `python -m benchmarks.robustness` from the JSON files beside this page; not edited by hand.",
         "",
         "Pixels lie in [0, 1]. Certified: test images whose margin, divided by the bound of the encoder's stretch, is larger",
-        f"than the norm. Attack: {_STEPS} steps of projected gradients from {_RESTARTS} starts. Noise: a random direction, mean",
-        f"of {_DRAWS} draws. The encoder `pixels` is the image itself; the bound of a CNN is the product of its layers' norms and far",
-        "from tight.",
+        f"than the norm. Attack: {_STEPS} steps of projected gradients from {_RESTARTS} starts. Noise: random directions,",
+        f"the mean of {_DRAWS} draws. The encoder `pixels` is the image itself; the bound of a CNN is the product of its",
+        "layers' norms and far from tight.",
         "",
     ]
     return "\n".join([*head, *map(_table, records)])

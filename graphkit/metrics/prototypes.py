@@ -85,17 +85,19 @@ def winning_labels(part: Tensor, annotation: Tensor) -> Tensor:
     return annotation.gather(1, part.unsqueeze(2).expand(-1, -1, annotation.size(2)))
 
 
-def box_hits(boxes: Tensor, truth: Tensor) -> float:
-    """Share of samples whose box points at the thing that it should be about: its middle lies in the true box.
+def box_hits(boxes: Tensor, truth: Tensor, least: float = 0.5) -> float:
+    """How often a box lies on the thing that it should be about: it covers at least a share of the true box.
 
-    A box around the whole image is no hit by itself: its middle is that of the image.
+    Larger boxes hit more often: compare with those of random or shuffled prototypes, which are as large.
 
     Args:
         boxes: Left, top, right and bottom of a box per sample [N, 4], right and bottom excluded.
         truth: The same of the thing [N, 4], such as a planted pattern.
+        least: The share, in (0, 1].
     """
-    middle = (boxes[:, :2] + boxes[:, 2:]).double() / 2
-    return ((truth[:, :2] <= middle) & (middle < truth[:, 2:])).all(dim=1).double().mean().item()
+    overlap = (torch.minimum(boxes[:, 2:], truth[:, 2:]) - torch.maximum(boxes[:, :2], truth[:, :2])).clamp(min=0)
+    area = (truth[:, 2:] - truth[:, :2]).prod(dim=1)
+    return (overlap.prod(dim=1).double() >= least * area).double().mean().item()
 
 
 def labels_in_boxes(boxes: Tensor, points: Tensor) -> Tensor:

@@ -116,13 +116,17 @@ def test_agreement_refuses_what_it_cannot_tell(shape: tuple[int, int], k: int) -
         metrics.agreement(torch.zeros(shape), k)
 
 
-def test_a_box_hits_where_its_middle_is() -> None:
-    truth = torch.tensor([[2, 3, 6, 7]] * 4)
-    boxes = torch.tensor(
-        [[0, 0, 8, 10], [4, 6, 5, 7], [2, 3, 10, 4], [6, 3, 7, 4]]
-    )  # middles (4, 5), (4.5, 6.5), (6, 3.5), ...
-    assert metrics.box_hits(boxes, truth) == 0.5
-    assert metrics.box_hits(boxes[2:], truth[2:]) == 0.0
+def test_a_box_hits_where_it_covers_half_of_the_true_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.randint(6, (2, 40, 2), generator=generator)
+    boxes, truth = torch.cat([corner, corner + torch.randint(1, 7, (2, 40, 2), generator=generator)], dim=2)
+    for least in (0.25, 0.5, 1.0):
+        hits = 0
+        for one, other in zip(boxes.tolist(), truth.tolist(), strict=True):
+            cells = [(x, y) for x in range(other[0], other[2]) for y in range(other[1], other[3])]
+            covered = sum(one[0] <= x < one[2] and one[1] <= y < one[3] for x, y in cells)
+            hits += covered >= least * len(cells)
+        assert metrics.box_hits(boxes, truth, least) == hits / 40
 
 
 def test_points_are_in_boxes_as_a_loop_says() -> None:

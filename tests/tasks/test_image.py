@@ -107,5 +107,5 @@ def test_constant_images_train_to_something_finite() -> None:
 
 
 def test_a_dry_run_tells_the_size_of_images() -> None:
-    facts = dry_run("image", "digits")["data"]
+    facts = dry_run("image", "digits")
     assert facts["pixels"] == "8x8 gray" and facts["splits"] == {"train": 200, "valid": 500, "test": 1097}

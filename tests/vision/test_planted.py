@@ -51,12 +51,12 @@ def planted() -> Planted:
 
 
 def hit_rate(planted: Planted) -> float:
-    """How often the box of the strongest prototype lies on the pattern, of test images."""
+    """How often the box of the strongest prototype of an image's class lies on the pattern, of test images."""
     data, model = planted
     test = data.splits["test"]
     seen = model.see(data.pixels[test])
-    added, _ = contributions(model.head, seen.similarity, model.head(seen.similarity).argmax(dim=1))
-    strongest = added.argmax(dim=1)
+    added, _ = contributions(model.head, seen.similarity, data.y[test])
+    strongest = added.masked_fill(~model.identities[:, data.y[test]].t(), -torch.inf).argmax(dim=1)
     items = seen.pooled[0].part.gather(1, strongest[:, None])[:, 0]
     pairs = zip(strongest.tolist(), items.tolist(), strict=True)
     return box_hits(torch.tensor([model.box(*pair) for pair in pairs]), data.boxes[test])
@@ -69,9 +69,7 @@ def measured(planted: Planted) -> tuple[float, float]:
     width = model.map_size(0)[1]
     boxes = torch.tensor([model.grid(0).box(item, width, model.size) for item in range(width * width)])
     middle = (data.boxes[test, :2] + data.boxes[test, 2:]).float().unsqueeze(1) / 2
-    # The label is visible in all images; a small box tells a place better than all that the network sees.
-    center = (boxes[:, :2] + boxes[:, 2:]) / 2
-    annotation = labels_in_boxes(torch.cat([center - 3, center + 3], dim=1), middle)
+    annotation = labels_in_boxes(boxes, middle)  # the label is visible in all images
     own = model.identities[:, data.y[test]].t()
     clean, noisy = (
         winning_labels(model.see(images).pooled[0].part, annotation)
@@ -103,6 +101,7 @@ def test_shuffled_and_random_prototypes_do_worse(planted: Planted) -> None:
     good = with_prototypes(planted, weight)
     shuffled = with_prototypes(planted, weight.roll(5, dims=0))  # each class gets the prototypes of another
     random = with_prototypes(planted, torch.randn(weight.shape, generator=generator))
-    assert good[0] >= 0.9 and shuffled[0] <= good[0] - 0.2
-    assert good[1] >= 0.8 and random[1] <= 0.3 and shuffled[1] <= 0.5
-    assert good[2] > random[2]
+    for bad in (shuffled, random):
+        assert good[0] >= 0.9 and bad[0] <= good[0] - 0.2, "boxes"
+        assert good[1] >= 0.8 and bad[1] <= good[1] - 0.2, "consistency"
+        assert good[2] > bad[2], "stability"

@@ -56,7 +56,7 @@ class CBC(PrototypeNetwork):
         *,
         class_counts: tuple[int, ...] = (),
         encoder: str = "cnn",
-        activation: str = "sigmoid",
+        activation: str = "none",
         scale: float = 0.0,
         concepts: int = 1,
         width: float = 0.3,
@@ -71,7 +71,9 @@ class CBC(PrototypeNetwork):
         added = add_on(self.hidden_channels, channels, activation) if pixels is None else nn.Identity()
         bank = PrototypeBank(self.identity(), channels, similarity="rbf")
         self.add_branch(bank, added)
-        self.head: ComponentsHead = ComponentsHead(self.identity(), concepts=concepts)
+        # A class starts with nine tenths of its reasoning on own components: a vote of those that are detected.
+        others = 2 * bank.num_prototypes / self.per_class - 1
+        self.head: ComponentsHead = ComponentsHead(self.identity(), concepts=concepts, own_start=math.log(9 * others))
         self.scale, self.width, self.robust = scale, width, robust
         self.keep_learned()
 
