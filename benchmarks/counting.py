@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from graphkit.conf.expressiveness import MODELS
 from graphkit.data.generated.counting import CYCLES, NUM_GRAPHS, PATTERNS, CountingSet, counting_set
 from graphkit.errors import GraphkitError, RequestError
-from graphkit.separation.networks import NETWORKS, Embedding, Network
+from graphkit.separation.networks import NETWORKS, Network
 from graphkit.sparse.egonets import Bags
 from graphkit.training.environment import environment
 from graphkit.training.files import write_atomic
@@ -38,7 +38,7 @@ class Counter(nn.Module):
 
     def __init__(self, network: Network, width: int, num_layers: int, level: str) -> None:
         super().__init__()
-        self.embedding = Embedding(network, width, num_layers, trained=True)
+        self.embedding = network.embedding(width, num_layers, trained=True)
         self.level = level
         self.head = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, 1))
 

@@ -30,6 +30,7 @@ from graphkit.tasks.experiment import stored_request
 _LONGEST_NAME = 1_000
 
 if TYPE_CHECKING:
+    from graphkit.data.own.memory import InMemory
     from graphkit.serving.served import Ranked, Served
 
     Lists = list[tuple[str | None, list[Ranked]]]
@@ -42,7 +43,7 @@ def load(
     seed: int | None = None,
     device: str = "auto",
     root: str | None = None,
-    interactions: str | None = None,
+    interactions: Any = None,
 ) -> Served:
     """Open a finished recommendation run.
 
@@ -56,7 +57,7 @@ def load(
         seed: The seed whose weights answer; default: the best by validation.
         device: `auto`, `cpu` or `cuda`.
         root: Data folder, where it is not the one the run was trained with.
-        interactions: The run's own interactions file, where it lies elsewhere now.
+        interactions: The run's own interactions file, where it lies elsewhere now; or, of a run on data in memory, the same.
 
     Returns:
         The run, see `graphkit.serving.served.Served`.
@@ -68,6 +69,12 @@ def load(
     from graphkit.training.artifacts import finished_seed
 
     folder = expanded(run, "run")
+    memory: dict[str, InMemory] = {}
+    if not isinstance(interactions, str | os.PathLike | None):
+        from graphkit.data.own.memory import take
+
+        taken, memory = take({"interactions": interactions}, "recommend")
+        interactions = taken["interactions"]
     request = stored_request(folder, "run", {"data.root": root, "data.interactions": interactions})
     if not TASKS[request.task].serve:
         served = ", ".join(f"task={name}" for name, entry in TASKS.items() if entry.serve)
@@ -79,7 +86,7 @@ def load(
     from graphkit.training.runtime import torch_errors
 
     with torch_errors():
-        opened: Served = resolve_name(TASKS[request.task].serve)(folder, request, chosen, device)
+        opened: Served = resolve_name(TASKS[request.task].serve)(folder, request, chosen, device, memory)
         return opened
 
 

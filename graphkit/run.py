@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,17 @@ import yaml
 import graphkit
 from graphkit.cli import Answer, door, tell
 from graphkit.conf.arguments import Assignment, flatten, split
+from graphkit.conf.catalog import CHOICES, TASKS
 from graphkit.conf.compose import Resolved, compose
 from graphkit.conf.listing import help_page, list_page, topic_mistakes
-from graphkit.conf.request import check
+from graphkit.conf.request import CUSTOM, check
 from graphkit.data.catalog import DATASETS
 from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.execute import execute, preview
 from graphkit.tasks.experiment import stored_request
 
 if TYPE_CHECKING:
+    from graphkit.data.own.memory import InMemory
     from graphkit.training.result import RunResult
 
 
@@ -44,7 +47,9 @@ def run(
         dataset: Name of the data set. Default: the task's own.
         model: Name of the model, or its settings, e.g. `{"name": "ncn", "hidden_channels": 64}`. Default: the task's own.
         overrides: Settings as on the command line, e.g. `["train.lr=0.1"]`.
-        **settings: All other settings, as config.yaml has them, e.g. `train={"epochs": 5}, seeds=3, device="cpu"`.
+        **settings: All other settings, as config.yaml has them, e.g. `train={"epochs": 5}, seeds=3, device="cpu"`. Own data
+            may be in memory: `data=` PyG's `Data` or a networkx graph, or `data={"edges": ..., "features": ..., "labels": ...}`
+            of pandas frames, arrays and SciPy matrices (`interactions` with task=recommend). To resume, give the same again.
 
     Returns:
         The result; its folder holds everything else.
@@ -53,7 +58,8 @@ def run(
         RequestError: If the request is wrong; the message has one line per mistake.
         GraphkitError: If the run fails, see `graphkit.errors`.
     """
-    return execute(_asked({"task": task, "dataset": dataset, "model": model}, settings, overrides))
+    names, settings, memory = _in_memory({"task": task, "dataset": dataset, "model": model}, settings)
+    return execute(_asked(names, settings, overrides), memory=memory)
 
 
 def dry_run(
@@ -81,8 +87,27 @@ def dry_run(
         RequestError: If the request is wrong; the message has one line per mistake.
         DataError: If the data cannot be loaded.
     """
-    resolved = _asked({"task": task, "dataset": dataset, "model": model}, settings, overrides)
-    return {"settings": resolved.config, **preview(resolved)}
+    names, settings, memory = _in_memory({"task": task, "dataset": dataset, "model": model}, settings)
+    resolved = _asked(names, settings, overrides)
+    return {"settings": resolved.config, **preview(resolved, memory)}
+
+
+def _in_memory(names: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, InMemory]]:
+    """Names and settings with texts in the place of own data in memory, which make dataset=custom; and that data."""
+    data = settings.get("data")
+    parts = data.values() if isinstance(data, Mapping) else [data]
+    plain = (str, int, float, list, tuple, os.PathLike, type(None))  # what settings are made of
+    if all(isinstance(part, plain) for part in parts):
+        return names, settings, {}
+    from graphkit.data.own.memory import take  # NumPy, which a wrong request need not wait for
+
+    task = names["task"]
+    task = task.get("name") if isinstance(task, Mapping) else task
+    row = TASKS.get(str(task or CHOICES["task"].default))
+    taken, memory = take(data, row.needs if row else ())
+    if not settings.get("resume") and names["dataset"] is None:
+        names = {**names, "dataset": CUSTOM}
+    return names, {**settings, "data": taken}, memory
 
 
 def _asked(names: Mapping[str, Any], settings: Mapping[str, Any], overrides: Sequence[str]) -> Resolved:

@@ -138,3 +138,19 @@ def test_same_head_on_nodes_and_images(tmp_path: Path):
     assert all(term.value is not None and term.source is not None for one in (node, image) for term in one.predicted.terms)
     page = (tmp_path / "nodes-and-images.html").read_text(encoding="utf-8")
     assert "patch" in page and 'class="heat"' in page and "looks like node" in page
+
+
+def test_prototype_head_on_own_network():
+    command = [sys.executable, EXAMPLES / "prototype_head_on_own_network.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, *lines = done.stdout.splitlines()
+    assert float(first.split()[2].rstrip("%;")) > 90 and first.endswith("the prototypes are 30 training images")
+    *terms, last = lines[1:]
+    total = sum(float(line.rsplit("=", 1)[1]) for line in terms) + float(last.split()[2].rstrip(";"))
+    assert len(terms) == 3 and abs(total - float(last.split()[-1])) < 0.03
+
+
+def test_explain_own_pyg_model(tmp_path: Path):
+    found = example("explain_own_pyg_model.py")["main"](page=str(tmp_path / "node.html"))
+    assert found["ours"] > found["random"]
+    assert "<svg" in (tmp_path / "node.html").read_text(encoding="utf-8")

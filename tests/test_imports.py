@@ -49,7 +49,7 @@ def test_counting_the_parameters_of_any_model(folder: Path):
         from graphkit.conf.catalog import MODELS
         from graphkit.tasks.build import model_maker
         from graphkit.tasks.memory import require_memory_for
-        sizes = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40}
+        sizes = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40, "size": (8, 8)}
         for task, models in MODELS.items():
             for model in models.values():
                 require_memory_for(model_maker(task, model.settings()).outline(**sizes))

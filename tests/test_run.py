@@ -186,7 +186,7 @@ def test_settings_reach_the_run():
 @pytest.mark.parametrize("asked", [{}, {"progress": True}, {"overrides": ["progress=true"]}])
 def test_python_shows_progress_only_when_asked(asked: dict, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    monkeypatch.setattr(door, "execute", lambda resolved, tell=None: seen.append(resolved.run.progress))
+    monkeypatch.setattr(door, "execute", lambda resolved, tell=None, memory=None: seen.append(resolved.run.progress))
     run(dataset="karate", **asked)
     assert seen == [bool(asked)]
 

@@ -41,7 +41,7 @@ def test_it_is_listed(capsys: pytest.CaptureFixture[str]):
     for line in ("task=toy", "task.smoothing=0", "task=toy model=line", "model.spread=0.1", "dataset=points"):
         assert line in page
     assert "on which side a point lies; default model line, default data set points" in answer(capsys, "--list", "toy")
-    assert "points (task=toy)" in answer(capsys, "--help")
+    assert "points (task=toy)" in " ".join(answer(capsys, "--help").split())
 
 
 def test_a_dry_run_tells_its_facts(capsys: pytest.CaptureFixture[str]):
@@ -115,4 +115,4 @@ def test_its_row_says_what_it_refuses(capsys: pytest.CaptureFixture[str]):
     lines = answer(capsys, *RUN, "data.scale=none", "data.edges=e", "dataset=digits", code=2)
     assert "data.scale=none: task=toy takes points where they lie, leave it out" in lines
     assert "data.edges: own files need dataset=custom, not dataset=digits" in lines
-    assert "dataset=digits: it serves task=node/link, not task=toy, which has points" in lines
+    assert "dataset=digits: it serves task=node/link/image, not task=toy, which has points" in lines

@@ -65,11 +65,13 @@ def _answer(asked: argparse.Namespace) -> int:
     columns: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not asked.tests and not asked.models:
         raise RequestError("nothing to count: give --tests or --models")
+    # Before anything is written: a file that changed would make the checkout of the next column a changed one.
+    found = environment(torch.device("cpu"), "64-true")
     wrong = []
     for kind, name in [("test", name) for name in asked.tests] + [("model", name) for name in asked.models]:
         key = f"{kind} {name}" + (f" {asked.policy}" if asked.policy and kind == "model" else "")
         if key not in columns or asked.again:
-            columns[key] = _count(asked, kind, name)
+            columns[key] = _count(asked, kind, name) | {"environment": found}
             if asked.write:
                 asked.out.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, (json.dumps(columns, indent=1) + "\n").encode())
@@ -91,7 +93,7 @@ def _count(asked: argparse.Namespace, kind: str, name: str) -> dict[str, Any]:
     pairs = {row["pair"]: row["verdicts"][label]["separated"] for row in table["table"]}
     column["not separated"] = [pair for pair, separated in pairs.items() if not separated]
     seconds = round(time.perf_counter() - begun, 1)
-    return column | {"seconds": seconds, "environment": environment(torch.device("cpu"), "64-true")}
+    return column | {"seconds": seconds}
 
 
 def judge(pairs: str, key: str, column: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.reproduce.table import Row, Table
+from graphkit.metrics.registry import decimals, lower_is_better
 from graphkit.training.result import RunResult
 
 
@@ -15,6 +16,7 @@ class _Entry:
     """A row's metric with its values on the test split, by seed."""
 
     model: str
+    metric: str
     plain: bool
     values: dict[int, float]
 
@@ -24,8 +26,17 @@ class _Entry:
 
     @property
     def shown(self) -> str:
-        std = f" ± {statistics.stdev(self.values.values()):.2f}" if len(self.values) > 1 else ""
-        return f"{self.model}, {self.mean:.2f}{std}"
+        std = f" ± {self.printed(statistics.stdev(self.values.values()))}" if len(self.values) > 1 else ""
+        return f"{self.model}, {self.printed(self.mean)}{std}"
+
+    @property
+    def goodness(self) -> float:
+        """The mean, turned so that higher is better."""
+        return -self.mean if lower_is_better(self.metric) else self.mean
+
+    def printed(self, value: float) -> str:
+        """A value of the metric."""
+        return f"{value:.{decimals(self.metric)}f}"
 
 
 def verdicts(table: Table, ours: Iterable[tuple[Row, RunResult | None]]) -> list[str]:
@@ -52,24 +63,26 @@ def verdicts(table: Table, ours: Iterable[tuple[Row, RunResult | None]]) -> list
 
 def _entry(table: Table, row: Row, result: RunResult) -> _Entry:
     values = result.metrics["test"][row.metric]["per_seed"]
-    return _Entry(row.shown_model, row.model in table.baselines, dict(zip(result.seeds, values, strict=True)))
+    return _Entry(
+        row.shown_model, row.metric, row.model in table.baselines, values=dict(zip(result.seeds, values, strict=True))
+    )
 
 
 def _verdict(entries: list[_Entry]) -> str:
     if len({entry.plain for entry in entries}) < 2:
         return "nothing to compare yet"
-    plain, other = (max((e for e in entries if e.plain is side), key=lambda entry: entry.mean) for side in (True, False))
-    if f"{plain.mean:.2f}" == f"{other.mean:.2f}":
+    plain, other = (max((e for e in entries if e.plain is side), key=lambda e: e.goodness) for side in (True, False))
+    if plain.printed(plain.mean) == other.printed(other.mean):
         return f"**a plain baseline does as well**: {plain.shown}, and the best of the others, {other.shown}"
-    if plain.mean > other.mean:
+    if plain.goodness > other.goodness:
         return f"**a plain baseline wins**: {plain.shown}, {_ahead(plain, other)} of the best of the others, {other.shown}"
     return f"{other.shown}, {_ahead(other, plain)} of the best plain baseline, {plain.shown}"
 
 
 def _ahead(first: _Entry, second: _Entry) -> str:
-    difference = first.mean - second.mean
+    difference = first.goodness - second.goodness
     if first.values.keys() != second.values.keys() or len(first.values) < 2:
-        return f"{difference:.2f} ahead"
+        return f"{first.printed(difference)} ahead"
     std = statistics.stdev(first.values[seed] - second.values[seed] for seed in first.values)
     within = ", so within one deviation," if difference <= std else ""
-    return f"{difference:.2f} ± {std:.2f}{within} ahead"
+    return f"{first.printed(difference)} ± {first.printed(std)}{within} ahead"

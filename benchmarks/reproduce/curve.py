@@ -9,9 +9,8 @@ from pathlib import Path
 
 from benchmarks.reproduce.table import Row
 from graphkit.errors import CheckpointError, RequestError
+from graphkit.metrics.registry import decimals
 from graphkit.training.result import Metrics, RunResult, summarize
-
-_AS_PRINTED = 0.005
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,9 @@ class Curve:
         for place, (seed, epoch) in enumerate(zip(result.seeds, result.best_epochs, strict=True)):
             for split, metrics in self.points.get((seed, epoch), {"": {}}).items():
                 values = result.metrics.get(split, {})
-                if any(abs(values[name]["per_seed"][place] - value) > _AS_PRINTED for name, value in metrics.items()):
-                    return False
+                for name, value in metrics.items():
+                    if abs(values[name]["per_seed"][place] - value) > 0.5 * 10.0 ** -decimals(name):
+                        return False
             if (seed, epoch) not in self.points:
                 return False
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmarks.reproduce.table import Row
+from graphkit.metrics.registry import decimals
 
 AGREES, DISAGREES, NOT_COMPARABLE, UNPUBLISHED = "agrees", "disagrees", "not comparable", "nothing published"
 TOLERANCE_STD = 2.0
@@ -29,10 +30,11 @@ def judge(row: Row, mean: float, tolerance_std: float = TOLERANCE_STD) -> str:
     if not row.comparable:
         return NOT_COMPARABLE
     published, std = row.published.test
+    digits = decimals(row.metric)
     if row.tolerance is not None:
-        return AGREES if abs(float(f"{mean:.2f}") - published) <= row.tolerance + _ROUNDING else DISAGREES
+        return AGREES if abs(round(mean, digits) - published) <= row.tolerance + _ROUNDING else DISAGREES
     if row.exact:
-        return AGREES if f"{mean:.2f}" == f"{published:.2f}" else DISAGREES
+        return AGREES if f"{mean:.{digits}f}" == f"{published:.{digits}f}" else DISAGREES
     assert std is not None  # reading the table made sure
     return AGREES if abs(mean - published) <= tolerance_std * std + _ROUNDING else DISAGREES
 
@@ -45,7 +47,8 @@ def rule(tolerance_std: float = TOLERANCE_STD, rows: Iterable[Row] = ()) -> str:
         if any(row.tolerance is not None for row in kinds)
         else ""
     )
+    printed = "two printed" if all(decimals(row.metric) == 2 for row in kinds) else "printed"
     return (
         f"ours agrees where it lies within {tolerance_std:g} of the paper's standard deviations of the paper's mean; a "
-        f"deterministic result agrees where its two printed decimals are the same{stated}"
+        f"deterministic result agrees where its {printed} decimals are the same{stated}"
     )

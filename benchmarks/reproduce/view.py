@@ -17,6 +17,7 @@ from benchmarks.reproduce.curve import Curve, curve_path, read_curve
 from benchmarks.reproduce.judge import AGREES, DISAGREES, TOLERANCE_STD, UNPUBLISHED, judge, rule
 from benchmarks.reproduce.record import Record, command, differences, read_record, record_path
 from benchmarks.reproduce.table import Row, Table, Value
+from graphkit.metrics.registry import decimals, lower_is_better
 from graphkit.training.result import Metrics, RunResult
 
 NOT_RUN, OUTDATED = "not run", "settings changed since"
@@ -27,7 +28,7 @@ _STALE = (
 )
 _WIDTH = 100  # where stdout is no terminal
 _AMONG = (
-    "Plain baselines: {}. The row with the highest mean on the test split of each data set, computed from the results above; "
+    "Plain baselines: {}. The row with the highest mean{} on the test split of each data set, computed from the results above; "
     "± is the standard deviation of the differences seed by seed. The highest of several means is flattered by chance, on both "
     "sides."
 )
@@ -70,10 +71,20 @@ class Line:
         agreement = self.agreement(tolerance_std)
         if self.row.tolerance is not None and agreement in (AGREES, DISAGREES):
             agreement += f" (distance {self.row.tolerance:g})"
-        difference = f"{round(ours[0] - published.test[0], 2) + 0.0:+.2f}" if ours and published else ""  # no -0.00
+        difference = ""
+        if ours and published:
+            digits = decimals(self.row.metric)
+            difference = f"{round(ours[0] - published.test[0], digits) + 0.0:+.{digits}f}"  # no -0.00
         seeds = f"{len(self.result.seeds) if self.result else self.row.seeds} / {published.n if published else '-'}"
-        paper = figure(published.test) if published else ""
-        return self.row.metric, paper, figure(ours) + (STALE_MARK if self.stale else ""), seeds, difference, agreement
+        paper = figure(published.test, self.row.metric) if published else ""
+        return (
+            self.row.metric,
+            paper,
+            figure(ours, self.row.metric) + (STALE_MARK if self.stale else ""),
+            seeds,
+            difference,
+            agreement,
+        )
 
 
 def lines_of(row: Row, result: RunResult | None, instead: str = "", *, stale: bool = False) -> list[Line]:
@@ -81,12 +92,12 @@ def lines_of(row: Row, result: RunResult | None, instead: str = "", *, stale: bo
     return [Line(one, result, instead, stale) for one in row.by_metric()]
 
 
-def figure(value: Value | None) -> str:
-    """`82.32 ± 6.10`, `82.32` without a deviation, empty without a figure."""
+def figure(value: Value | None, metric: str) -> str:
+    """`82.32 ± 6.10`, `82.32` without a deviation, with the decimals of the metric; empty without a figure."""
     if value is None:
         return ""
-    mean, std = value
-    return f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"
+    (mean, std), digits = value, decimals(metric)
+    return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
 def page(lines: list[Line], tolerance_std: float) -> str:
@@ -129,8 +140,10 @@ def readme(table: Table, results: Path) -> str:
         *([_STALE] if any(line.stale for line in lines) else []),
     ]
     if table.baselines:
+        metrics = [one.metric for row in table.rows for one in row.by_metric()]
+        of_errors = " (of errors the lowest)" if any(map(lower_is_better, metrics)) else ""
         found = verdicts(table, [(line.row, line.whole_result) for line in lines])
-        parts += ["## Plain baselines and the others", _AMONG.format(", ".join(table.baselines)), _bullets(found)]
+        parts += ["## Plain baselines and the others", _AMONG.format(", ".join(table.baselines), of_errors), _bullets(found)]
     notes = _grouped((row.label, row.note) for row in table.rows)
     parts += ["## Notes", _bullets(notes)] if notes else []
     sources = [
@@ -155,7 +168,7 @@ def _recorded(row: Row, record: Record | None, curve: Curve | None) -> list[Line
 
 def _ours_valid(line: Line) -> str:
     if line.result is None or not line.row.selects_on_test:
-        return figure(line.value("valid"))
+        return figure(line.value("valid"), line.row.metric)
     return "last epoch" if line.row.last_epoch else "selected on test"
 
 
@@ -165,13 +178,13 @@ def _drawn(table: str, row: Row, curve: Curve) -> str:
     ends = []
     for seed, epoch in curve.last.items():
         test = curve.points[seed, epoch]["test"]
-        figures = ", ".join(f"{one.metric} {test[one.metric]:.2f}" for one in row.by_metric())
+        figures = ", ".join(f"{one.metric} {test[one.metric]:.{decimals(one.metric)}f}" for one in row.by_metric())
         ends.append(f"seed {seed}, epoch {epoch:,}, test: {figures}")
     return f"{row.label}: [{name}]({name}); last point of {'; '.join(ends)}"
 
 
 def _published_valid(row: Row) -> str:
-    return figure(row.published.valid) if row.published else ""
+    return figure(row.published.valid, row.metric) if row.published else ""
 
 
 def _grouped(texts: Iterable[tuple[str, str]]) -> list[str]:
@@ -242,7 +255,8 @@ def list_page(table: Table, recorded: Mapping[str, bool]) -> str:
     texts = [f"{table.title}: {len(table.rows)} rows"]
     for row in table.rows:
         figures = "; ".join(
-            f"{one.metric}, paper {figure(one.published.test) if one.published else UNPUBLISHED}" for one in row.by_metric()
+            f"{one.metric}, paper {figure(one.published.test, one.metric) if one.published else UNPUBLISHED}"
+            for one in row.by_metric()
         )
         texts += [
             f"{row.label}: {figures}, {'result committed' if recorded[row.name] else 'no result yet'}",

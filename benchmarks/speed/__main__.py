@@ -34,6 +34,8 @@ BENCHMARKS = {
         "benchmarks.speed.intersection", "common neighbors of pairs: counts, pooled features, differences"
     ),
     "ncn-step": Benchmark("benchmarks.speed.ncn_step", "a training step and an evaluation of NCN on ogbl-ddi"),
+    "ncnc-step": Benchmark("benchmarks.speed.ncnc_step", "a training step of NCNC on ogbl-ddi, inner pairs scored once"),
+    "gae-epoch": Benchmark("benchmarks.speed.gae_epoch", "an epoch of tuned GAE on ogbl-ddi"),
     "lightgcn-step": Benchmark("benchmarks.speed.lightgcn_step", "a training step and an epoch of LightGCN on Gowalla"),
     "sampling": Benchmark("benchmarks.speed.sampling", "an epoch of (user, item, other item) triples of Gowalla"),
     "ranking-evaluation": Benchmark("benchmarks.speed.ranking_evaluation", "full ranking of all items for Gowalla's users"),

@@ -76,18 +76,18 @@ def _steps(
 
         def loss() -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=mixed and native):
-                return task.step(own, batch, _backward)
+                return task.step(own, batch, backward)
 
         adam = torch.optim.Adam(task.stages(own)[0].groups, fused=True)
         name = "graphkit, fp32" if not mixed else "graphkit, bf16-mixed" if native else "graphkit, bf16-mixed in fp32"
-        return _step_side(name, own, adam, loss)
+        return step_side(name, own, adam, loss)
 
     def peer_loss() -> Tensor:
         loss = peer.loss(edges, removed, batch.positive, batch.negative)
         loss.backward()
         return loss.detach()
 
-    other = _step_side(PEER, peer, torch.optim.Adam(peer.parameters(), lr=run.train.lr), peer_loss)
+    other = step_side(PEER, peer, torch.optim.Adam(peer.parameters(), lr=run.train.lr), peer_loss)
     pairs, width = batch.positive.size(1) + batch.negative.size(1), run.model.hidden_channels
     flops = 3.0 * _head_flops(pairs, width)
     why = f"three times the five maps of width {width} that {pairs:,} pairs need, at the GEMM rate of the precision"
@@ -101,7 +101,7 @@ def _steps(
     )
 
 
-def _step_side(name: str, model: nn.Module, adam: torch.optim.Adam, loss: Callable[[], Tensor]) -> Side:
+def step_side(name: str, model: nn.Module, adam: torch.optim.Adam, loss: Callable[[], Tensor]) -> Side:
     """`loss` computes and backpropagates a batch's loss. Results are taken without dropout, times with it and with Adam."""
 
     def results() -> Results:
@@ -150,7 +150,8 @@ def _evaluation(dataset: LinkData, task: LinkPrediction, run: Run, model: nn.Mod
     return Contest([case], seconds=20.0)
 
 
-def _backward(loss: Tensor) -> None:
+def backward(loss: Tensor) -> None:
+    """Compute gradients."""
     with torch.autocast("cpu", enabled=False):  # as the training loop does: autocast is for the forward pass
         loss.backward()
 

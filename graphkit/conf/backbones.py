@@ -50,5 +50,5 @@ def _joined(own: type, backbone: str, settings: type) -> type:
         (name, type(value), dataclasses.field(default=value, metadata=found[name].metadata)) for name, value in starts.items()
     ]
     joined = dataclasses.make_dataclass(own.__name__, changed, bases=(settings, own))
-    joined.__doc__ = own.__doc__
+    joined.__doc__, joined.__module__ = own.__doc__, own.__module__
     return joined

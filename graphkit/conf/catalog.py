@@ -13,6 +13,21 @@ from graphkit.conf.entries import ModelEntry, TaskEntry
 from graphkit.conf.models import graph, image, link, node, recommend
 from graphkit.conf.setting import Setting, settings_table
 
+_TABLES = ("data.header", "data.separator", "data.comments", "data.encoding")
+"""How own tables are read."""
+_GRAPH = (
+    *_TABLES,
+    "data.format",
+    "data.source_column",
+    "data.target_column",
+    "data.weight_column",
+    "data.node_column",
+    "data.label_column",
+    "data.categorical",
+    "data.ignore",
+)
+"""How the tables of an own graph are read."""
+
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
         schema.LinkTask,
@@ -22,7 +37,7 @@ TASKS: dict[str, TaskEntry] = {
         "digits",
         "link prediction",
         needs=("data.edges",),
-        reads=("data.features", "data.labels"),
+        reads=("data.features", "data.labels", *_GRAPH),
         refuses={"data.directed": "predicts edges without direction"},
         explain="graphkit.explain.tasks.link:LinkExplainer",
         asks={"pair": "two nodes by their names, pair=u,v; several pairs: pair=u,v,x,y"},
@@ -35,7 +50,7 @@ TASKS: dict[str, TaskEntry] = {
         "digits",
         "node classification",
         needs=("data.edges", "data.labels"),
-        reads=("data.features", "data.directed"),
+        reads=("data.features", "data.directed", *_GRAPH),
         report="graphkit.tasks.reports:node",
         explain="graphkit.explain.tasks.node:NodeExplainer",
         asks={"node": "a node by its name; several: node=a,b,c, names with commas in double quotes"},
@@ -48,7 +63,7 @@ TASKS: dict[str, TaskEntry] = {
         "planted-graphs",
         "classification and regression of graphs",
         needs=("data.graphs",),
-        reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed"),
+        reads=("data.edges", "data.features", "data.labels", "data.targets", "data.directed", *_TABLES),
         over_seeds="graphkit.tasks.folds:over_seeds",
         report="graphkit.tasks.reports:graph",
         explain="graphkit.explain.tasks.graph:GraphExplainer",
@@ -76,7 +91,15 @@ TASKS: dict[str, TaskEntry] = {
         "planted-interactions",
         "recommendation of items to users",
         needs=("data.interactions",),
-        reads=("data.user_column", "data.item_column", "data.rating_column", "data.min_rating", "data.time_column"),
+        reads=(
+            "data.user_column",
+            "data.item_column",
+            "data.rating_column",
+            "data.min_rating",
+            "data.time_column",
+            "data.format",
+            *_TABLES,
+        ),
         refuses={"data.scale": "has no features to scale"},
         serve="graphkit.serving.served:serve",
         explain="graphkit.explain.tasks.recommend:RecommendExplainer",

@@ -33,6 +33,7 @@ MODELS = (
     "sswl",
     "sswl+",
     "k-path",
+    "spen",
     "ppgn",
     "ppgn++",
     "ppgn++6",
@@ -87,7 +88,7 @@ class Expressiveness:
     )  # fmt: skip
     only: str | None = setting(None, "categories or names of pairs, with commas; the others are left out")
     policy: str | None = setting(None, "bags of the networks; default: each network's own", choices=POLICIES)
-    hops: int | None = setting(None, "radius of bags that have one; default 2", low=0, high=1000)
+    hops: int | None = setting(None, "radius of bags that have one; default: 1 of spen, else 2", low=0, high=1000)
     length: int | None = setting(None, "nodes of the paths at the root of bags; default 2", low=1, high=10)
     protocol: str = setting(
         "untrained",

@@ -31,6 +31,7 @@ class LinkTask:
         "known positives that sampled training negatives must avoid: train (NCN), all (also validation and test edges)",
         choices=("train", "all"),
     )
+    num_negatives: int = count(1, "negatives per training edge, with a new draw in every epoch", low=1, high=10_000)
     micro_batch: int = setting(
         4096,
         "pairs scored at a time inside a training batch; the gradient is that of the whole batch; 0: all at once",
@@ -64,6 +65,10 @@ class GraphTask:
         "last10: published conventions of ten folds without validation, the best common epoch (SELECTED ON TEST) and the mean "
         "of the last ten epochs",
         choices=("nested", "split", "gin", "last10"),
+    )
+    target: str = setting(
+        "all",
+        "what is learned of several labels or numbers: all by one model, or the one of this name, as triangle of counting",
     )
     edge_features: bool = setting(True, "hand features of edges to models that read them")
     standardize: bool = setting(
@@ -119,12 +124,16 @@ class Data:
 
     root: str | None = setting(None, "data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit", path=True)
     edges: str | None = own_file(
-        "own edge list, CSV: one edge per row, source and target (with dataset=custom); task=graph: graph id before them"
+        "own edges: a table of any form, one edge per row, source and target; a graph file (*.graphml, *.gexf, *.gml, "
+        "*.adjlist, *.mtx); or an OGB folder (with dataset=custom); task=graph: graph id before them"
     )
     features: str | None = own_file(
-        "own node features, CSV: node id, then numbers (with dataset=custom); task=graph: graph id before them"
+        "own node features: node id, then numbers, truth values, dates or categories; or a graph file (with dataset=custom); "
+        "task=graph: graph id before them, numbers"
     )
-    labels: str | None = own_file("own node labels, CSV: node id, label (with dataset=custom; required by task=node)")
+    labels: str | None = own_file(
+        "own node labels: node id, label; or a graph file, with data.label_column (with dataset=custom; required by task=node)"
+    )
     graphs: str | None = own_file(
         "own graphs: CSV, graph id and label (with data.edges); a file *.jsonl, one graph per line; or a folder of *.graphml "
         "or *.g6 (with data.labels: graph, label) (with dataset=custom and task=graph)"
@@ -152,17 +161,68 @@ class Data:
         choices=("auto", "standard", "none"),
     )
     interactions: str | None = own_file(
-        "own interactions, CSV with a header: one per row (with dataset=custom; required by task=recommend)"
+        "own interactions: user, item, perhaps rating and time, one per row (with dataset=custom; required by task=recommend)"
     )
-    user_column: str | None = setting(None, "header of the users in data.interactions; default: user", own=True)
-    item_column: str | None = setting(None, "header of the items; default: item", own=True)
-    rating_column: str | None = setting(None, "header of the ratings, read with data.min_rating; default: rating", own=True)
+    format: str = setting(
+        "auto",
+        "layout of own tables; auto recognizes them by content and name, a name settles what cannot be told",
+        choices=("auto", "csv", "snap", "gephi", "neo4j", "linqs", "movielens", "recbole", "ogb"),
+        own=True,
+    )
+    header: str = setting(
+        "auto",
+        "whether the first row of own tables is a header; auto: by its words, numbers below it, and what occurs again",
+        choices=("auto", "true", "false"),
+        own=True,
+    )
+    separator: str = setting(
+        "auto",
+        "what separates columns of own tables; auto: what gives every row as many",
+        choices=("auto", "comma", "semicolon", "tab", "colons", "bar", "blanks"),
+        own=True,
+    )
+    comments: str = setting(
+        "auto",
+        "whether lines at the top of own tables that begin with # or % are comments",
+        choices=("auto", "true", "false"),
+        own=True,
+    )
+    encoding: str = setting(
+        "auto", "encoding of own tables, such as latin-1; auto: by their byte order mark, else UTF-8", own=True
+    )
+    source_column: str | None = setting(
+        None, "header or number of the column of sources in data.edges; default: by name", own=True
+    )
+    target_column: str | None = setting(None, "header or number of the column of targets; default: by name", own=True)
+    weight_column: str | None = setting(
+        None, "header or number of the column of edge weights; default: weight, if there", own=True
+    )
+    node_column: str | None = setting(
+        None,
+        "header or number of the column of node ids in data.features and data.labels; default: by name, else the first",
+        own=True,
+    )
+    label_column: str | None = setting(
+        None, "header or number of the column of labels in data.labels; default: by name", own=True
+    )
+    categorical: str | None = setting(
+        None, "columns of data.features that are categories, though they look like numbers: names with commas between", own=True
+    )
+    ignore: str | None = setting(None, "columns of data.features that are left out: names with commas between", own=True)
+    user_column: str | None = setting(
+        None, "header or number of the column of users in data.interactions; default: by name", own=True
+    )
+    item_column: str | None = setting(None, "header or number of the column of items; default: by name", own=True)
+    rating_column: str | None = setting(
+        None, "header or number of the column of ratings, read with data.min_rating; default: by name", own=True
+    )
     min_rating: float | None = setting(
         None, "leave out interactions that are rated lower; default: all count", low=-1e15, high=1e15, own=True
     )
     time_column: str | None = setting(
         None,
-        "header of the times, numbers or ISO dates: hold out each user's latest items; default: a random split",
+        "header or number of the column of times, numbers or ISO dates: hold out each user's latest items; default: a random "
+        "split",
         own=True,
     )
     split: list[float] = setting(
@@ -179,6 +239,14 @@ class Train:
     eval_batch_size: int = count(65536, "examples per block in evaluation; no effect on results", low=1)
     lr: float = weight(0.01, "learning rate (Adam)")
     head_lr: float | None = weight(None, "learning rate of the head; default: lr")
+    schedule: str = setting(
+        "none",
+        "how the learning rate falls: step (times decay every decay_every epochs), cosine (to 0 after the last epoch), plateau "
+        "(times decay after more than decay_every evaluations without a better validation metric), none",
+        choices=("none", "step", "cosine", "plateau"),
+    )
+    decay: float = setting(0.5, "factor of train.schedule=step and plateau", low=1e-6, high=0.999999)
+    decay_every: int = count(50, "epochs of train.schedule=step, evaluations of plateau", low=1)
     weight_decay: float = weight(0.0, "L2 penalty of Adam")
     clip_norm: float = weight(0.0, "clip the gradient's norm to this; 0: never")
     eval_every: int = count(1, "epochs between two evaluations", low=1)

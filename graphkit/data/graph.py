@@ -21,6 +21,7 @@ class Graph:
         x: Features [N, F], None where there are none.
         y: Labels [N], None where there are none.
         edge_truth: Whether each edge [E] is part of what the labels were made by, e.g. a planted motif; None: not known.
+        edge_weight: Weights [E] of the edges, above 0, in the order of `edge_index`; None: all are 1.
         num_users: Of a bipartite graph: the first nodes are users; else 0.
         num_items: Of a bipartite graph: the nodes after the users; else 0.
     """
@@ -30,6 +31,7 @@ class Graph:
     x: Tensor | None = None
     y: Tensor | None = None
     edge_truth: Tensor | None = None
+    edge_weight: Tensor | None = None
     num_users: int = 0
     num_items: int = 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.graphs import Graphs
 from graphkit.data.scaling import Scaling, fit_scaling
 from graphkit.data.splits.shares import Shares
-from graphkit.errors import RequestError
+from graphkit.errors import RequestError, shown
+from graphkit.nearest import did_you_mean
 
 METRICS = {"classes": ("accuracy",), "labels": ("roc-auc", "ap", "accuracy"), "numbers": ("mae",)}
 """What judges each kind of targets."""
@@ -62,6 +63,24 @@ class GraphSet(Dataset):
     def fallbacks(self) -> tuple[str, ...]:
         """What judges the kind of targets."""
         return METRICS[self.kind]
+
+    def alone(self, target: str) -> GraphSet:
+        """The same graphs with one of the labels or numbers.
+
+        Args:
+            target: Its name.
+
+        Raises:
+            RequestError: If there is none of that name.
+        """
+        if target not in self.target_names:
+            others = did_you_mean(target, self.target_names) or f": choose all or one of {', '.join(self.target_names)}"
+            lacks = f"no such target{others}" if self.target_names else "no targets with names, leave it out"
+            raise RequestError(f"task.target={shown(target)}: data set {self.name!r} has {lacks}")
+        column = self.target_names.index(target)
+        graphs = replace(self.graphs, y=self.graphs.y[:, column : column + 1])
+        metrics = tuple(name for name in self.metrics if ":" not in name)
+        return replace(self, graphs=graphs, target_names=(target,), metrics=metrics)
 
     def features(self, train: Tensor) -> tuple[Tensor | None, Scaling | None, tuple[str, ...]]:
         """Features of the nodes, their columns scaled by the nodes of training graphs as `scale` says.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,6 +14,7 @@ from graphkit.conf.schema import Data
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.dataset import Dataset
 from graphkit.data.own.files import OwnFiles
+from graphkit.data.own.memory import take
 from graphkit.data.sources import DataRequest
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import RequestError, shown
@@ -27,15 +28,27 @@ class Options(TypedDict, total=False):
     """The options of `load`: the fields of `graphkit.conf.schema.Data`, which declares them with their defaults."""
 
     root: PathLike | None
-    edges: PathLike | None
-    features: PathLike | None
-    labels: PathLike | None
+    edges: Any
+    features: Any
+    labels: Any
     graphs: PathLike | None
     images: PathLike | None
     targets: str
     directed: bool
     scale: str
-    interactions: PathLike | None
+    format: str
+    header: str
+    separator: str
+    comments: str
+    encoding: str
+    source_column: str | None
+    target_column: str | None
+    weight_column: str | None
+    node_column: str | None
+    label_column: str | None
+    categorical: str | None
+    ignore: str | None
+    interactions: Any
     user_column: str | None
     item_column: str | None
     rating_column: str | None
@@ -62,10 +75,15 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         **options: By keyword, as `data.*` of a run:
 
             - `root`: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
-            - `edges`: With `custom`: CSV file, one edge per row.
-            - `features`: With `custom`: CSV file, node id and numbers per row.
-            - `labels`: With `custom`: CSV file, node id and label per row; needed by `node`.
-            - `graphs`: With `custom` and `graph`: CSV file, graph id and label a row; a file of JSON lines; or a folder.
+            - `edges`, `features`, `labels`, `interactions`, `graphs`: With `custom`, the own files: tables of any form, packed
+              or not, graph files, folders; all but `graphs` also data in memory, as `graphkit.data.own.memory` takes it.
+              `labels` are needed by `node`, `interactions` by `recommend`, `graphs` by `graph`.
+            - `source_column`, `target_column`, `weight_column`, `node_column`, `label_column`, `user_column`, `item_column`,
+              `rating_column`, `time_column`: Headers of their columns, or numbers from 1; default: by their usual names.
+            - `categorical`, `ignore`: Columns of features that are categories, and that are left out, with commas between.
+            - `format`, `header`, `separator`, `comments`, `encoding`: How tables are read; default: `auto`.
+            - `min_rating`: Interactions rated lower are left out; default: all count. With `time_column` each user's items are
+              split by it; default: a random split.
             - `images`: With `custom` and `image`: a folder with a subfolder per class, or a CSV of path and label.
             - `targets`: What own graphs' or images' labels are: `classes`, `labels`, `numbers` (graphs), or `auto`.
             - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
@@ -73,12 +91,6 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.
             - `split`: Shares of training, validation and test, for own files and planted graphs.
-            - `interactions`: With `custom` and `recommend`: CSV file with a header, one interaction per row.
-            - `user_column`: Its column of user ids; default: user.
-            - `item_column`: Its column of item ids; default: item.
-            - `rating_column`: Its column of ratings, read with `min_rating`; default: rating.
-            - `min_rating`: Interactions rated lower are left out; default: all count.
-            - `time_column`: Its column of times, by which each user's items are then split; default: a random split.
 
     Returns:
         The data of the task with its splits, e.g. a `graphkit.data.dataset.NodeData`; its `protocol` says what was done.
@@ -87,7 +99,11 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         RequestError: If the name, the task or an argument does not fit.
         DataError: If files are missing and cannot be downloaded, or are damaged or malformed.
     """
-    entry, data = _entry(name, task), _options(options)
+    given: Mapping[str, Any] = options
+    if own_files is None:
+        given, memory = take(options, TASKS[task].needs if task in TASKS else ())
+        own_files = OwnFiles(memory=memory)
+    entry, data = _entry(name, task), _options(given)
     shares = _shares(entry, data.split)
     _check_options(entry, task, data)
     request = DataRequest(
@@ -97,14 +113,14 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         seed=seed,
         options=data,
         shares=shares,
-        own_files=own_files or OwnFiles(),
+        own_files=own_files,
     )
     dataset: Dataset = resolve_name(TASKS[task].data)(request)
     dataset.check()
     return dataset
 
 
-def _options(given: Options) -> Data:
+def _options(given: Mapping[str, Any]) -> Data:
     """Options as settings have them, with paths as text."""
     values: dict[str, Any] = dict(given)
     return Data(**{key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in values.items()})

@@ -105,6 +105,7 @@ class GraphSource:
         node_names: The user's own node ids in index order, for own files; else empty.
         class_names: Names of the classes in index order, where known.
         remarks: Sentences on what was dropped or kept while reading.
+        notes: Sentences that a run tells before it begins.
     """
 
     graph: Graph
@@ -114,6 +115,7 @@ class GraphSource:
     node_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,27 +10,26 @@ from torch import Tensor
 
 from graphkit.explain.words import percent
 
-_MOST = 2_000
+MOST = 2_000
+"""Training samples, and validation samples, that a sample is compared with."""
 _RARE = 0.01
 _ENOUGH = 30
 
 
 @dataclass(frozen=True)
 class Familiarity:
-    """The nearest training sample.
+    """How near the nearest training sample is.
 
     Attributes:
-        nearest: Its number.
         similarity: Cosine of the two embeddings.
-        rank: Share of training samples that are less similar to their own nearest one, from 0 to 1.
+        rank: Share of validation samples that are less similar to their nearest training sample, from 0 to 1.
     """
 
-    nearest: int
     similarity: float
     rank: float
 
     def warning(self, kind: str) -> tuple[str, ...]:
-        """A sentence where hardly any training sample is as far from the others.
+        """A sentence where hardly any validation sample is as far from all training samples.
 
         Args:
             kind: What samples are, e.g. node.
@@ -38,31 +37,32 @@ class Familiarity:
         if self.rank >= _RARE:
             return ()
         return (
-            f"Unlike the training {kind}s: the similarity {self.similarity:.3f} to the nearest of them is lower than that of "
-            f"{percent(1 - self.rank)} of the training {kind}s to their own nearest one.",
+            f"Unlike what the model was trained on: the similarity to the nearest training {kind} is {self.similarity:.3f}, "
+            f"lower than for {percent(1 - self.rank)} of the validation {kind}s.",
         )
 
 
-def familiarity(z: Tensor, train: Tensor, train_ids: Tensor, own_id: int) -> Familiarity | None:
+def familiarity(z: Tensor, train: Tensor, held_out: Tensor) -> Familiarity | None:
     """Compare a sample with training samples.
+
+    Training samples are no yardstick for themselves: a model that knows them by heart puts them close together.
 
     Args:
         z: Its embedding [C].
-        train: Embeddings of training samples [T, C]; of more than 2,000 as many are taken, evenly spaced.
-        train_ids: Their numbers [T].
-        own_id: The number of the sample, which is never its own nearest one.
+        train: Embeddings of training samples [T, C], without itself; of more than 2,000 as many are taken, evenly spaced.
+        held_out: Embeddings of validation samples [V, C], without itself, likewise.
 
     Returns:
-        The nearest one; None where there are fewer than 30 others, too few to tell what is usual.
+        How near the nearest one is; None where there are fewer than 30 to tell what is usual, or no training sample.
     """
-    others = train_ids != own_id
-    train, train_ids = F.normalize(train[others].double(), dim=1), train_ids[others]
-    if train_ids.numel() < _ENOUGH:
+    if not train.size(0) or held_out.size(0) < _ENOUGH:
         return None
-    count = min(_MOST, train_ids.numel())
-    taken = torch.arange(count, device=train.device) * train_ids.numel() // count
-    among = train[taken] @ train[taken].t()
-    usual = among.fill_diagonal_(-2.0).max(dim=1).values
-    similarity = train @ F.normalize(z.double(), dim=0)
-    best = similarity.max(dim=0)
-    return Familiarity(int(train_ids[best.indices]), float(best.values), float((usual < best.values).double().mean()))
+    near, usual = (F.normalize(_thinned(rows).double(), dim=1) for rows in (train, held_out))
+    similarity = float((near @ F.normalize(z.double(), dim=0)).max())
+    lower = (usual @ near.t()).max(dim=1).values < similarity
+    return Familiarity(similarity, float(lower.double().mean()))
+
+
+def _thinned(rows: Tensor) -> Tensor:
+    count = min(MOST, rows.size(0))
+    return rows[torch.arange(count, device=rows.device) * rows.size(0) // count]

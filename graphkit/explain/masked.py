@@ -31,7 +31,7 @@ class Masked(ABC):
 
     Attributes:
         together: How many copies of the graph are scored at a time; None: as many as fit 32,768 nodes. Models whose parameters
-            belong to nodes, such as LINKX, take 1.
+            or contexts belong to nodes, such as LINKX and X-Node, take 1.
     """
 
     together: int | None = None

@@ -3,15 +3,15 @@
     Explainer(model, EdgeAttribution(), ...)                 our rules on any PyG module, in PyG's own protocol
     Explainer(ModelForPyG(model, hops=3), GNNExplainer(), ...)   PyG's algorithms on a model of ours
 
-PyG multiplies the messages of its convolutions with an edge mask after they are normalized. Our convolutions multiply with a
-sparse operator, where a mask can only be a weight of the edge before normalization: a gradient of both is that of removing
-the edge, but halfway they differ.
+PyG multiplies the messages of its convolutions with an edge mask after they are normalized: a masked edge still counts in
+degrees. Our convolutions multiply with a sparse operator whose weights are normalized, so that a mask of 0 is the graph without
+the edge. At a mask of 1 both are the graph as it is; in between they differ.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,29 +26,34 @@ from graphkit.explain.masked import MaskedModule
 from graphkit.metrics.fidelity import group_means
 from graphkit.models.graph.base import GraphModel
 from graphkit.models.node.base import NodeModel
-from graphkit.sparse import GraphBatch, as_csr
+from graphkit.sparse import GraphBatch, as_csr, as_entries, pointers
+
+Strength = Literal["size", "support"]
 
 
 class EdgeAttribution(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
     """Our attribution to edges for PyG's `Explainer`; the explained module may be any with PyG's conventions.
 
-    The explanation's `edge_mask` [E] is from 0 to 1: the size of the contribution of the undirected edge to the
-    log-probability of the class, whichever its sign, over the largest one. `contributions` [E] are the numbers themselves,
-    see `attribute_to_edges`.
+    The explanation's `edge_mask` [E] is from 0 to 1, the strength of the undirected edge over the largest one.
+    `contributions` [E] are what its two directions add to the log-probability of the class, see `attribute_to_edges`.
 
     Args:
         rule: `gradients` or `occlusion`; the second also explains modules that read no edge masks.
+        by: What strength is. `size`: that of the contribution whatever its sign, which finds the edges that a prediction
+            hangs on. `support`: the contribution, 0 where it is against the class, which finds those that fidelity rewards.
         steps: Of `gradients`.
 
     Raises:
-        ValueError: An unknown rule.
+        ValueError: An unknown rule or strength.
     """
 
-    def __init__(self, rule: Rule = "gradients", *, steps: int = STEPS) -> None:
+    def __init__(self, rule: Rule = "gradients", *, by: Strength = "size", steps: int = STEPS) -> None:
         super().__init__()
         if rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}.")
-        self.rule, self.steps = rule, steps
+        if by not in ("size", "support"):
+            raise ValueError(f"by must be size or support, got {by!r}.")
+        self.rule, self.by, self.steps = rule, by, steps
 
     def forward(
         self,
@@ -78,7 +83,8 @@ class EdgeAttribution(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no t
             module=model, x=x, edges=edge_index, index=row, per_graph=per_graph, returns=returns, arguments=kwargs
         )
         found = attribute_to_edges(masked, int(target[row]), self.rule, of="log-probability", steps=self.steps)
-        strength = group_means(found, masked.groups).abs()
+        means = group_means(found, masked.groups)
+        strength = means.abs() if self.by == "size" else means.clamp(min=0.0)
         largest = strength.max() if strength.numel() else strength.new_zeros(())
         mask = (strength / largest if float(largest) > 0 else strength)[masked.groups]
         return Explanation(edge_mask=mask.to(x.dtype), contributions=found)
@@ -117,7 +123,14 @@ class ModelForPyG(nn.Module):
         self.seams = nn.ModuleList(_Seam() for _ in range(hops))
         self.train(model.training)  # a new module is in training mode, and explainers put the model back to how they found it
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        batch: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """Scores of the nodes [N, C], or of the graphs [G, C].
 
         Args:
@@ -125,19 +138,18 @@ class ModelForPyG(nn.Module):
             edge_index: (source, target) [2, E].
             edge_weight: Weights [E]; None for ones.
             batch: The graph of each node [N], ascending, for a graph model; None: one graph.
+            edge_attr: Features of edges [E, D], for a graph model that reads them; no edge may then be listed twice.
         """
         seam: _Seam = self.seams[-1]  # type: ignore[assignment]
-        weight = seam.weights(edge_index, edge_weight, x)
-        adj = as_csr(edge_index, x.size(0), weight)
+        adj = as_csr(edge_index, x.size(0), seam.weights(edge_index, edge_weight, x))
         if isinstance(self.model, NodeModel):
             h = seam(self.model.embed(x, adj))
             scores: Tensor = self.model.head(h, adj) if self.model.head_takes_graph else self.model.head(h)
             return scores
         counts = torch.bincount(batch) if batch is not None else torch.tensor([x.size(0)], device=x.device)
-        ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        graphs = GraphBatch(adj, ptr, x)
-        graphs = graphs.with_index(self.model.prepare(graphs))
-        out: Tensor = self.model(graphs)
+        attr = None if edge_attr is None else as_entries(edge_index, x.size(0)).gather(edge_attr)
+        graphs = GraphBatch(adj, pointers(counts), x, attr)
+        out: Tensor = self.model(graphs.with_index(self.model.prepare(graphs)))
         return out
 
 

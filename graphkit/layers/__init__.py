@@ -1,6 +1,6 @@
 """The layer library: ordinary modules with PyG's conventions, `layer(x, edge_index, edge_weight=None)`."""
 
-from graphkit.layers.context.node_context import NodeContext, Reading
+from graphkit.layers.context.node_context import ContextReading, NodeContext
 from graphkit.layers.context.reasoner import ContextReasoner
 from graphkit.layers.conv.adpa import DirectedPatternAggregation
 from graphkit.layers.conv.directional import DirectionalConv
@@ -18,7 +18,9 @@ from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
+from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
+from graphkit.layers.pairs.residual_hadamard import ResidualHadamardScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS
@@ -39,6 +41,7 @@ __all__ = [
     "AdjacencyLinear",
     "BagFeatures",
     "CommonNeighborScore",
+    "CompletionScore",
     "ContextReasoner",
     "DirectedPatternAggregation",
     "DirectionalConv",
@@ -59,8 +62,9 @@ __all__ = [
     "PolynomialSheafDiffusion",
     "Preset",
     "Propagation",
-    "Reading",
+    "ContextReading",
     "Readout",
+    "ResidualHadamardScore",
     "SAGEConv",
     "SheafDiffusion",
     "SubgraphConv",

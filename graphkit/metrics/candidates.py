@@ -6,7 +6,8 @@ even random scores get more than half of the best value. Both continue a sentenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,17 @@ class TargetCounts:
         kind: `classes`; `labels`, yes or no for each of several; or `numbers`.
         targets: Classes, labels or numbers.
         decided: Of classes those that a split has, of labels those of which it has both values, of numbers those it knows.
+        of: Of numbers with names, how many values of each a split knows.
     """
 
     kind: str
     targets: int
     decided: int
+    of: Mapping[str, int] = field(default_factory=dict)
+
+    def alone(self, target: str) -> TargetCounts | None:
+        """The counts of one number by its name; None where there is none of that name."""
+        return TargetCounts(self.kind, 1, self.of[target]) if target in self.of else None
 
 
 def always_decides(counts: object, k: int) -> str:

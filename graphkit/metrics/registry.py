@@ -29,6 +29,7 @@ class Kind:
         flaw: Why it is constant by construction on a split, given the counts of `graphkit.metrics.candidates` and K.
         weakness: Why random scores already get more than half on a split.
         takes_k: Whether its name ends in `@K`.
+        per_target: Whether `name:TARGET` judges one of several named numbers alone.
         scale: Unit of its printed values: 100 turns a fraction into a percentage.
         lower_is_better: Whether the smallest value is the best one.
     """
@@ -39,6 +40,7 @@ class Kind:
     flaw: Callable[[Any, int], str] = candidates.always_decides
     weakness: Callable[[Any, int], str] = candidates.always_decides
     takes_k: bool = False
+    per_target: bool = False
     scale: float = 100.0
     lower_is_better: bool = False
 
@@ -61,7 +63,7 @@ KINDS = (
     Kind("roc-auc", ("graph", "image"), f"{_CLASSES}:roc_auc", candidates.two_values_flaw),
     Kind("ap", ("graph", "image"), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
     Kind("accuracy-before-projection", ("image",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
-    Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, scale=1.0, lower_is_better=True),
+    Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, per_target=True, scale=1.0, lower_is_better=True),
 )
 
 
@@ -72,26 +74,34 @@ class Metric:
     Attributes:
         kind: Its row of the registry.
         k: Its K, at least 1; 0 where it takes none.
+        target: Name of the one number that it judges; empty: all that there are.
     """
 
     kind: Kind
     k: int = 0
+    target: str = ""
 
     @property
     def name(self) -> str:
         """As it is asked for and printed."""
+        if self.target:
+            return f"{self.kind.name}:{self.target}"
         return f"{self.kind.name}@{self.k}" if self.kind.takes_k else self.kind.name
 
     def flaw(self, counts: Any) -> str:
         """Why every model gets the same value on a split of these counts; empty where the metric can decide."""
-        return self.kind.flaw(counts, self.k)
+        flaw = self.kind.flaw(counts, self.k)
+        if flaw or not self.target:
+            return flaw
+        alone = counts.alone(self.target)
+        return self.kind.flaw(alone, self.k) if alone else f"has no number named {shown(self.target, 40)}"
 
     def weakness(self, counts: Any) -> str:
         """Why random scores get more than half on a split of these counts; empty where they do not."""
         return self.kind.weakness(counts, self.k)
 
     def __call__(self, *data: Any) -> float:
-        """The value in its printed unit, of what the family of metrics works on."""
+        """The value in its printed unit, of what the family of metrics works on; with `target`, of that column alone."""
         module, _, function = self.kind.target.partition(":")
         compute: Callable[..., float] = getattr(importlib.import_module(module), function)
         return self.kind.scale * (compute(*data, self.k) if self.kind.takes_k else compute(*data))
@@ -101,7 +111,7 @@ def parse(name: str, task: str) -> Metric:
     """The metric of a name.
 
     Args:
-        name: E.g. `hits@20`, with K from 1 to 1,000,000,000, or `mrr`.
+        name: E.g. `hits@20`, with K from 1 to 1,000,000,000, `mrr`, or `mae:triangle`.
         task: A task of the catalog.
 
     Returns:
@@ -110,6 +120,9 @@ def parse(name: str, task: str) -> Metric:
     Raises:
         RequestError: If the task has no such metric.
     """
+    before, _, target = name.partition(":")
+    if target and (kind := next((one for one in KINDS if task in one.tasks and one.name == before and one.per_target), None)):
+        return Metric(kind, target=target)
     before, at, k = name.partition("@")
     kind = next((kind for kind in KINDS if task in kind.tasks and kind.name == before and kind.takes_k == bool(at)), None)
     if kind is not None and not at:
@@ -125,8 +138,24 @@ def decimals(name: str) -> int:
     Args:
         name: A full name, e.g. `hits@20`.
     """
-    kind = next((kind for kind in KINDS if kind.name == name.partition("@")[0]), None)
+    kind = _kind(name)
     return 2 if kind is None or kind.scale == 100.0 else 4
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether the smallest value of a metric is the best one.
+
+    Args:
+        name: A full name, e.g. `mae:triangle`.
+    """
+    kind = _kind(name)
+    return kind is not None and kind.lower_is_better
+
+
+def _kind(name: str) -> Kind | None:
+    """A row of this name, of whatever task; None where there is none."""
+    before = name.partition("@")[0].partition(":")[0]
+    return next((kind for kind in KINDS if kind.name == before), None)
 
 
 def in_words(names: Sequence[str], last: str) -> str:

@@ -26,6 +26,7 @@ from graphkit.prototypes import (
     phases,
     project,
 )
+from graphkit.prototypes.projection import evaluating
 from graphkit.prototypes.similarity import ANGULAR, SIMILARITIES
 from graphkit.training.stages import Stage, Step
 
@@ -36,6 +37,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "distance": ("negative-l2",),
 }
 """The classifiers, and which similarities each can read."""
+TERMS = {"angle": (0.8, 0.08), "distance": (0.05, 0.005)}
+"""Weights of cluster and separation. Those of ProtoPNet for angles; its distances are bounded, and unbounded embeddings would
+shrink to one point with them."""
 NEAREST = 10
 """Training parts by which the purity of a prototype is told."""
 
@@ -52,8 +56,8 @@ class PrototypeOptions(TypedDict, total=False):
     sharpness: float
     classifier: str
     concepts: int
-    cluster_weight: float
-    separation_weight: float
+    cluster_weight: float | None
+    separation_weight: float | None
     orthogonality_weight: float
     off_class_weight: float
     margin: float
@@ -68,8 +72,9 @@ class PrototypeOptions(TypedDict, total=False):
 class PrototypeHead(nn.Module):
     """Similarities of the parts of a sample to prototypes, and a classifier on them: logits = classifier(pool(bank(z))).
 
-    Trained in phases: the prototypes warm up; encoder and prototypes train jointly, as long as `train.epochs` says; prototypes
-    become training parts; the classifier trains alone. An epoch is selected after a projection only.
+    Prototypes start at random training parts. They are trained in phases: the prototypes warm up; encoder and prototypes train
+    jointly, as long as `train.epochs` says; prototypes become training parts; the classifier trains alone. An epoch is selected
+    after a projection only.
 
     The loss is cross entropy, or of `components` the margin loss, and
 
@@ -88,8 +93,8 @@ class PrototypeHead(nn.Module):
         classifier: `linear` (ProtoPNet), `own-class` (EvalProtoPNet), `components` (stable Classification-by-Components; needs
             `rbf` or `relu-cosine`) or `distance` (Li et al.; needs `negative-l2`).
         concepts: Concepts per class of `components`, at least 1.
-        cluster_weight: Draws a sample to a prototype of its class.
-        separation_weight: Drives it from those of others.
+        cluster_weight: Draws a sample to a prototype of its class; None: as in `TERMS`.
+        separation_weight: Drives it from those of others; None: as in `TERMS`.
         orthogonality_weight: Drives the prototypes of a class apart.
         off_class_weight: Of the L1 norm of weights of other classes' prototypes.
         margin: Of `components`: by how much the right class should win, at least 0.
@@ -120,8 +125,8 @@ class PrototypeHead(nn.Module):
         sharpness: float = 10.0,
         classifier: str = "linear",
         concepts: int = 1,
-        cluster_weight: float = 0.8,
-        separation_weight: float = 0.08,
+        cluster_weight: float | None = None,
+        separation_weight: float | None = None,
         orthogonality_weight: float = 0.0,
         off_class_weight: float = 1e-4,
         margin: float = 0.3,
@@ -134,16 +139,18 @@ class PrototypeHead(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, per_class=per_class, concepts=concepts, head_epochs=head_epochs, cycles=cycles)
-        check_at_least(
-            0, margin=margin, warm_epochs=warm_epochs, cluster_weight=cluster_weight, off_class_weight=off_class_weight
+        usual = TERMS["angle" if similarity in ANGULAR else "distance"]
+        cluster, separation = (
+            start if given is None else given for start, given in zip(usual, (cluster_weight, separation_weight), strict=True)
         )
-        check_at_least(0, separation_weight=separation_weight, orthogonality_weight=orthogonality_weight)
+        check_at_least(0, warm_epochs=warm_epochs, margin=margin, cluster_weight=cluster, separation_weight=separation)
+        check_at_least(0, orthogonality_weight=orthogonality_weight, off_class_weight=off_class_weight)
         check_choice(NEEDS, classifier=classifier)
         if similarity not in NEEDS[classifier]:
             raise ValueError(f"classifier={classifier} needs similarity={' or '.join(NEEDS[classifier])}, got {similarity!r}")
         self.per_class, self.similarity, self.pool, self.top_k, self.sharpness = per_class, similarity, pool, top_k, sharpness
         self.kind, self.concepts, self.margin = classifier, concepts, margin
-        self.weights = {"cluster": cluster_weight, "separation": separation_weight}
+        self.cluster_weight, self.separation_weight = cluster, separation
         self.orthogonality_weight, self.off_class_weight = orthogonality_weight, off_class_weight
         self.warm_epochs, self.head_epochs, self.cycles = warm_epochs, head_epochs, cycles
         self.joint_classifier = joint_classifier or classifier in ("components", "distance")
@@ -185,6 +192,30 @@ class PrototypeHead(nn.Module):
             self._make(like.size(1), sizes)
             self.to(like)
 
+    @torch.no_grad()
+    def start(self, encoder: nn.Module, parts: Parts, labels: Tensor) -> None:
+        """Put every prototype at a random part of a random training sample of its class, before anything is trained.
+
+        Prototypes far from all parts would hardly be drawn to them where similarity is steep near a prototype alone. The
+        scales of `rbf` begin at the mean distance from prototypes to parts.
+
+        Args:
+            encoder: All that turns samples into parts.
+            parts: Gives the parts of training samples.
+            labels: Classes by sample id.
+        """
+        with evaluating(encoder):
+            drawn = [_one_part_each(batch) for batch in parts()]
+        z, samples = (torch.cat(found) for found in zip(*drawn, strict=True))
+        for label in self.bank.identity.any(dim=0).nonzero().flatten().tolist():
+            own = self.bank.identity[:, label].nonzero().flatten()
+            candidates = (labels[samples] == label).nonzero().flatten()
+            chosen = candidates[torch.randperm(candidates.numel())[: own.numel()].to(candidates.device)]
+            self.bank.weight[own] = z[chosen]
+        if self.bank.log_scale is not None:
+            distance = torch.cdist(self.bank.weight.double(), z.double()).mean(dim=1)
+            self.bank.log_scale.copy_(distance.clamp(min=1e-6).log())
+
     def _learned(self) -> dict[str, Tensor]:
         """What prototypes and classifier learn, by name."""
         return {name: value for name, value in self.named_parameters() if not name.startswith("unprojected")}
@@ -216,12 +247,12 @@ class PrototypeHead(nn.Module):
             A scalar, at least in single precision.
         """
         similarity = similarity.to(torch.promote_types(similarity.dtype, torch.float32))
-        scores, identity, weights = self.classifier(similarity), self.bank.identity, self.weights
+        scores, identity = self.classifier(similarity), self.bank.identity
         loss = losses.margin(scores, labels, self.margin) if self.kind == "components" else decide(scores, labels)
-        if weights["cluster"]:
-            loss = loss + weights["cluster"] * losses.cluster(similarity, labels, identity)
-        if weights["separation"]:
-            loss = loss + weights["separation"] * losses.separation(similarity, labels, identity)
+        if self.cluster_weight:
+            loss = loss + self.cluster_weight * losses.cluster(similarity, labels, identity)
+        if self.separation_weight:
+            loss = loss + self.separation_weight * losses.separation(similarity, labels, identity)
         if self.orthogonality_weight:
             loss = loss + self.orthogonality_weight * losses.orthogonality(self.bank.weight, identity)
         if self.off_class_weight and isinstance(self.classifier, LinearHead):
@@ -313,6 +344,14 @@ class PrototypeHead(nn.Module):
             "scores_before_projection": scores(before),
             "scores_after_projection": scores(after),
         }
+
+
+def _one_part_each(batch: PartBatch) -> tuple[Tensor, Tensor]:
+    """A random part of every sample [B, D], and the ids of the samples [B]."""
+    chance = torch.rand(batch.mask.shape).to(batch.mask.device).masked_fill(~batch.mask, -1.0)
+    part = chance.argmax(dim=1, keepdim=True)
+    z = batch.z.gather(1, part.unsqueeze(2).expand(-1, -1, batch.z.size(2))).squeeze(1)
+    return z, batch.ref[:, 0, 0]
 
 
 class _Kept(nn.Module):

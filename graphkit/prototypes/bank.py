@@ -121,7 +121,7 @@ class PrototypeBank(nn.Module):
     def forward(self, parts: PartBatch) -> Pooled:
         """Compare samples with all prototypes; clears `projected` as `compare` does."""
         if self.pool == "max":
-            self._clear_if_learning(parts.z)
+            self._clear_if_learning(parts.z)  # `strongest` looks for winners without gradients
             return strongest(self.compare, self.compare_own, parts)
         return self._pooled(self.compare(parts.z), parts.mask)
 

@@ -43,10 +43,10 @@ class ComponentsHead(nn.Module):
 
     def reset_parameters(self) -> None:
         """Start in favor of own components, with noise that tells concepts apart."""
-        own = self.identity.to(self.weight).repeat_interleave(self.concepts, dim=0)
+        own = self.identity.to(self.weight).unsqueeze(1).expand(-1, self.concepts, -1).flatten(0, 1)
         with torch.no_grad():
             nn.init.normal_(self.weight, std=_NOISE)
-            self.weight[:, : own.size(1)] += self.own_start * own
+            self.weight[:, : own.size(1)].add_(own, alpha=self.own_start)
 
     def reasoning(self) -> tuple[Float[Tensor, "Q M"], Float[Tensor, "Q M"]]:
         """R+ and R-, a row per concept, the concepts of a class one after the other; together a row sums to 1."""

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from graphkit.errors import RequestError
 from graphkit.layers import PRESETS, BagFeatures, GCNConv, PPGNBlock, SubgraphConv, SubgraphPooling, pair_polynomials
 from graphkit.layers.subgraph.policies import POLICIES
-from graphkit.separation.refinement import PLAIN, Refinement, labels_of
+from graphkit.separation.ball_network import BallEmbedding
+from graphkit.separation.refinement import BALLS, PLAIN, Refinement, labels_of
 from graphkit.sparse import gather, segment_mean, segment_sum
 from graphkit.sparse.egonets import Bags
 
@@ -31,13 +32,20 @@ class Network:
     Attributes:
         ceiling: Its bags, aggregations and pools. Color refinement with these tells apart whatever the network can, whatever
             its width, depth and weights.
-        layer: `layer(width)` makes a layer without normalization and last activation, called with rows and bags.
+        layer: `layer(width)` makes a layer without normalization and last activation, called with rows and bags; None for
+            SPEN, whose layers work on pairs.
         paper: Where it comes from.
     """
 
     ceiling: Refinement
-    layer: Callable[[int], nn.Module]
+    layer: Callable[[int], nn.Module] | None
     paper: str
+
+    def embedding(self, width: int, num_layers: int, *, trained: bool = False) -> Embedding | BallEmbedding:
+        """The network as an embedding of graphs; see `Embedding` and `BallEmbedding`."""
+        if self.layer is None:
+            return BallEmbedding(self.ceiling, width, num_layers, trained=trained)
+        return Embedding(self, width, num_layers, trained=trained)
 
     def on(self, model: str, policy: str | None, hops: int | None, length: int | None) -> Network:
         """The same layers on other bags.
@@ -45,7 +53,7 @@ class Network:
         Args:
             model: Its name, for messages.
             policy: Name of the bags; None: its own.
-            hops: For bags that have a radius; None: 2.
+            hops: For bags that have a radius; None: the network's own, or else 2.
             length: For bags around paths; None: 2.
 
         Raises:
@@ -57,7 +65,7 @@ class Network:
         for name, value in (("hops", hops), ("length", length)):
             if value is not None and name not in needs:
                 raise RequestError(f"{name}={value}: bags of policy={policy} take none, leave it out")
-        if policy != old.policy and (old.policy == PLAIN or policy == PLAIN):
+        if policy != old.policy and (PLAIN in (old.policy, policy) or BALLS in old.aggregations):
             raise RequestError(f"policy={policy}: model={model} has no choice of bags, leave it out")
         if policy not in ("node-marking", "distance") and _PRODUCTS & set(old.aggregations):
             raise RequestError(f"policy={policy}: model={model} needs bags of whole graphs: give policy=distance")
@@ -65,7 +73,8 @@ class Network:
         if lacking or (old.inner == "root" and policy in ("edge-deleted", "path", "node-deleted")):
             read = ", ".join(sorted(lacking)) or "the root's row"
             raise RequestError(f"policy={policy}: model={model} reads {read}, which these bags lack: give another policy")
-        radius = (HOPS if hops is None else hops) if "hops" in needs else None
+        usual = HOPS if old.hops is None else old.hops
+        radius = (usual if hops is None else hops) if "hops" in needs else None
         nodes = (LENGTH if length is None else length) if "length" in needs else None
         return replace(self, ceiling=replace(old, policy=policy, hops=radius, length=nodes))
 
@@ -116,6 +125,7 @@ NETWORKS: dict[str, Network] = {
     "k-path": Network(
         Refinement(("uL",), "path", hops=HOPS, length=LENGTH), partial(_sums, "uL"), "Li et al., 2025; Huang et al., ICLR 2023"
     ),
+    "spen": Network(Refinement((BALLS,), "ego", hops=1), None, "Mitton and Murray-Smith, TMLR 2023"),
     "ppgn": Network(_FWL, lambda width: PPGNBlock(width, width), _MARON),
     "ppgn++": Network(_FWL, lambda width: PPGNBlock(width, width, plus=True), _PUNY),
     "ppgn++6": Network(replace(_FWL, degree=6), lambda width: PPGNBlock(width, width, plus=True), _PUNY),
@@ -153,6 +163,8 @@ class Embedding(nn.Module):
         roots = test.length or 1
         self.first = BagFeatures(width, labels_of(test), max_distance=max_distance, num_roots=roots)
         self.polynomials = nn.Linear(test.degree + 2, width) if test.degree else None
+        if network.layer is None:
+            raise ValueError("the network has no layers on rows of bags: take its `embedding`.")
         self.layers = nn.ModuleList(network.layer(width) for _ in range(num_layers))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) if trained else nn.Identity() for _ in range(num_layers))
         inner = "mean" if trained and test.inner == "sum" else test.inner

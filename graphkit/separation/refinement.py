@@ -14,12 +14,15 @@ from graphkit.layers import make_bags, pair_polynomials
 from graphkit.layers.subgraph.features import Labels
 from graphkit.layers.subgraph.policies import POLICIES
 from graphkit.layers.subgraph.pooling import Inner, Order
+from graphkit.separation.balls import ball_colors
 from graphkit.separation.ranks import Ints, pack, rank_multisets, rank_rows, ranks
 from graphkit.sparse import CSR, as_csr
 from graphkit.sparse.egonets import Bags
 
 PLAIN = "plain"
 """The policy of a network without subgraphs: each graph is its own only bag."""
+BALLS = "balls"
+"""The aggregation of SPEN, whose colors are those of pairs of nodes, not of rows of bags."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Refinement:
 
     Attributes:
         aggregations: Of `graphkit.layers.AGGREGATIONS`; and on bags of whole graphs `lfwl`, `slfwl` and `fwl`: the multiset of
-            the pairs (c(u, w), c(w, v)) over w in N(v), in N(u) or N(v), or all w.
+            the pairs (c(u, w), c(w, v)) over w in N(v), in N(u) or N(v), or all w. `balls` stands alone: see
+            `balls.ball_colors`.
         policy: A name of `graphkit.layers.POLICIES`, or `PLAIN`.
         order: VS or SV.
         hops: Of policies that need it.
@@ -115,8 +119,7 @@ def graph_colors(test: Refinement, edge_index: Tensor, ptr: Tensor) -> Ints:
         A number per graph [G]; comparable inside this batch only.
     """
     bags = test.bags(edge_index, ptr)
-    color = row_colors(test, bags)
-    inner = _pool(test, bags, color)
+    inner = ball_colors(bags) if BALLS in test.aggregations else _pool(test, bags, row_colors(test, bags))
     return rank_multisets(_array(bags.node_ptr if test.order == "SV" else bags.bag_ptr), inner)
 
 

@@ -21,7 +21,7 @@ from graphkit.cli import tell
 from graphkit.data.graph_pairs import GraphPair
 from graphkit.errors import RequestError, RunError
 from graphkit.separation.collection import Collection
-from graphkit.separation.networks import Embedding, Network
+from graphkit.separation.networks import Network
 from graphkit.separation.refinement import Refinement
 from graphkit.sparse.egonets import Bags
 
@@ -77,7 +77,7 @@ class Siamese(nn.Module):
 
     def __init__(self, network: Network, how: Training) -> None:
         super().__init__()
-        self.embedding = Embedding(network, how.width, how.layers, trained=True)
+        self.embedding = network.embedding(how.width, how.layers, trained=True)
         self.head = nn.Linear(how.width, OUT_CHANNELS)
 
     def forward(self, bags: Bags) -> Tensor:

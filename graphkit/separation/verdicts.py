@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from graphkit.data.graph import Graph
+from graphkit.separation.ball_network import BallEmbedding
 from graphkit.separation.collection import Batch, Collection
 from graphkit.separation.networks import Embedding, Network
 from graphkit.separation.refinement import PLAIN, Refinement, graph_colors
@@ -90,7 +91,7 @@ def _embedded(network: Network, collection: Collection, how: Untrained, draw: in
     """Embeddings [G, C], and the largest difference between each graph and its copies [G]."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed + 1_000_003 * draw)
-        model = Embedding(network, how.width, how.layers).double().eval()
+        model = network.embedding(how.width, how.layers).double().eval()
     generator = torch.Generator().manual_seed(how.seed + draw)
     out = np.empty((len(collection.graphs), how.width))
     noise = np.zeros(len(collection.graphs))
@@ -102,7 +103,7 @@ def _embedded(network: Network, collection: Collection, how: Untrained, draw: in
     return out, noise
 
 
-def _embed(model: Embedding, batch: Batch) -> Floats:
+def _embed(model: Embedding | BallEmbedding, batch: Batch) -> Floats:
     with torch.inference_mode():
         embedded: Floats = model(model.test.bags(batch.edge_index, batch.ptr)).numpy()
     return embedded

@@ -6,7 +6,7 @@ import dataclasses
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
 from graphkit.data.dataset import InteractionData
+from graphkit.data.own.memory import InMemory
 from graphkit.errors import CheckpointError, RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags, take_rows
 from graphkit.serving.files import Rows
@@ -207,7 +208,9 @@ class Served:
         return lists
 
 
-def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Served:
+def serve(
+    folder: Path, request: Request, seed: int, device: str = "auto", memory: Mapping[str, InMemory] | None = None
+) -> Served:
     """Open a seed of a finished run.
 
     Args:
@@ -215,6 +218,7 @@ def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Se
         request: What it was started with and where its data lies, as `graphkit.tasks.experiment.stored_request` gives it.
         seed: A seed of the run.
         device: `auto`, `cpu` or `cuda`.
+        memory: Data in memory that stands in the place of own files, by setting.
 
     Raises:
         RequestError: If the device is not available, or the data.
@@ -224,7 +228,7 @@ def serve(folder: Path, request: Request, seed: int, device: str = "auto") -> Se
     if str(values.get("precision")).endswith("-mixed"):
         values["precision"] = "32-true"  # a run of mixed precision evaluates in full precision, too
     resolved = compose(dataclasses.replace(request, values=values))
-    experiment = Experiment(resolved.run, folder)
+    experiment = Experiment(resolved.run, folder, memory)
     trainer = restore(folder, resolved.config, experiment, seed, experiment.device)
     dataset = cast(InteractionData, experiment.dataset(seed))  # of the one task whose row names `serve`
     served = Served(trainer, dataset, seed, experiment.data_files)

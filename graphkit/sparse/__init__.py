@@ -5,7 +5,6 @@ sheaves need; the files behind may move.
 """
 
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
-from graphkit.sparse.copies import copies, stacked
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
@@ -15,6 +14,7 @@ from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
+from graphkit.sparse.pairs.second_order import SecondOrderSets
 from graphkit.sparse.polynomials import polynomial, polynomial_rows
 from graphkit.sparse.products import dense_product
 from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
@@ -22,6 +22,8 @@ from graphkit.sparse.ranking.triples import Triples, TripleSampler
 from graphkit.sparse.rows.dropout import dropout
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
+from graphkit.sparse.side_by_side import copies, stacked
+from graphkit.sparse.spmm import propagate_and_keep
 from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, untraced
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "GraphIndex",
     "NeighborSets",
     "Relabeling",
+    "SecondOrderSets",
     "Structure",
     "TripleSampler",
     "Triples",
@@ -55,6 +58,7 @@ __all__ = [
     "pointers",
     "polynomial",
     "polynomial_rows",
+    "propagate_and_keep",
     "remember",
     "segment_max",
     "segment_mean",

@@ -10,13 +10,16 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import parallel_for
-from graphkit.sparse.spmm_kernel import rows_times
+from graphkit.sparse.spmm_kernel import inner_products, rows_times, rows_times_and_own
 from graphkit.sparse.structure import Structure, untraced
 
 with warnings.catch_warnings():
     # torch says once a process that its CSR tensors are in beta: let it say so here, to nobody. All that is used is under test.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
     torch.zeros(1, 1).to_sparse_csr()
+
+
+_BLOCK = 256  # rows that an inner product sums in the numbers' own precision
 
 
 class Operator(Protocol):
@@ -93,6 +96,51 @@ def propagate(operator: Operator, x: Tensor) -> Tensor:
     else:
         out = _FixedSpMM.apply(operator, x)  # type: ignore[no-untyped-call]
     return out
+
+
+@untraced
+def propagate_and_keep(operator: Operator, x: Tensor, eps: Tensor) -> Tensor:
+    """Y = A X + (1 + eps) X for square A, differentiable any number of times in X, eps [1] and the values of A."""
+    if operator.requires_grad or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return torch.addcmul(propagate(operator, x), x, 1 + eps)
+    out: Tensor = _KeepingSpMM.apply(operator, x, eps)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _KeepingSpMM(Function):
+    """Y = A X + (1 + eps) X for values without gradient, with dX = A^T dY + (1 + eps) dY and d eps = <dY, X>: one sweep each.
+
+    In PyTorch's own operations the self term writes two more matrices of the size of X forward, and four backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, operator: Operator, x: Tensor, eps: Tensor) -> Tensor:
+        ctx.operator = operator
+        ctx.save_for_backward(x if eps.requires_grad else None, eps)
+        structure, value, x = operator.structure, _weights(operator, x.dtype), x.contiguous()
+        out = torch.empty_like(x)
+        given = x.new_zeros(0) if value is None else value
+        small = (structure.nnz + x.size(0)) * x.size(1) < 2**20
+        arrays = structure.row_blocks, structure.rowptr, structure.narrow_col, given, (1 + eps).to(x.dtype), x, out
+        parallel_for(rows_times_and_own, *arrays, alone=small)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        x, eps = ctx.saved_tensors
+        grad_x = grad_eps = None
+        if ctx.needs_input_grad[1]:
+            grad_x = _KeepingSpMM.apply(ctx.operator.t(), grad, eps)  # type: ignore[no-untyped-call]
+        if ctx.needs_input_grad[2]:
+            grad_eps = (_inner(grad, x) if not torch.is_grad_enabled() else (grad * x).sum()).to(eps.dtype).expand_as(eps)
+        return None, grad_x, grad_eps
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    """<a, b> of two matrices, in float64 over blocks of rows: threads do not change a bit."""
+    partial = a.new_empty(-(-a.size(0) // _BLOCK))
+    parallel_for(inner_products, a, b, partial, alone=a.numel() < 2**18)
+    return partial.double().sum()
 
 
 class _FixedSpMM(Function):

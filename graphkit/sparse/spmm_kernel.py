@@ -23,3 +23,30 @@ def rows_times(counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, x: 
                 out[i, f] = 0
             add_rows(out, i, one, x, col, value, rowptr[i], rowptr[i + 1], last)
         block = next_block(counter)
+
+
+@kernel(nogil=True)
+def rows_times_and_own(counter: Any, blocks: Any, rowptr: Any, col: Any, value: Any, own: Any, x: Any, out: Any) -> None:
+    """Multiply and add the row itself: out = A x + own[0] x, for square A; see `rows_times`."""
+    one, last, factor = x.dtype.type(1), col.shape[0] - 1, own[0]
+    block = next_block(counter)
+    while block < blocks.shape[0] - 1:
+        for i in range(blocks[block], blocks[block + 1]):
+            for f in range(x.shape[1]):
+                out[i, f] = factor * x[i, f]
+            add_rows(out, i, one, x, col, value, rowptr[i], rowptr[i + 1], last)
+        block = next_block(counter)
+
+
+@kernel(nogil=True, fastmath={"reassoc", "contract"})
+def inner_products(counter: Any, a: Any, b: Any, partial: Any) -> None:
+    """<a, b> in blocks of rows as many as `partial` has [B], which get equal shares; the last ones may be smaller."""
+    share = -(-a.shape[0] // partial.shape[0])
+    block = next_block(counter)
+    while block < partial.shape[0]:
+        total = a.dtype.type(0)
+        for i in range(block * share, min((block + 1) * share, a.shape[0])):
+            for f in range(a.shape[1]):
+                total += a[i, f] * b[i, f]
+        partial[block] = total
+        block = next_block(counter)

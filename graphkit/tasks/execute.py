@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,19 @@ from graphkit.tasks.experiment import Experiment
 
 if TYPE_CHECKING:
     from graphkit.conf.compose import Resolved
+    from graphkit.data.own.memory import InMemory
     from graphkit.training.result import RunResult
 
 
-def execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> RunResult:
+def execute(
+    resolved: Resolved, hear: Callable[[str], None] = lambda note: None, memory: Mapping[str, InMemory] | None = None
+) -> RunResult:
     """Run what is asked, or go on with the run that is asked for.
 
     Args:
         resolved: The request with every setting.
         hear: Is told what the data, and later the run, has to tell.
+        memory: Data in memory that stands in the place of own files, by setting.
 
     Raises:
         GraphkitError: If the run fails, see `graphkit.errors`.
@@ -31,7 +35,7 @@ def execute(resolved: Resolved, hear: Callable[[str], None] = lambda note: None)
 
     settings = resolved.run
     folder = Path(settings.resume) if settings.resume else None
-    experiment = Experiment(settings, folder)
+    experiment = Experiment(settings, folder, memory)
     notes = resolved.notes
     if folder is not None and (note := age_note(folder)):
         hear(note)
@@ -69,17 +73,18 @@ def _process(experiment: Experiment) -> Iterator[None]:
         yield
 
 
-def preview(resolved: Resolved) -> dict[str, Any]:
+def preview(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) -> dict[str, Any]:
     """What would be run, in plain values: the data is loaded and the model built, but nothing is trained or written.
 
     Args:
         resolved: The request with every setting.
+        memory: Data in memory that stands in the place of own files, by setting.
 
     Raises:
         DataError: If the data cannot be loaded.
     """
     settings = resolved.run
-    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None, memory)
     with _process(experiment):
         task = experiment(settings.seed)
         parameters = sum(parameter.numel() for parameter in task.build_model().parameters())

@@ -18,6 +18,7 @@ from graphkit.errors import CheckpointError, RequestError
 if TYPE_CHECKING:
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
+    from graphkit.data.own.memory import InMemory
     from graphkit.training.protocol import AnyTask
     from graphkit.training.report import Section
     from graphkit.training.result import OverSeeds
@@ -84,19 +85,20 @@ class Experiment:
     Args:
         settings: The settings of the run.
         folder: The folder of a run that goes on, or is asked: its data must be those that it was made on.
+        memory: Data in memory that stands in the place of own files, by setting.
 
     Raises:
         RequestError: If the device is not available.
         CheckpointError: If the folder's data.json is missing or was changed.
     """
 
-    def __init__(self, settings: Run, folder: Path | None = None) -> None:
+    def __init__(self, settings: Run, folder: Path | None = None, memory: Mapping[str, InMemory] | None = None) -> None:
         from graphkit.data.own.files import OwnFiles
         from graphkit.training.runtime import interruptible, resolve_device
 
         self.settings = settings
         self._known = None if folder is None else read_record(folder)
-        self._own_files = OwnFiles(self._known.files if self._known else None)
+        self._own_files = OwnFiles(self._known.files if self._known else None, memory)
         self.device = resolve_device(settings.device, settings.precision)
         loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
         self.dataset = functools.lru_cache(maxsize=1)(loading)
@@ -108,8 +110,11 @@ class Experiment:
         data = self.settings.data
         for key, source in self._known.files.items() if self._known else ():
             if getattr(data, key) is None:
-                reason = f"the run read it from {source.typed}, a pipe, which gives its content once"
-                raise CheckpointError(f"data.{key}: {reason}: give the same content again with data.{key}=FILE")
+                if source.path:
+                    reason = f"the run read it from {source.typed}, a pipe, which gives its content once"
+                    raise CheckpointError(f"data.{key}: {reason}: give the same content again with data.{key}=FILE")
+                reason = f"the run read it from memory ({source.typed.removeprefix('memory: ')})"
+                raise CheckpointError(f"data.{key}: {reason}: give the same in Python, run(resume=..., data=...)")
         dataset = load(
             self.settings.dataset,
             task=self.settings.task.name,
@@ -139,7 +144,7 @@ class Experiment:
         from graphkit.data.loading import data_root
 
         published = [data_root(self.settings.data.root) / file.path for file in DATASETS[self.settings.dataset].files]
-        return (*(Path(source.path) for source in self._own_files.sources.values()), *published)
+        return (*(Path(source.path) for source in self._own_files.sources.values() if source.path), *published)
 
     def over_seeds(self) -> OverSeeds | None:
         """How the epochs of all seeds make the result; None where it is each seed's selected epoch."""

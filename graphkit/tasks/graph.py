@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,10 +17,12 @@ from graphkit.data.graph_set import GraphSet
 from graphkit.errors import RequestError, RunError
 from graphkit.metrics.candidates import TargetCounts
 from graphkit.metrics.choice import choose
+from graphkit.metrics.registry import Metric
 from graphkit.models.graph.base import GraphModel, GraphView
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.memory import available_memory
 from graphkit.tasks.tables import graph_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -54,8 +56,8 @@ class GraphPrediction:
         device: Where to compute.
 
     Raises:
-        RequestError: If the protocol does not go with the data or the loop's settings, numbers are to be standardized that are
-            none, or the metric is unknown or undefined for the data.
+        RequestError: If the protocol does not go with the data or the loop's settings, there is no such target, numbers are to
+            be standardized that are none, or the metric is unknown or undefined for the data.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class GraphPrediction:
         self._make_model, self._train, self._device = make_model, train, device
         chosen = choose_splits(dataset, settings, train)
         self._splits, self.protocol, self._last = chosen.splits, chosen.statement, chosen.last
+        dataset = dataset if settings.target == "all" else dataset.alone(settings.target)
         self._dataset = replace(dataset, splits=self._splits)
         y = dataset.graphs.y
         counts = {split: _counts(dataset, y[self._splits[split]]) for split in EVALUATED}
@@ -80,6 +83,7 @@ class GraphPrediction:
         edge_attr = graphs.edge_attr if settings.edge_features else None
         self._whole = GraphBatch.of(graphs.edge_index, graphs.ptr, x, edge_attr).to(device)
         self._prepared: tuple[GraphModel, int, GraphBatch] | None = None
+        self._kept: tuple[GraphModel, list[GraphBatch]] | None = None
         self.notes += self._sampling()
         self.num_batches = -(-self._splits["train"].numel() // (train.batch_size or self._splits["train"].numel()))
 
@@ -90,7 +94,7 @@ class GraphPrediction:
             RequestError: If the model's settings do not go together.
         """
         model = self._made(self._make_model).to(self._device)
-        model.fit(self._view(model))
+        model.fit(self.view(model))
         return model
 
     def _made(self, make: Callable[..., GraphModel]) -> GraphModel:
@@ -116,7 +120,7 @@ class GraphPrediction:
 
     def stages(self, model: GraphModel) -> list[Stage]:
         """What the model says; by default one stage, its head with `train.head_lr` where that is set."""
-        stages = model.stages(self._view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
+        stages = model.stages(self.view(model), self.step, lr=self._train.lr, head_lr=self._train.head_lr)
         return [replace(stage, last=self._last and stage.selects) for stage in stages]
 
     def batches(self, generator: torch.Generator) -> Iterator[Drawn]:
@@ -146,11 +150,17 @@ class GraphPrediction:
             graphs = self._splits[split]
             rows = predicted[place[start : start + graphs.numel()]]
             start += graphs.numel()
-            results[split] = {name: metric(rows, y[graphs]) for name, metric in self._metrics.items()}
+            results[split] = {name: self._value(metric, rows, y[graphs]) for name, metric in self._metrics.items()}
         if "valid" not in splits:
             return Evaluation(results)
         valid = torch.searchsorted(chosen, self._splits["valid"]).to(self._device)
         return Evaluation(results, partial(self._valid_loss, scores[valid]))
+
+    def _value(self, metric: Metric, rows: Tensor, y: Tensor) -> float:
+        if metric.target:
+            column = self._dataset.target_names.index(metric.target)
+            rows, y = rows[:, column : column + 1], y[:, column : column + 1]
+        return metric(rows, y)
 
     def _valid_loss(self, scores: Tensor) -> float:
         return self._loss(scores.double(), self._y[self._splits["valid"].to(self._device)]).item()
@@ -164,7 +174,7 @@ class GraphPrediction:
         """
         scores = self._scores(model, torch.arange(self._whole.num_graphs))
         arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
-        extra = model.extra_predictions(self._view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
+        extra = model.extra_predictions(self.view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
         arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
@@ -193,9 +203,9 @@ class GraphPrediction:
                 self._prepared = model, sample, self._whole.with_index(model.prepare(self._whole, seed=sample))
         return self._prepared[2]
 
-    def prepared(self, model: GraphModel) -> list[GraphBatch]:
+    def prepared(self, model: GraphModel) -> Iterable[GraphBatch]:
         """All graphs as the model is evaluated on them: once, or once per sample of which the outputs are averaged."""
-        return [self._votes(model, vote) for vote in range(model.votes)] if model.sampled else [self._ready(model, 0)]
+        return self._votes(model) if model.sampled else [self._ready(model, 0)]
 
     def _scores(self, model: GraphModel, graphs: Tensor) -> Tensor:
         """Outputs [B, C] of some graphs, at least in single precision; of sampled subgraphs their mean over the votes."""
@@ -206,10 +216,11 @@ class GraphPrediction:
         outputs = [torch.cat([_wide(model(whole.take(part)).detach()) for part in blocks]) for whole in votes]
         return torch.stack(outputs).mean(dim=0) if len(outputs) > 1 else outputs[0]
 
-    def _view(self, model: GraphModel) -> GraphView:
+    def view(self, model: GraphModel) -> GraphView:
+        """The data as the model may know it: training graphs and their targets."""
         graphs = self._splits["train"].to(self._device)
-        batches = partial(self._batches, model, graphs)
-        return GraphView(self._dataset.kind, self._whole.num_graphs, graphs, self._y[graphs], batches)
+        batches, total = partial(self._batches, model, graphs), self._whole.num_graphs
+        return GraphView(kind=self._dataset.kind, num_graphs=total, graphs=graphs, y=self._y[graphs], batches=batches)
 
     def _batches(self, model: GraphModel, graphs: Tensor) -> Iterator[GraphBatch]:
         """Some graphs in blocks, with what the model prepares of them."""
@@ -217,8 +228,18 @@ class GraphPrediction:
         for part in graphs.to(self._device).split(self._train.eval_batch_size):
             yield ready.take(part)
 
-    def _votes(self, model: GraphModel, vote: int) -> GraphBatch:
-        return self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+    def _votes(self, model: GraphModel) -> Iterator[GraphBatch]:
+        """All graphs once per vote; kept for the next evaluation where all votes together leave half of the memory free."""
+        if self._kept is None or self._kept[0] is not model:
+            self._kept = model, []
+        kept = self._kept[1]
+        yield from kept
+        for vote in range(len(kept), model.votes):
+            whole = self._whole.with_index(model.prepare(self._whole, vote=vote, seed=_VOTES))
+            free = available_memory()
+            if len(kept) == vote and (free is None or 2 * (model.votes - vote) * model.index_bytes(whole) <= free):
+                kept.append(whole)
+            yield whole
 
     def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
         """The mean loss of scores [B, C] against targets, at least in single precision."""
@@ -249,7 +270,8 @@ def _counts(dataset: GraphSet, y: Tensor) -> TargetCounts:
     if dataset.kind == "labels":
         both = (y == 1).any(dim=0) & (y == 0).any(dim=0)
         return TargetCounts("labels", dataset.num_targets, int(both.sum()))
-    return TargetCounts("numbers", dataset.num_targets, int((~y.isnan()).sum()))
+    known = (~y.isnan()).sum(dim=0).tolist()
+    return TargetCounts("numbers", dataset.num_targets, sum(known), of=dict(zip(dataset.target_names, known, strict=False)))
 
 
 def _moments(y: Tensor) -> tuple[Tensor, Tensor]:

@@ -175,7 +175,7 @@ class ImagePrediction:
                 yield part.to(self._device), self._images(model, part)
 
         ids = images.to(self._device)
-        return ImageView(self._dataset.kind, len(self._pixels), ids, self._y[ids], batches)
+        return ImageView(kind=self._dataset.kind, num_images=len(self._pixels), images=ids, y=self._y[ids], batches=batches)
 
     def _images(self, model: ImageModel, images: Tensor) -> Tensor:
         """Pixels on the device, in the precision of the model."""

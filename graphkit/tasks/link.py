@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,9 +22,10 @@ from graphkit.metrics.pairs import link_metric
 from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.operators import weighted_operator
 from graphkit.tasks.tables import link_table
 from graphkit.training.protocol import Evaluation
-from graphkit.training.stages import Backward, Stage, head_apart
+from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
@@ -32,7 +33,7 @@ EVALUATED = ("valid", "test")
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Positive pairs [2, B] with the entries of the operator they come from [B], and negative pairs [2, B]."""
+    """Positive pairs [2, B] with the entries of the operator they come from [B], and negatives [2, B n], n for each in turn."""
 
     positive: Tensor
     entries: Tensor
@@ -42,9 +43,10 @@ class PairBatch:
 class LinkPrediction:
     """Score pairs of nodes; fulfills `graphkit.training.protocol.Task`.
 
-    The loss is mean softplus(-s) over a batch's positives plus mean softplus(s) over as many random negatives. With target
-    link removal the batch's own edges are absent from the message passing graph and from the neighbor sets while it is scored;
-    other batches' edges are there. Evaluation uses the whole training graph.
+    The loss is the model's, by default mean softplus(-s) over a batch's positives plus mean softplus(s) over random negatives,
+    `task.num_negatives` for each positive. With target link removal the batch's own edges are absent from the message passing
+    graph and from the neighbor sets while it is scored; other batches' edges are there. Evaluation uses the whole training
+    graph.
 
     Args:
         dataset: Graph with link splits; features are optional.
@@ -71,7 +73,7 @@ class LinkPrediction:
         self.lower_is_better = choice.lower_is_better
         num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
-        self._adj = CSR.from_edge_index(dataset.graph.edge_index.to(device), num_nodes)
+        self._adj = weighted_operator(dataset.graph, device)
         self._positive = splits["train"].positive.to(device)
         self._evaluated = {name: (splits[name].positive.to(device), negatives[name].to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
@@ -85,19 +87,27 @@ class LinkPrediction:
         self.num_batches = count // self._batch_size if settings.drop_last else -(-count // self._batch_size)
 
     def build_model(self) -> LinkModel:
-        """A freshly initialized model on the task's device; consumes torch's global random state."""
-        in_channels = 0 if self._x is None else self._x.shape[1]
-        return self._make_model(in_channels=in_channels, num_nodes=self._adj.shape[0]).to(self._device)
+        """A freshly initialized model on the task's device; consumes torch's global random state.
 
-    def stages(self, model: LinkModel) -> list[Stage]:
-        """One stage: the head's parameters at `head_lr`, all others at `lr`; none without parameters."""
-        return head_apart(model, model.head_parameters(), self._train.lr, self._train.head_lr)
+        Raises:
+            RequestError: If the model's settings do not go together.
+        """
+        in_channels = 0 if self._x is None else self._x.shape[1]
+        try:
+            model = self._make_model(in_channels=in_channels, num_nodes=self._adj.shape[0])
+        except ValueError as error:
+            raise RequestError(f"model={self._make_model.name}: {error}") from error
+        return model.to(self._device)
+
+    def stages(self, model: LinkModel) -> Sequence[Stage]:
+        """What the model says; by default one stage: the head's parameters at `head_lr`, all others at `lr`."""
+        return model.stages(self.step, lr=self._train.lr, head_lr=self._train.head_lr)
 
     def batches(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Positives in random order, each with fresh random negatives."""
         order = torch.randperm(self._positive.size(1), generator=generator)
         for batch in order.split(self._batch_size)[: self.num_batches]:
-            negative = self._non_edges.sample(batch.numel(), generator).to(self._device)
+            negative = self._non_edges.sample(batch.numel() * self._settings.num_negatives, generator).to(self._device)
             chosen = batch.to(self._device)
             yield PairBatch(self._positive[:, chosen], self._entries[chosen], negative)
 
@@ -112,23 +122,23 @@ class LinkPrediction:
             adj = adj.without(batch.entries, mirror=True)
         pairs = torch.cat([batch.positive, batch.negative], dim=1)
         features = model.pair_features(self._encode(model, adj), adj, pairs)
-        sign = torch.ones(pairs.size(1), device=self._device)
-        sign[batch.positive.size(1) :] = -1.0
         leaves = [feature.detach() for feature in features]
         gradients = [torch.empty_like(leaf) for leaf in leaves]
         total = torch.zeros((), device=self._device, dtype=torch.float64)
+        count, negatives = batch.positive.size(1), self._settings.num_negatives
         size = self._settings.micro_batch or pairs.size(1)
-        for start in range(0, pairs.size(1), size):
-            block = slice(start, start + size)
-            inputs = [leaf[block].requires_grad_() for leaf in leaves]
-            loss = F.softplus(-sign[block] * model.head(*inputs)).sum() / batch.positive.size(1)
+        for rows, positives in _blocks(count, negatives, size) if model.coupled else _runs(count, pairs.size(1), size):
+            inputs = [_joined([leaf[part] for part in rows]).requires_grad_() for leaf in leaves]
+            loss = model.training_loss(model.head(*inputs), positives, negatives) / count
             backward(loss)
-            for gradient, part in zip(gradients, inputs, strict=True):
-                assert part.grad is not None
-                gradient[block] = part.grad
+            for gradient, block in zip(gradients, inputs, strict=True):
+                assert block.grad is not None
+                for part, piece in zip(rows, block.grad.split([part.stop - part.start for part in rows]), strict=True):
+                    gradient[part] = piece
             total += loss.detach()
+        reached = [(feature, flow) for feature, flow in zip(features, gradients, strict=True) if feature.requires_grad]
         with torch.autocast(self._device.type, enabled=False):
-            torch.autograd.backward(features, gradients)
+            torch.autograd.backward([feature for feature, _ in reached], [flow for _, flow in reached])
         return total
 
     @torch.no_grad()
@@ -180,6 +190,26 @@ class LinkPrediction:
             features = model.pair_features(nodes, self._adj, block)
             scores += [model.head(*part) for part in zip(*(feature.split(size) for feature in features), strict=True)]
         return torch.cat(scores)
+
+
+def _runs(positives: int, total: int, size: int) -> Iterator[tuple[list[slice], int]]:
+    """Runs of `size` of a batch's pairs, and how many of each are positives, which come first in the batch."""
+    for start in range(0, total, size):
+        stop = min(start + size, total)
+        yield [slice(start, stop)], min(max(positives - start, 0), stop - start)
+
+
+def _blocks(positives: int, negatives: int, size: int) -> Iterator[tuple[list[slice], int]]:
+    """Blocks of about `size` of a batch's pairs, positives and then the negatives of these, and how many are positives."""
+    step = max(1, size // (1 + negatives))
+    for start in range(0, positives, step):
+        stop = min(start + step, positives)
+        yield [slice(start, stop), slice(positives + start * negatives, positives + stop * negatives)], stop - start
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Rows of several slices as one leaf of autograd; a single slice is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _mean_loss(positive: Tensor, negative: Tensor) -> float:

@@ -20,6 +20,7 @@ from graphkit.metrics.choice import choose
 from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.operators import weighted_operator
 from graphkit.tasks.tables import node_table
 from graphkit.training.protocol import Evaluation
 from graphkit.training.stages import Backward, Stage
@@ -76,8 +77,7 @@ class NodeClassification:
         self._known = torch.full_like(y, -1).index_copy(0, train_nodes := self._splits["train"], y[train_nodes]).to(device)
         self._device = device
         self._x = sparse_features(x.to(device))
-        edge_index = dataset.graph.edge_index.to(device)
-        self._adj = CSR.from_edge_index(edge_index, x.size(0))
+        self._adj = weighted_operator(dataset.graph, device)
         batch = train.batch_size or self._splits["train"].numel()
         self.num_batches = -(-self._splits["train"].numel() // batch)
 
@@ -90,10 +90,10 @@ class NodeClassification:
         num_nodes, in_channels = self._x.shape
         try:
             model = self._make_model(in_channels=in_channels, out_channels=self._num_classes, num_nodes=num_nodes)
+            model = model.to(self._device)
+            model.fit(self.view(model))
         except ValueError as error:
             raise RequestError(f"model={self._make_model.name}: {error}") from error
-        model = model.to(self._device)
-        model.fit(self.view(model))
         return model
 
     def stages(self, model: NodeModel) -> Sequence[Stage]:

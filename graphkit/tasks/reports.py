@@ -14,7 +14,7 @@ from graphkit.training.report import Section
 
 
 def node(dataset: NodeData, arrays: Arrays) -> list[Section]:
-    """Prototypes, where the model has some.
+    """Prototypes or contexts, where the model has some.
 
     Args:
         dataset: The graph.
@@ -26,7 +26,20 @@ def node(dataset: NodeData, arrays: Arrays) -> list[Section]:
         return names[0] if sample == part else f"{names[1]}, near {names[0]}"
 
     splits = {split: torch.from_numpy(arrays[f"{split}_nodes"]) for split in ("valid", "test")}
-    return prototype_report.sections(arrays, required(dataset.graph.y), splits, dataset.class_names, name)
+    found = prototype_report.sections(arrays, required(dataset.graph.y), splits, dataset.class_names, name)
+    return [*found, *_contexts(arrays)]
+
+
+def _contexts(arrays: Arrays) -> list[Section]:
+    """How much of the embeddings the contexts of nodes tell; none of a model without."""
+    if "context_r_squared" not in arrays:
+        return []
+    share = float(arrays["context_r_squared"])
+    text = (
+        f"<p>R\u00b2 = {share:.3f}: the share of the variance of all nodes' embeddings that contexts alone rebuild. "
+        "What they do not rebuild of an embedding they cannot explain either.</p>"
+    )
+    return [Section("Contexts of the first seed", text)]
 
 
 def graph(dataset: GraphSet, arrays: Arrays) -> list[Section]:

@@ -42,7 +42,7 @@ def check_state(state: Any) -> None:
     Raises:
         ValueError: Naming the first field that is missing or of another form.
     """
-    _require_fields(state, _STATE)
+    _require_fields({"schedule": None, **state} if isinstance(state, dict) else state, _STATE)  # earlier ones have none
     progress, outcome = state["progress"], state["outcome"]
     if not isinstance(progress, dict):
         raise ValueError("wrong 'progress'")
@@ -144,6 +144,7 @@ _STATE: dict[str, Test] = {
     "model": _object_of(_any),
     "best_model": _object_of(_any),
     "optimizer": _or_none(_object_of(_any)),
+    "schedule": _or_none(_object_of(_any)),
     "precision": _object_of(_any),
     "generator": _any,
     "random": _object_of(_any),

@@ -16,6 +16,7 @@ from graphkit.errors import RequestError, RunError
 from graphkit.training.protocol import AnyTask, Evaluation, LoopSettings
 from graphkit.training.result import Metrics
 from graphkit.training.runtime import random_states, restore_random_states
+from graphkit.training.schedules import Schedule
 from graphkit.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -91,11 +92,15 @@ class Trainer:
         self._enter_stage()
 
     def _enter_stage(self) -> None:
-        """Make the optimizer of the stage that progress names, and let only its parameters move."""
+        """Make optimizer and schedule of the stage that progress names, and let only its parameters move."""
         stage = self._stage
         groups = [] if stage is None else list(stage.groups)
         self.optimizer = self._adam(groups) if groups else None
         self._wrapped = self.fabric.setup_optimizers(self.optimizer) if self.optimizer else None
+        self._schedule: Schedule | None = None
+        if stage is not None and self.optimizer is not None and self._train.schedule != "none":
+            lower = self.task.lower_is_better
+            self._schedule = Schedule(self.optimizer, self._train, self._length(stage), lower_is_better=lower)
         moving = {id(parameter) for group in groups for parameter in group["params"]}
         for parameter in self._learnable:
             parameter.requires_grad_(stage is None or id(parameter) in moving)
@@ -163,6 +168,8 @@ class Trainer:
             metrics = evaluation.metrics
             if stage is None or stage.selects:
                 self._select(number, loss, evaluation)
+        if self._schedule is not None:
+            self._schedule.after_epoch(None if metrics is None else metrics["valid"][self.task.metric])
         ended = time.perf_counter()
         progress.epoch = number
         progress.seconds += ended - began
@@ -264,6 +271,7 @@ class Trainer:
             "model": weights,
             "best_model": weights if newest else self._best_weights,  # shared tensors are stored once
             "optimizer": self.optimizer.state_dict() if self.optimizer else None,
+            "schedule": self._schedule.state_dict() if self._schedule else None,
             "precision": self.fabric.strategy.precision.state_dict(),
             "generator": self._generator.get_state(),
             "random": random_states(self.fabric.device),
@@ -280,6 +288,8 @@ class Trainer:
         self._enter_stage()
         if self.optimizer is not None and state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
+            if self._schedule is not None:
+                self._schedule.load_state_dict(state["schedule"])
         self._end_stage()
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         self._generator.set_state(state["generator"])

@@ -29,6 +29,9 @@ class LoopSettings:
     eval_every: int
     patience: int
     checkpoint_every: int
+    schedule: str
+    decay: float
+    decay_every: int
 
     @classmethod
     def of(cls, train: Mapping[str, Any]) -> LoopSettings:

@@ -67,6 +67,11 @@ def _require_same(folder: Path, stored: dict[str, Any], config: dict[str, Any]) 
     epochs, before = config["train"]["epochs"], stored["train"]["epochs"]
     if epochs < before:
         raise CheckpointError(f"train.epochs={epochs}: {folder} has {before}, and resume= can only add to them: give more")
+    if epochs > before and stored["train"].get("schedule") == "cosine":
+        raise CheckpointError(
+            f"train.epochs={epochs}: the learning rate of {folder} ends at {before} epochs (train.schedule=cosine), "
+            "start a new run"
+        )
 
 
 def newer_note(folder: Path, config: dict[str, Any], unread: Collection[str] = ()) -> str | None:

@@ -99,7 +99,7 @@ def test_quick_run_of_everything(capsys):
     assert {"sorted-key search"} < peers["intersection"]
     assert {"PyG LightGCN, edge_index", "torch.sparse COO, autograd"} <= peers["lightgcn-step"]
     exact = [row for row in rows if "bf16" not in row["case"]]
-    assert len(exact) == len(rows) - 1 and max(row["difference"] for row in exact) < 1e-4
+    assert len(exact) == len(rows) - 2 and max(row["difference"] for row in exact) < 1e-4
     assert "threads: 1, torch" in err
     assert "words of packed rows" in err
 

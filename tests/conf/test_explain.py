@@ -31,7 +31,7 @@ def test_all_mistakes_at_once():
         "top=0: expected an integer from 1 to 1000",
         "format=pdf: expected one of html, json, text",
         "give run=FOLDER, the folder of a finished run",
-        "give one of pair=; node=; graph=; user= and item=",
+        "give one of pair=; node=; graph=; image=; user= and item=",
     ]
 
 
@@ -39,7 +39,7 @@ def test_all_mistakes_at_once():
     ("arguments", "says"),
     [
         (("user=1",), "give user= and item= together"),
-        (("user=1", "node=2"), "give one of pair=; node=; graph=; user= and item=, not node= and user="),
+        (("user=1", "node=2"), "give one of pair=; node=; graph=; image=; user= and item=, not node= and user="),
         (("node=2", "train.epochs=3"), "unknown key 'train.epochs'"),
     ],
 )

@@ -40,7 +40,7 @@ WRONG = [
     (["optimizer.lr=1"], "unknown key 'optimizer.lr': did you mean train.lr?"),
     (["+train.epochs=1"], "unknown key '+train.epochs': did you mean train.epochs?"),
     (["zzzzz=1"], "unknown key 'zzzzz'; see --list"),
-    (["model=gae", "model.beta=1"], "unknown key 'model.beta': a setting of ncn, not of model=gae"),
+    (["model=gae", "model.beta=1"], "unknown key 'model.beta': a setting of ncn, ncnc, katz, not of model=gae"),
     (["task=node", "task.drop_last=true"], "unknown key 'task.drop_last': a setting of task=link, not of task=node"),
     (["model.name=ncn"], "unknown key 'model.name': did you mean model?"),
     (["task=node", "model=cn", "model.beta=1"], f"model=cn: task=node has {NODE_MODELS}; cn is a model of task=link"),

@@ -69,14 +69,14 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 def test_own_features_are_scaled_by_the_training_nodes_of_the_seed(files: dict[str, str]):
     raw = load("custom", task="node", scale="none", seed=4, **files)
-    assert raw.scaling is None and raw.notes == ()
+    assert raw.scaling is None and not any("standardized" in note for note in raw.notes)
     scaled = load("custom", task="node", seed=4, **files)
     train = raw.data.x[raw.splits["train"], 0].double()
     assert scaled.scaling is not None and float(scaled.scaling.mean[0]) == pytest.approx(float(train.mean()))
     assert float(scaled.scaling.std[0]) == pytest.approx(float(train.std(correction=0)))
     assert torch.equal(scaled.data.x[:, 1], raw.data.x[:, 1])
     torch.testing.assert_close(scaled.scaling.apply(raw.data.x), scaled.data.x)
-    assert scaled.notes == (
+    assert scaled.notes[-1:] == (
         "features: 1 of 2 columns are standardized by mean and deviation of the training nodes (data.scale=auto); "
         "data.scale=none leaves them as they are",
     )
@@ -89,7 +89,7 @@ def test_links_take_all_nodes(files: dict[str, str]):
     dataset = load("custom", task="link", **own)
     assert float(dataset.data.x[:, 0].mean()) == pytest.approx(0, abs=1e-5)
     assert float(dataset.data.x[:, 0].std(correction=0)) == pytest.approx(1, abs=1e-5)
-    assert "of all nodes, of which none is held out" in dataset.notes[0]
+    assert "of all nodes, of which none is held out" in " ".join(dataset.notes)
 
 
 def test_named_data_stays_as_published_unless_asked():

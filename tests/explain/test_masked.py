@@ -18,7 +18,7 @@ from graphkit.tasks.build import model_maker
 
 N = 11
 SCALED = ("dir-gnn", "sage")  # a common factor of all weights cancels in them
-TIED = ("linkx",)  # parameters belong to nodes
+TIED = ("linkx", "x-node")  # parameters or contexts belong to nodes
 
 
 def graph(seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -31,18 +31,16 @@ def test_what_is_drawn_around_a_node():
 
 def test_familiarity_against_a_loop():
     generator = torch.Generator().manual_seed(0)
-    z = torch.randn(60, 4, generator=generator)
-    ids, own = torch.arange(50), 7
-    found = familiarity(z[own], z[:50], ids, own)
+    z = torch.randn(90, 4, generator=generator)
+    train, held_out = range(40), range(40, 80)
 
-    def cosine(i: int, j: int) -> float:
-        return float(torch.cosine_similarity(z[i].double(), z[j].double(), dim=0))
+    def nearest(i: int) -> float:
+        return max(float(torch.cosine_similarity(z[i].double(), z[j].double(), dim=0)) for j in train)
 
-    others = [i for i in range(50) if i != own]
-    nearest = max(others, key=lambda i: cosine(own, i))
-    usual = [max(cosine(i, j) for j in others if j != i) for i in others]
-    assert found is not None and found.nearest == nearest and abs(found.similarity - cosine(own, nearest)) < 1e-9
-    assert found.rank == sum(value < found.similarity for value in usual) / len(usual)
-    away = familiarity(-z[:50].mean(dim=0) * 9, z[:50] * 0.01 + z[:50].mean(dim=0), ids, 99)
-    assert away is not None and "Unlike the training nodes" in away.warning("node")[0]
-    assert familiarity(z[0], z[:5], ids[:5], 0) is None
+    found = familiarity(z[85], z[:40], z[40:80])
+    assert found is not None and abs(found.similarity - nearest(85)) < 1e-9
+    assert found.rank == sum(nearest(i) < nearest(85) for i in held_out) / len(held_out)
+    middle = z.new_ones(4)
+    away = familiarity(-middle, middle + 0.01 * z[:40], middle + 0.01 * z[40:80])
+    assert away is not None and away.warning("node")[0].startswith("Unlike what the model was trained on")
+    assert familiarity(z[0], z[:40], z[40:60]) is None and familiarity(z[0], z[:0], z[40:80]) is None

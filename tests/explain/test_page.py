@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from graphkit.explain.explanation import Picture
+from graphkit.explain.explanation import Account, Part, Picture, Term
 from graphkit.explain.page import html_page
 from tests.explain.samples import HOSTILE, explanation, ring
 
@@ -99,6 +99,13 @@ def test_an_attribution_is_never_called_the_model_s_reasons():
     assert "An attribution, not the model's own reasons." in html and "Gradient &lt;times&gt; input." in html
     assert "What the score is the sum of" not in html
     assert "An attribution" not in one.to_html()
+
+
+def test_a_reason_says_what_its_training_part_is_or_else_what_it_is_itself():
+    html = explanation().to_html()
+    assert "<small>training node of Theory</small>" in html
+    attributed = Account("c", 1.0, 0.0, (Term("node 3", None, None, 1.0, Part("node 3", "neighbor")),), rule="r")
+    assert "<small>neighbor</small>" in replace(explanation(), predicted=attributed).to_html()
 
 
 def test_an_image_with_its_box_and_heat():

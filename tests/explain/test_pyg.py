@@ -41,6 +41,9 @@ def test_pyg_runs_our_rules_on_a_module_of_its_own(rule: Any) -> None:
     sums = torch.stack([expected[groups == group].mean().abs() for group in groups])
     torch.testing.assert_close(found.edge_mask.double(), sums / sums.max(), rtol=1e-5, atol=1e-6)
     assert float(found.edge_mask.max()) == 1 and float(found.edge_mask.min()) >= 0
+    support = explainer(module, EdgeAttribution(rule, by="support"))(x, edges, index=6, edge_attr=attr).edge_mask
+    against = torch.stack([expected[groups == group].mean() <= 0 for group in groups])
+    assert bool((support[against] == 0).all()) and bool((support[~against] > 0).all()) and bool(against.any())
     # PyG's own metric takes what it returned; hard masks, since soft ones are not what its convolutions were trained on.
     assert all(0 <= value <= 1 for value in pyg_fidelity(explainer(module, EdgeAttribution(rule)), found))
 
@@ -154,6 +157,8 @@ def test_what_cannot_be_explained_is_refused(caplog: pytest.LogCaptureFixture) -
         explainer(ModelForPyG(module, hops=2), EdgeAttribution())(x, edges)
     with pytest.raises(ValueError, match="rule must be one of"):
         EdgeAttribution("saliency")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="by must be size or support"):
+        EdgeAttribution(by="sign")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="hops must be at least 1"):
         ModelForPyG(module, hops=0)
 

@@ -1,8 +1,14 @@
-"""What a table holds, by a reader that shares no code with the library's: characters one by one, rows in plain loops."""
+"""What a table holds, by a reader that shares no code with the library's: characters one by one, rows in plain loops.
+
+How a broken table is laid out nobody can know: the reader is told what the library took it for, and finds what it then holds.
+"""
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import re
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -10,26 +16,6 @@ from math import isfinite
 import numpy as np
 
 BLANKS = frozenset(" \t\u00a0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
-HEADER_WORDS = frozenset(
-    [
-        "node",
-        "id",
-        "node_id",
-        "name",
-        "source",
-        "target",
-        "src",
-        "dst",
-        "from",
-        "to",
-        "u",
-        "v",
-        "head",
-        "tail",
-        "node1",
-        "node2",
-    ]
-)
 LONGEST_FIELD = 131_072
 _INTEGER = re.compile(r"-?[0-9]+")
 
@@ -51,13 +37,51 @@ class Graph:
     classes: list[str] = field(default_factory=list)
 
 
-def rows_of(content: bytes) -> Table:
-    """All rows that are not blank, fields without the blanks around them."""
+@dataclass(frozen=True)
+class Form:
+    """How a table is laid out; of a broken one, as the library says it took it."""
+
+    separator: str = ","
+    encoding: str = "utf-8"
+    packed: str = ""
+    above: int = 0
+    header: bool = False
+
+
+def rows_of(content: bytes, form: Form) -> Table:
+    """All rows below the comments that are not blank, fields without the blanks around them, header and all."""
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
+        content = {"": bytes, "gzip": gzip.decompress, "bz2": bz2.decompress}[form.packed](content)
+        text = content.decode(form.encoding)
+    except (UnicodeError, OSError, EOFError, zlib.error):
         raise Malformed("encoding") from None
     text = text.removeprefix("\ufeff")
+    for _ in range(form.above):
+        text = re.sub(r"\A[^\r\n]*(\r\n|\r|\n|\Z)", "", text)
+    rows = (
+        _quoted(text, form.separator) if len(form.separator) == 1 and form.separator != " " else _unquoted(text, form.separator)
+    )
+    rows = [fields for fields in ([_trimmed(one) for one in fields] for fields in rows) if len(fields) > 1 or fields[0]]
+    if not rows:
+        return rows
+    widths = [len(fields) for fields in rows]
+    width = max(widths, key=widths.count)
+    rows = [fields[:-1] if len(fields) == width + 1 and not fields[-1] else fields for fields in rows]
+    if any(len(fields) != width for fields in rows):
+        raise Malformed("ragged")
+    while len(rows[0]) > 1 and not any(fields[-1] for fields in rows):
+        rows = [fields[:-1] for fields in rows]
+    return rows
+
+
+def _unquoted(text: str, separator: str) -> Table:
+    lines = re.split("\r\n|\r|\n", text)
+    if separator == " ":
+        return [re.split(" +", line.replace("\t", " ").strip(" ")) for line in lines]
+    return [line.split(separator) for line in lines]
+
+
+def _quoted(text: str, separator: str) -> Table:
     rows: Table = []
     row: list[str] = []
     cell = ""
@@ -76,7 +100,7 @@ def rows_of(content: bytes) -> Table:
             if row or state != "start":
                 rows.append([*row, cell])
             row, cell, state = [], "", "start"
-        elif character == ",":
+        elif character == separator:
             row.append(cell)
             cell, state = "", "start"
         elif state == "closed":
@@ -90,60 +114,69 @@ def rows_of(content: bytes) -> Table:
             raise Malformed("long field")
         if fields[0][:1] == "\ufeff":
             raise Malformed("inner mark")
-    return [[_trimmed(one) for one in fields] for fields in rows]
+    return rows
 
 
-def graph_of(edges: bytes, features: bytes | None, labels: bytes | None) -> Graph:
-    """The graph of three files; edges keep their direction, repeats and loops."""
-    pairs = [(_name(one), _name(other)) for one, other in _of_width(_without_header(rows_of(edges), "edges"), 2)]
+def below_header(rows: Table, form: Form) -> Table:
+    """The rows below a header, which may not come again."""
+    if form.header and rows[0] in rows[1:]:
+        raise Malformed("second header")
+    return rows[1:] if form.header else rows
+
+
+def graph_of(edges: tuple[Table, Form], features: tuple[Table, Form] | None, labels: tuple[Table, Form] | None) -> Graph:
+    """The graph of three tables; edges keep their direction, repeats and loops."""
+    head = [one.lower() for one in edges[0][0]] if edges[1].header and edges[0] else []
+    source, target = (head.index(word) if word in head else place for place, word in enumerate(("source", "target")))
+    pairs = [(_name(row[source]), _name(row[target])) for row in below_header(*edges)]
     numbers: dict[str, list[float]] = {}
     classes: dict[str, str] = {}
+    unlabeled = set()
     if features is not None:
-        rows = _without_header(rows_of(features), "features")
-        for node, *values in _of_width(rows, max(2, len(rows[0])) if rows else 2):
+        for node, *values in below_header(*features):
             if _name(node) in numbers:
                 raise Malformed("repeated node")
             numbers[node] = [_number(value) for value in values]
         if not numbers:
             raise Malformed("no features")
     if labels is not None:
-        for node, label in _of_width(_without_header(rows_of(labels), "labels"), 2):
-            if _name(node) in classes:
+        for node, label in below_header(*labels):
+            if _name(node) in classes or node in unlabeled:
                 raise Malformed("repeated node")
-            classes[node] = _name(label)
+            if label:
+                classes[node] = _name(label)
+            else:
+                unlabeled.add(node)
         if not classes:
             raise Malformed("no label")
     if not pairs:
         raise Malformed("no edge")
-    named = {end for pair in pairs for end in pair} | set(classes)
+    named = {end for pair in pairs for end in pair} | set(classes) | unlabeled
     if features is not None and not named <= set(numbers):
         raise Malformed("a node without features")
     nodes = ordered(set(numbers) if features is not None else named)
     return Graph(nodes, pairs, numbers, classes, ordered(set(classes.values())))
 
 
-def interactions_of(content: bytes, least: float | None, timed: bool) -> tuple[list[tuple[str, str]], int]:
+def interactions_of(rows: Table, form: Form, least: float | None, timed: bool) -> tuple[list[tuple[str, str]], int]:
     """User and item of every row that counts, repeats included, and how many rows are rated too low."""
-    rows = rows_of(content)
     if not rows:
         raise Malformed("empty")
-    header, kept, low = rows[0], [], 0
+    header, kept, low = rows[0] if form.header else ["user", "item", "rating", "time"][: len(rows[0])], [], 0
     wanted = ["user", "item", *(["rating"] if least is not None else []), *(["time"] if timed else [])]
     if any(header.count(column) != 1 for column in wanted):
         raise Malformed("columns")
-    for row in rows[1:]:
-        if row == header or len(row) != len(header):
-            raise Malformed("second header or ragged row")
+    for row in below_header(rows, form):
         cells = dict(zip(header, row, strict=True))
         pair = _name(cells["user"]), _name(cells["item"])
+        if timed:
+            _time(cells["time"])
         if least is not None:
             if not isfinite(_float(cells["rating"])):
                 raise Malformed("rating")
             if _float(cells["rating"]) < least:
                 low += 1
                 continue
-        if timed:
-            _time(cells["time"])
         kept.append(pair)
     if not kept:
         raise Malformed("no interaction")
@@ -204,37 +237,3 @@ def _time(text: str) -> None:
         datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Malformed("time") from None
-
-
-def _of_width(rows: Table, width: int) -> Table:
-    if any(len(row) != width for row in rows):
-        raise Malformed("ragged")
-    return rows
-
-
-def _without_header(rows: Table, kind: str) -> Table:
-    """The rows below a header, which may not come again; see the docstring of `read_own` for what one is."""
-    if not rows:
-        return rows
-    first, second = rows[0], rows[1] if len(rows) > 1 else []
-    if kind == "features":
-        words = [one for one in first[1:] if one and not _reads_as_number(one)]
-        header = len(first) > 1 and len(words) == len(first) - 1 and not _INTEGER.fullmatch(first[0])
-    else:
-        ids, below = (first[:2], second[:2]) if kind == "edges" else (first[:1], second[:1])
-        known = all(one.lower() in HEADER_WORDS for one in ids)
-        above = bool(below) and all(map(_INTEGER.fullmatch, below)) and all(one and not _INTEGER.fullmatch(one) for one in ids)
-        header = known or above
-    if not header:
-        return rows
-    if first in rows[1:]:
-        raise Malformed("second header")
-    return rows[1:]
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

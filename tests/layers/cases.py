@@ -88,11 +88,11 @@ class ContextsOfGraph(RowByRow):
 
 
 class DecodedAndInjected(RowByRow):
-    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and the contexts with what is added to them."""
+    """What a reasoner makes of contexts, all of it: the rebuilt embedding, and a state with what is added to it."""
 
     def forward(self, x: Tensor, edge_index: Any) -> Tensor:
         e = self.layer(x)
-        return torch.cat([self.layer.decode(e), self.layer.inject(x, e, 0).sin() + e.sum(1, keepdim=True)], dim=1)
+        return torch.cat([self.layer.decode(e), self.layer.decode(e, 0), self.layer.inject(x, e, 0)], dim=1)
 
 
 class SumOfPairScores(RowByRow):
@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
     ),
     "ContextReasoner": Case(
         layers.ContextReasoner,
-        lambda: layers.ContextReasoner(4, 3, 5, injected=(4,), dropout=0.5),
+        lambda: layers.ContextReasoner(4, 3, decoded=(4, 5), injected=1, dropout=0.5),
         DecodedAndInjected,
         inputs=("context",),
         weighted=UNWEIGHTED,
@@ -233,7 +233,15 @@ CASES: dict[str, Case] = {
     "LightGCNPropagation-given": _light_gcn(num_layers=2, weights=(0.5, -1.0, 0.25)),
     "LightGCNPropagation-learned": replace(_light_gcn(num_layers=2, weights="learned"), parameters=True),
     "HadamardScore": _pair_score(layers.HadamardScore, dropout=0.5),
+    "HadamardScore-input": _pair_score(layers.HadamardScore, input_dropout=0.5),
+    "ResidualHadamardScore": _pair_score(layers.ResidualHadamardScore, num_layers=4, dropout=0.5),
+    "ResidualHadamardScore-norm": _pair_score(layers.ResidualHadamardScore, norm=True, residual=False, activation="silu"),
     "CommonNeighborScore": _pair_score(layers.CommonNeighborScore, dropout=0.5, common_neighbor_dropout=0.3),
     "CommonNeighborScore-tails": _pair_score(layers.CommonNeighborScore, tail_activation=False, two_layer=True),
+    "CommonNeighborScore-difference": _pair_score(layers.CommonNeighborScore, extra_pool="difference", dropout=0.5),
+    "CommonNeighborScore-second": _pair_score(layers.CommonNeighborScore, extra_pool="second", tail_activation=False),
+    # Inner scores have no gradient, which differences would show: here all weights are alike. See `pairs/test_completion.py`.
+    "CompletionScore": _pair_score(layers.CompletionScore, dropout=0.5, common_neighbor_dropout=0.3, scale=0.0),
+    "CompletionScore-twice": _pair_score(layers.CompletionScore, depth=2, inner="embeddings", scale=0.0),
     "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
 }

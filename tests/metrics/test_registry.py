@@ -23,6 +23,8 @@ PROTOCOLS = [(name, task) for name, entry in DATASETS.items() for task in entry.
         ("roc-auc", "link", 0),
         ("roc-auc", "node", 0),
         ("accuracy", "node", 0),
+        ("mae:6-cycle", "graph", 0),
+        ("mae:a@b:c", "graph", 0),
         *((f"{kind}@{k}", "recommend", k) for kind in ("recall", "ndcg", "precision", "hit") for k in (1, 300)),
     ],
 )

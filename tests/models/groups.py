@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from graphkit import layers, models
-from graphkit.layers import DirectedPatternAggregation, DirectionalConv, SheafDiffusion
+from graphkit.layers import CommonNeighborScore, DirectedPatternAggregation, DirectionalConv, SheafDiffusion
 from graphkit.layers.conv.adpa import PatternOptions
 from graphkit.layers.conv.directional import DirectionalConvOptions
+from graphkit.layers.pairs.completion import CommonNeighborOptions
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
 from graphkit.models.graph.ppgn import PPGN, PPGNOptions
@@ -20,22 +21,31 @@ from graphkit.models.image.prototype_autoencoder import AutoencoderOptions, Prot
 from graphkit.models.image.prototype_network import PrototypeNetwork
 from graphkit.models.image.prototype_network import PrototypeOptions as ImagePrototypeOptions
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
+from graphkit.models.link.gae_tuned import SharedPropagation, SharedPropagationOptions
+from graphkit.models.link.ncn import CommonNeighborModel, NCNOptions
+from graphkit.models.link.sheaf import SheafEncoder, SheafEncoderOptions
 from graphkit.models.node.network import GraphNetworkOptions, Network, NetworkOptions
 from graphkit.models.node.sheaf import SheafNetwork, SheafNetworkOptions
+from graphkit.models.prototype_head import PrototypeHead, PrototypeOptions
 from graphkit.models.recommend.pairwise import Pairwise, PairwiseOptions
 
 OWNERS: dict[Any, Callable[..., Any]] = {
+    CommonNeighborOptions: CommonNeighborScore,
     AutoencoderOptions: PrototypeAutoencoder,
     DirectionalConvOptions: DirectionalConv,
     GraphNetworkOptions: Network,
     ImagePrototypeOptions: PrototypeNetwork,
     LinkEncoderOptions: LinkEncoder,
+    NCNOptions: CommonNeighborModel,
     NetworkOptions: Network,
     PPGNOptions: PPGN,
     PairwiseOptions: Pairwise,
     PatternOptions: DirectedPatternAggregation,
     PooledNetworkOptions: PooledNetwork,
+    PrototypeOptions: PrototypeHead,
     SheafDiffusionOptions: SheafDiffusion,
+    SharedPropagationOptions: SharedPropagation,
+    SheafEncoderOptions: SheafEncoder,
     SheafNetworkOptions: SheafNetwork,
     SheafOptions: SheafDiffusion,
 }

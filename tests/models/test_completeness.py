@@ -42,7 +42,7 @@ DIMENSIONS = {
     "class_counts",
 }
 """What a model learns from the data set rather than from its settings."""
-FACTORIES = {"make_layer", "backbone"}
+FACTORIES = {"make_layer", "make_score", "backbone"}
 """What one model gives another that it is built upon."""
 
 

@@ -61,6 +61,60 @@ def built(task: GraphPrediction, seed: int = 0) -> nn.Module:
     return task.build_model().double()
 
 
+NAMED = {"target_names": ("size", "weight"), "metrics": ("mae", "mae:size", "mae:weight")}
+
+
+def test_one_of_several_numbers_is_judged_alone():
+    dataset = some("numbers", **NAMED)
+    task = make_task(dataset, settings=GraphTask(metric="mae:weight"))
+    assert (task.metric, task.lower_is_better) == ("mae:weight", True)
+    model = built(task).eval()
+    found, scores = task.evaluate(model).metrics, torch.from_numpy(task.predictions(model)["predicted"])
+    for split in ("valid", "test"):
+        errors = {
+            name: [abs(float(scores[g, t] - dataset.graphs.y[g, t])) for g in dataset.splits[split].tolist()]
+            for t, name in enumerate(dataset.target_names)
+        }
+        known = {name: [error for error in of if not math.isnan(error)] for name, of in errors.items()}
+        whole = [error for of in known.values() for error in of]
+        assert found[split] == {
+            "mae": pytest.approx(sum(whole) / len(whole)),
+            **{f"mae:{name}": pytest.approx(sum(of) / len(of)) for name, of in known.items()},
+        }
+
+
+def test_one_of_several_numbers_is_learned_alone():
+    dataset = some("numbers", **NAMED)
+    task, alone = make_task(dataset, settings=GraphTask(target="weight")), dataset.graphs.y[:, 1:]
+    assert task.metrics == ("mae",)
+    model = built(task).eval()
+    predicted = torch.from_numpy(task.predictions(model)["predicted"])
+    assert predicted.shape == (8, 1)
+    test = dataset.splits["test"]
+    assert task.evaluate(model).metrics["test"]["mae"] == pytest.approx(float((predicted - alone)[test].abs().mean()))
+    assert list(task.table(task.predictions(model)))[-1].endswith("weight")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "settings", "says"),
+    [
+        (
+            "numbers",
+            NAMED,
+            {"target": "wieght"},
+            "task.target=wieght: data set 'some' has no such target: did you mean weight?",
+        ),
+        ("numbers", NAMED, {"target": "x"}, "task.target=x: .* choose all or one of size, weight"),
+        ("classes", {}, {"target": "x"}, "task.target=x: data set 'some' has no targets with names, leave it out"),
+        ("numbers", NAMED, {"metric": "mae:x"}, "task.metric=mae:x cannot select an epoch: validation has no number named x"),
+        ("classes", {}, {"metric": "mae:x"}, "task.metric=mae:x cannot select .* mae needs numbers"),
+    ],
+)
+def test_targets_that_are_not_there(kind: str, names: dict[str, Any], settings: dict[str, str], says: str):
+    with pytest.raises(RequestError, match=says):
+        make_task(some(kind, **names), settings=GraphTask(**settings))
+
+
 class Fixed(GraphModel):
     """Gives every graph scores that do not depend on anything."""
 
@@ -196,6 +250,22 @@ def test_a_sampled_model_is_judged_by_its_mean_vote() -> None:
     assert not torch.equal(votes[0], votes[1])
     assert task.notes[-1].endswith("predictions are means over 3 samples (model.votes)") and not make_task(dataset).notes
     assert np.array_equal(task.predictions(model)["scores"], scores)  # nothing is drawn anew
+
+
+@pytest.mark.parametrize(("free", "drawn"), [(None, 3), (10**9, 3), (0, 9)])
+def test_votes_are_drawn_once_where_they_fit(monkeypatch: pytest.MonkeyPatch, free: int | None, drawn: int) -> None:
+    monkeypatch.setattr("graphkit.tasks.graph.available_memory", lambda: free)
+    task = make_task(some(), DSModel(hidden_channels=4, num_layers=1, sample=1, votes=3, policy="node-marking"))
+    model, asked = built(task).eval(), []
+    prepare = model.prepare
+    monkeypatch.setattr(model, "prepare", lambda *given, **how: asked.append(how) or prepare(*given, **how))
+    with torch.no_grad():
+        scores = [task.predictions(model)["scores"] for _ in range(3)]
+    assert [how["vote"] for how in asked] == [0, 1, 2] * (drawn // 3)
+    assert all(np.array_equal(scores[0], other) for other in scores)
+    other = built(task, seed=1).eval()
+    with torch.no_grad():
+        assert not np.array_equal(task.predictions(other)["scores"], scores[0])  # another model has votes of its own
 
 
 def test_a_sampled_model_draws_again_for_every_epoch() -> None:

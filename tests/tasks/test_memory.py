@@ -12,7 +12,7 @@ from graphkit.tasks import memory
 from graphkit.tasks.build import model_maker
 from graphkit.tasks.memory import available_memory, require_memory_for
 
-SIZES = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40}
+SIZES = {"in_channels": 20, "out_channels": 4, "num_nodes": 30, "num_users": 30, "num_items": 40, "size": (8, 8)}
 
 
 def refuse_after(monkeypatch: pytest.MonkeyPatch, size: int) -> None:

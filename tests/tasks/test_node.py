@@ -17,6 +17,7 @@ from graphkit.data import load
 from graphkit.data.dataset import NodeData
 from graphkit.data.graph import Graph
 from graphkit.errors import RequestError
+from graphkit.models.node.base import NodeModel
 from graphkit.models.node.classic import GCN
 from graphkit.sparse import CSR
 from graphkit.tasks.build import model_maker
@@ -68,12 +69,17 @@ def train_epochs(task: NodeClassification, epochs: int, seed: int = 0, weight_de
     return model.eval()
 
 
-class Table(nn.Module):
+class Table(NodeModel):
     """A model whose logits are given."""
+
+    embedding_channels = 0
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
         self.head = nn.ParameterList([logits])
+
+    def hidden(self, x: Any, adj: Any) -> Tensor:
+        raise AssertionError
 
     def forward(self, x: Tensor, adj: Any) -> Tensor:
         return self.head[0]

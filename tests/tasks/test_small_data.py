@@ -117,7 +117,7 @@ def test_a_ring_is_selected_by_a_metric_that_decides(tmp_path, monkeypatch, caps
     assert result["metric"] == "roc-auc" and result["best_epochs"][0] > 1
     assert list(result["metrics"]["test"]) == ["roc-auc", "mrr", "hits@20"]
     note = "hits@50 and hits@100 are left out: validation has 24 negatives, and with fewer than K every model scores 100."
-    assert result["notes"] == [note] and f"note: {note}\n" in printed.err
+    assert result["notes"][1:] == [note] and f"note: {note}\n" in printed.err
     (folder,) = (tmp_path / "runs").iterdir()
     lines = (folder / "metrics.csv").read_text().splitlines()
     place = lines[0].split(",").index("valid/roc-auc")

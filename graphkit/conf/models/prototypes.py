@@ -27,8 +27,14 @@ class PrototypeSettings:
         choices=("linear", "own-class", "components", "distance"),
     )
     concepts: int = count(1, "concepts per class of classifier=components", low=1, high=1000)
-    cluster_weight: float = weight(0.8, "weight of the loss that draws a sample to a prototype of its class")
-    separation_weight: float = weight(0.08, "weight of the loss that drives a sample from prototypes of other classes")
+    cluster_weight: float | None = weight(
+        None,
+        "weight of the loss that draws a sample to a prototype of its class; default: 0.8 of angles, 0.05 of distances",
+    )
+    separation_weight: float | None = weight(
+        None,
+        "weight of the loss that drives a sample from prototypes of other classes; default: 0.08 of angles, 0.005 of distances",
+    )
     orthogonality_weight: float = weight(0.0, "weight of the loss that drives prototypes of a class apart")
     off_class_weight: float = weight(1e-4, "weight of the L1 norm of weights of other classes' prototypes (classifier=linear)")
     margin: float = weight(0.3, "by how much the right class should win with classifier=components")

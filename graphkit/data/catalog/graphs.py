@@ -1,4 +1,4 @@
-"""Collections of graphs to classify: TU Dortmund's, circular skip links, and planted ones."""
+"""Collections of graphs: TU Dortmund's, circular skip links, planted ones, and random ones whose patterns are counted."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ _BORGWARDT = "Borgwardt et al., Protein Function Prediction via Graph Kernels, B
 _YANARDAG = "Yanardag, Vishwanathan, Deep Graph Kernels, KDD 2015"
 _HELMA = "Helma et al., The Predictive Toxicology Challenge 2000-2001, Bioinformatics 2001"
 _RIESEN = "Riesen, Bunke, IAM Graph Database Repository, 2008; Kazius et al., J. Medicinal Chemistry 2005"
+
+_PATTERNS = ("triangle", "tailed-triangle", "star", "4-cycle", "5-cycle", "6-cycle")  # of `graphkit.data.generated.counting`
 
 ENTRIES = (
     _collection("mutag", "MUTAG", "188 molecules, 7 kinds of atoms, mutagenic or not", _DEBNATH, _BONDS, _TWO_CLASSES),
@@ -148,5 +150,22 @@ ENTRIES = (
         "graphkit",
         reader="graphkit.data.generated.graphs:read",
         takes_split=True,
+    ),
+    DatasetEntry(
+        "counting",
+        "generated: 5,000 random graphs of 10 to 30 nodes, six small patterns counted in each (embedded)",
+        {
+            "graph": Protocol(
+                "A fixed split of 1,500/1,000/2,500 random graphs, always the same ones: regular graphs of degree 5 or 6, from "
+                "which as many random edges are taken as they have nodes. A target is the number of copies of a pattern over "
+                "its standard deviation in all graphs. task.target names one pattern; by default one model learns all six. "
+                "Nodes have no features.",
+                "mae",
+                ("mae", *(f"mae:{pattern}" for pattern in _PATTERNS)),
+            )
+        },
+        "Chen et al., Can Graph Neural Networks Count Substructures?, NeurIPS 2020; generated as in Zhao et al., From Stars to "
+        "Subgraphs, ICLR 2022 (arXiv:2110.03753)",
+        reader="graphkit.data.generated.counting:read",
     ),
 )

@@ -11,24 +11,28 @@ _GRAPH = (
 _DIRECTED_GRAPH = "read as a directed graph in which repeated edges count once, and self-loops and nodes without an edge stay"
 
 
-def _node(graph: str) -> Protocol:
-    return Protocol(
-        f"Own files, {graph}; labeled nodes are split class by class in the shares of data.split, with a new draw for every "
-        "seed; the whole graph is in message passing.",
-        "accuracy",
-        ACCURACY,
-    )
+_DRAWN = "labeled nodes are split class by class in the shares of data.split, with a new draw for every seed"
+_MASKS = "labeled nodes are split by the masks of the data, every seed alike, and data.split says nothing"
 
 
-DIRECTED = _node(_DIRECTED_GRAPH)
-"""The protocol of own files for node classification with data.directed=true."""
+def own_nodes(directed: bool, masks: bool) -> Protocol:
+    """The protocol of own files for node classification.
+
+    Args:
+        directed: Whether edges keep their direction.
+        masks: Whether the data brings its split along.
+    """
+    graph, split = _DIRECTED_GRAPH if directed else _GRAPH, _MASKS if masks else _DRAWN
+    statement = f"Own files, {graph}; {split}; the whole graph is in message passing."
+    return Protocol(statement, "accuracy", ACCURACY)
+
 
 ENTRIES = (
     DatasetEntry(
         "custom",
         "own files: data.edges, data.features, data.labels, data.graphs, data.images, data.interactions",
         {
-            "node": _node(_GRAPH),
+            "node": own_nodes(directed=False, masks=False),
             "link": Protocol(f"Own files, {_GRAPH}. {EDGE_SPLIT.format('in the shares of data.split')}", LINKS[0], LINKS),
             "graph": Protocol(
                 f"Own graphs. {DRAWN_FOLDS}",

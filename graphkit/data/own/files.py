@@ -6,14 +6,18 @@ import copy
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphkit.data.own.columns import GraphColumns
+from graphkit.data.own.formats import inside, reading_of
 from graphkit.data.own.graph import OwnGraph, read_own
 from graphkit.data.own.graphs import OwnGraphs, read_own_graphs
 from graphkit.data.own.images import OwnImages, read_own_images
-from graphkit.data.own.interactions import Columns, Table, read_table
+from graphkit.data.own.interactions import Columns, Taken, read_taken
+from graphkit.data.own.memory import InMemory
+from graphkit.data.own.table import Reading
 from graphkit.data.readers.inputs import InputFile, InputFolder, InputList, Source
 from graphkit.errors import CheckpointError, DataError
 
@@ -31,13 +35,14 @@ class OwnFiles:
     Args:
         known: What the run that goes on, or that is asked, read under each setting (`edges`, ...); only the same content is
             accepted, wherever it lies now.
+        memory: Data in memory that stands in the place of a file, by setting.
     """
 
-    def __init__(self, known: Mapping[str, Source] | None = None) -> None:
-        self._known = dict(known or {})
+    def __init__(self, known: Mapping[str, Source] | None = None, memory: Mapping[str, InMemory] | None = None) -> None:
+        self._known, self._memory = dict(known or {}), dict(memory or {})
         self.sources: dict[str, Source] = {}
         self._graphs: dict[tuple[object, ...], OwnGraph] = {}
-        self._tables: dict[tuple[object, ...], Table] = {}
+        self._tables: dict[tuple[object, ...], Taken] = {}
         self._collections: dict[tuple[object, ...], OwnGraphs] = {}
         self._images: dict[tuple[object, ...], OwnImages] = {}
 
@@ -51,17 +56,26 @@ class OwnFiles:
             DataError: If a file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        given = {"edges": options.edges, "features": options.features, "labels": options.labels}
-        asked = (*given.values(), options.directed)
+        asked = _asked(options)
         if asked not in self._graphs:
-            files = {key: self._open(key, path) for key, path in given.items() if path}
-            self._graphs[asked] = read_own(files["edges"], files.get("features"), files.get("labels"), options.directed)
+            files = self._files(options, ("edges", "features", "labels"))
+            masks = self._memory["labels"].masks if "labels" in self._memory else None
+            self._graphs[asked] = read_own(
+                files["edges"],
+                files.get("features"),
+                files.get("labels"),
+                options.directed,
+                columns=GraphColumns.of(options),
+                reading=_reading(options),
+                format=options.format,
+                masks=masks,
+            )
             self._note(files)
         own = self._graphs[asked]
         return dataclasses.replace(own, data=copy.copy(own.data))
 
-    def interactions(self, options: Data) -> tuple[Table, Columns]:
-        """What `graphkit.data.own.interactions.read_table` gives, and the columns that it was read by.
+    def interactions(self, options: Data) -> tuple[Taken, Columns]:
+        """What `graphkit.data.own.interactions.read_taken` gives, and the columns that it was read by.
 
         Args:
             options: Where `interactions` lie, and what their columns are called.
@@ -70,19 +84,14 @@ class OwnFiles:
             DataError: If the file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        usual = Columns()
         columns = Columns(
-            options.user_column or usual.user,
-            options.item_column or usual.item,
-            options.rating_column or usual.rating,
-            options.min_rating,
-            options.time_column,
+            options.user_column, options.item_column, options.rating_column, options.min_rating, options.time_column
         )
-        asked = (options.interactions, columns)
+        asked = _asked(options)
         if asked not in self._tables:
-            file = self._open("interactions", str(options.interactions))
-            self._tables[asked] = read_table(file, columns)
-            self._note({"interactions": file})
+            files = self._files(options, ("interactions",))
+            self._tables[asked] = read_taken(files["interactions"], columns, _reading(options))
+            self._note(files)
         return self._tables[asked], columns
 
     def graphs(self, options: Data) -> OwnGraphs:
@@ -96,13 +105,14 @@ class OwnFiles:
             DataError: If a file is missing or malformed.
             CheckpointError: If it is not the file that the run read.
         """
-        given = {key: getattr(options, key) for key in ("graphs", "edges", "features", "labels")}
-        asked = (*given.values(), options.targets, options.directed)
+        asked = _asked(options)
         if asked not in self._collections:
-            files: dict[str, Any] = {key: self._open(key, path) for key, path in given.items() if path}
+            files = self._files(options, ("graphs", "edges", "features", "labels"))
             if Path(str(options.graphs)).is_dir():
                 files["graphs"] = InputFolder(Path(str(options.graphs)))
-            self._collections[asked] = read_own_graphs(**files, targets=options.targets, directed=options.directed)
+            self._collections[asked] = read_own_graphs(
+                **files, targets=options.targets, directed=options.directed, reading=_reading(options)
+            )
             self._note(files)
         return self._collections[asked]
 
@@ -127,6 +137,19 @@ class OwnFiles:
             self._note({"images": found})
         return self._images[asked]
 
+    def _files(self, options: Data, keys: Sequence[str]) -> dict[str, Any]:
+        """The files that were given, or what stands in their place; all that are missing are told at once."""
+        given = {key: self._memory[key].part for key in keys if key in self._memory}
+        paths = {key: inside(key, Path(path)) for key in keys if key not in given and (path := getattr(options, key))}
+        missing = [
+            f"{path} cannot be read (No such file or directory): name an existing file by data.{key}="
+            for key, path in paths.items()
+            if key not in self._known and not path.exists()
+        ]
+        if missing:
+            raise DataError("\n".join(missing))
+        return {**given, **{key: self._open(key, path) for key, path in paths.items()}}
+
     def _open(self, key: str, path: PathLike) -> InputFile:
         """A file to read; an ordinary one is compared first, so that nobody waits for what is then refused."""
         file = InputFile(Path(path))
@@ -143,11 +166,20 @@ class OwnFiles:
             raise CheckpointError(f"data.{key}={path} is not there, and the run read it: {_advice(key)}")
         return file
 
-    def _note(self, files: Mapping[str, InputFile | InputFolder | InputList]) -> None:
+    def _note(self, files: Mapping[str, Any]) -> None:
         for key, file in files.items():
-            source = self.sources[key] = file.source()
+            source = self.sources[key] = self._memory.get(key, file).source()
             if key in self._known:
                 _require_same(key, self._known[key], source.typed, source.size, source.sha256)
+
+
+def _asked(options: Data) -> tuple[object, ...]:
+    """All that says which own files are read, and how."""
+    return tuple(getattr(options, field.name) for field in dataclasses.fields(options) if field.metadata["own"])
+
+
+def _reading(options: Data) -> Reading:
+    return reading_of(options.format, Reading(options.header, options.separator, options.comments, options.encoding))
 
 
 def _require_same(key: str, known: Source, path: str, size: int, digest: str) -> None:

@@ -1,10 +1,9 @@
-"""A user's own graph from CSV files; whatever is wrong in them is named by file, line and column."""
+"""A user's own graph: edges, features and labels from tables or graph files, joined by the ids of nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +11,25 @@ import torch
 from torch import Tensor
 
 from graphkit.data.graph import Graph
+from graphkit.data.graphs import merge_edges
+from graphkit.data.own.columns import GraphColumns
+from graphkit.data.own.edges import Edges, edges_of
+from graphkit.data.own.features import Features, features_of
+from graphkit.data.own.formats import Layout, layout_of
+from graphkit.data.own.graph_file import GraphFile, is_graph_file, read_graph_file
+from graphkit.data.own.memory import Matrix
+from graphkit.data.own.naming import alike_note, look_alike, number
+from graphkit.data.own.table import Column, Reading, Table, read_table
+from graphkit.data.own.table.roles import LABEL, NODE, SOURCE, TARGET, named
+from graphkit.data.own.table.table import MOST_TOLD
+from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
-from graphkit.data.readers.rows import check_width, malformed, name, node_id, read_rows
+from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
 from graphkit.errors import DataError, shown
 
-_HEADER_WORDS = frozenset(
-    (
-        "node",
-        "id",
-        "node_id",
-        "name",
-        "source",
-        "target",
-        "src",
-        "dst",
-        "from",
-        "to",
-        "u",
-        "v",
-        "head",
-        "tail",
-        "node1",
-        "node2",
-    )
-)
+File = Path | InputFile | GraphFile | Table | Matrix
+"""What a part of a graph is read from; all but the first two are in memory already."""
 
 
 @dataclass(frozen=True)
@@ -49,185 +42,314 @@ class OwnNames:
 
 @dataclass(frozen=True)
 class OwnGraph:
-    """A graph from own files, and sentences on what was dropped or kept while reading it."""
+    """A graph from own files.
+
+    Attributes:
+        data: The graph; features that are not known are NaN.
+        names: Names of its nodes and classes.
+        notes: Sentences on what was dropped or kept.
+        read: Sentences on how the files were read.
+        nodes: Ids of the nodes of `train`, `valid` and `test`, where the data says so; None: it does not.
+    """
 
     data: Graph
     names: OwnNames
     notes: tuple[str, ...]
+    read: tuple[str, ...] = field(default=(), compare=False)
+    nodes: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
-class _Column:
-    """Rows of one file: node ids, their lines, and what stands beside each."""
+class _Nodes:
+    """Rows of one table, a node each: ids, the column where they stand, if they do, and the columns that are read beside."""
 
-    path: Path | InputFile
-    ids: list[str]
-    lines: list[int]
-    values: np.ndarray
+    table: Table
+    ids: Column
+    column: int | None
+    beside: tuple[int, ...]
+    x: np.ndarray | None = None
 
 
 def read_own(
-    edges: Path | InputFile,
-    features: Path | InputFile | None = None,
-    labels: Path | InputFile | None = None,
+    edges: File,
+    features: File | None = None,
+    labels: File | None = None,
     directed: bool = False,
+    columns: GraphColumns = GraphColumns(),  # noqa: B008
+    reading: Reading = Reading(),  # noqa: B008
+    format: str = "auto",
+    masks: Mapping[str, np.ndarray] | None = None,
 ) -> OwnGraph:
     """Read a graph.
 
     Node ids are any text; they are numbered in numerical order where all are integers, else alphabetically. Where there are
-    features, their rows are the nodes; else the nodes are all that edges and labels name. Classes are numbered alike. A first
-    row is taken for a header where its ids are words such as `source,target` or `node`, where its ids are no integers but those
-    of the second row are, or where none of its features is a number.
+    features, their rows are the nodes; else the nodes are all that edges, labels and a graph file name. Classes are numbered
+    alike. Whether a table has a header is told by `graphkit.data.own.table.header`, which columns are read by their names.
 
     Args:
-        edges: CSV rows of source id and target id. An edge counts once, however often and, unless `directed`, in whichever
-            direction it is named; a self-loop is dropped, its node stays. What was dropped is counted in the notes.
-        features: CSV rows of a node id and finite numbers. A node that no edge names has no neighbors: message passing gives it
-            its own features alone, or what a layer's docstring says of such nodes.
-        labels: CSV rows of a node id and a label. Nodes without a row are unlabeled, -1.
+        edges: Rows of source and target, perhaps with a weight; or a graph file. An edge counts once, however often and, unless
+            `directed`, in whichever direction it is named; a self-loop is dropped, its node stays. What was dropped is counted
+            in the notes.
+        features: Rows of a node id and features. A node that no edge names has no neighbors: message passing gives it its own
+            features alone, or what a layer's docstring says of such nodes.
+        labels: Rows of a node id and a label. Nodes without a row, or with an empty label, are unlabeled: -1.
         directed: Edges keep their direction, source to target, and self-loops stay; the notes count these, too.
+        columns: What the columns are called.
+        reading: How tables are to be read.
+        format: The setting `data.format`.
+        masks: A split of the nodes that the data brings along: numbers of nodes by split.
 
     Returns:
         The graph, its names, and notes on what was dropped or kept.
 
     Raises:
-        DataError: If a file is missing or malformed, with line and column.
+        DataError: If a file is missing or malformed, with line and column, or it cannot be told how it is to be read.
     """
-    ends = _read_edges(edges)
-    table = _read_features(features) if features else None
-    given = _read_labels(labels) if labels else None
-    index = number(table.ids if table else [*ends.ids, *(given.ids if given else ())])
-    num_nodes = len(index)
-    edge_index = torch.from_numpy(_indices(ends, index, table).reshape(-1, 2).T.copy())
-    data = Graph(edge_index=message_graph(edge_index, num_nodes, directed=directed), num_nodes=num_nodes)
+    files = _opened({"edges": edges, "features": features, "labels": labels})
+    layouts = {key: layout_of(_path(file), key, format, reading, columns) for key, file in files.items()}
+    layout = layouts["edges"]
+    found = _edges(files["edges"], layout)
+    known = {*found.source.values, *found.target.values}
+    beside = {key: _nodes(files[key], key, layouts[key], known) for key in ("features", "labels") if key in files}
+    table, given = beside.get("features"), beside.get("labels")
     if table:
-        x = np.empty_like(table.values)
-        x[_indices(table, index, table)] = table.values
-        data.x = torch.from_numpy(x)
-    classes: dict[str, int] = {}
-    if given:
-        classes = number(given.values)
-        y = np.full(num_nodes, -1)
-        y[_indices(given, index, table)] = [classes[label] for label in given.values]
-        data.y = torch.from_numpy(y)
-    return OwnGraph(data, OwnNames(tuple(index), tuple(classes)), _notes(edge_index, data.edge_index, directed))
-
-
-def _read_edges(path: Path | InputFile) -> _Column:
-    """Both ends of every row, one after the other."""
-    ids: list[str] = []
-    lines: list[int] = []
-    for row in read_rows(path, lambda first, second: _ids_are_words(first[:2], second[:2])):
-        line, fields = row
-        check_width(path, row, 2, "source and target")
-        ids += [node_id(path, line, 1, fields[0]), node_id(path, line, 2, fields[1])]
-        lines += [line, line]
-    if not ids:
-        raise DataError(f"{path} holds no edge: one edge per row is needed, source and target separated by a comma")
-    return _Column(path, ids, lines, np.tile([1, 2], len(ids) // 2))
-
-
-def _read_features(path: Path | InputFile) -> _Column:
-    ids: list[str] = []
-    lines: list[int] = []
-    values: list[np.ndarray] = []
-    width = 0
-    for row in read_rows(path, _is_feature_header):
-        line, fields = row
-        width = width or max(2, len(fields))
-        check_width(path, row, width, "node id and features")
-        ids.append(node_id(path, line, 1, fields[0]))
-        lines.append(line)
-        values.append(np.array([_number_in(path, line, column, field) for column, field in enumerate(fields[1:], 2)]))
-    if not ids:
-        raise DataError(f"{path} holds no features: one row per node is needed, its id and numbers")
-    _refuse_repeated(path, ids, lines)
-    with np.errstate(over="ignore"):  # too large for float32 is found below
-        table = np.stack(values).astype(np.float32)
-    wrong = np.argwhere(~np.isfinite(table))
-    if len(wrong):
-        row_at, column_at = wrong[0]
-        found = values[row_at][column_at]
-        raise malformed(
-            path, lines[row_at], int(column_at) + 2, f"expected a finite number within float32's range, found {found}"
+        index = number(table.ids.values)
+    else:
+        index = number([*known, *_more_nodes(files["edges"]), *(given.ids.values if given else ())])
+    if alike := look_alike(index):
+        raise DataError(
+            f"ids '{shown(alike[0])}' and '{shown(alike[1])}' look alike and differ in Unicode (NFC, NFD): write all files in "
+            "one form"
         )
-    return _Column(path, ids, lines, table)
+    pairs, kept = _joined(found, index, table, layout.may_name_others)
+    graph = _graph(found, pairs, kept, tuple(index), directed)
+    notes = _notes(pairs, graph.edge_index, directed)
+    if left := found.table.rows - pairs.size(1):
+        notes = (*notes, f"Left out: {left:,} edges that name nodes without a row of features.")
+    told = [_told(found.table, found.read), *_direction(files["edges"], directed)]
+    classes: tuple[str, ...] = ()
+    if table:
+        read = _features(table, given, columns)
+        graph.x = torch.from_numpy(_placed(read.x, table.ids.places(index)))
+        told += [_told(table.table), *read.notes]
+    if given:
+        graph.y, classes, more = _labels(given, index, table)
+        told += [_told(given.table), *more]
+    nodes = {split: _numbered(part, index) for split, part in masks.items()} if masks else None
+    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))), nodes)
 
 
-def _read_labels(path: Path | InputFile) -> _Column:
-    ids: list[str] = []
-    lines: list[int] = []
-    labels: list[str] = []
-    for row in read_rows(path, lambda first, second: _ids_are_words(first[:1], second[:1])):
-        line, fields = row
-        check_width(path, row, 2, "node id and label")
-        ids.append(node_id(path, line, 1, fields[0]))
-        lines.append(line)
-        if not fields[1]:
-            raise malformed(path, line, 2, "expected a label, found an empty field; leave out the row of an unlabeled node")
-        labels.append(name(path, line, 2, fields[1]))
-    if not ids:
-        raise DataError(f"{path} holds no label: one row per labeled node is needed, its id and label")
-    _refuse_repeated(path, ids, lines)
-    return _Column(path, ids, lines, np.array(labels, dtype=object))
+def _numbered(nodes: np.ndarray, index: dict[str, int]) -> Tensor:
+    """Nodes by their number in the data as nodes of the graph, ascending."""
+    return torch.tensor(sorted(index[str(node)] for node in nodes.tolist()), dtype=torch.int64)
 
 
-def _number_in(path: Path | InputFile, line: int, column: int, field: str) -> float:
-    try:
-        return float(field)
-    except ValueError:
-        found = f"'{shown(field)}'" if field else "an empty field"
-        raise malformed(path, line, column, f"expected a number, found {found}") from None
+def _features(table: _Nodes, labels: _Nodes | None, columns: GraphColumns) -> Features:
+    """Features of the rows, without the label where both come from the same table."""
+    if table.x is not None:
+        return Features(table.x)
+    label = labels.beside if labels and labels.table.name == table.table.name else ()
+    beside = [column for column in table.beside if column not in label]
+    return features_of(table.table, beside, columns.categorical, columns.ignore)
 
 
-def _indices(column: _Column, index: dict[str, int], table: _Column | None) -> np.ndarray:
-    """Node index of each id; with features, an id without a row there is an error."""
-    found = np.fromiter((index.get(node, -1) for node in column.ids), dtype=np.int64, count=len(column.ids))
-    if table and (found < 0).any():
-        at = int(np.argmax(found < 0))
-        position = int(column.values[at]) if column.values.dtype.kind == "i" else 1
-        raise malformed(column.path, column.lines[at], position, f"node '{shown(column.ids[at])}' has no row in {table.path}")
-    return found
+def _opened(given: Mapping[str, File | None]) -> dict[str, File]:
+    """The same, graph files read, each once."""
+    read: dict[Path, GraphFile] = {}
+    opened: dict[str, File] = {}
+    for key, file in given.items():
+        if isinstance(file, Path | InputFile) and is_graph_file(path := _path(file)):
+            if path not in read or isinstance(file, InputFile):  # whose bytes are counted
+                read[path] = read_graph_file(file)
+            opened[key] = read[path]
+        elif file is not None:
+            opened[key] = file
+    return opened
 
 
-def number(names: Iterable[str]) -> dict[str, int]:
-    """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
-    distinct = set(names)
-    # Decimal, because int() refuses text of more than 4,300 digits.
-    ordered = sorted(distinct, key=lambda text: (Decimal(text), text)) if all(map(is_integer, distinct)) else sorted(distinct)
-    return {name: number for number, name in enumerate(ordered)}
+def _path(file: File) -> Path:
+    return file if isinstance(file, Path) else file.path if isinstance(file, InputFile) else Path(file.name)
 
 
-def _refuse_repeated(path: Path | InputFile, ids: list[str], lines: list[int]) -> None:
-    first: dict[str, int] = {}
-    for node, line in zip(ids, lines, strict=True):
-        if first.setdefault(node, line) != line:
-            raise malformed(path, line, 1, f"node '{shown(node)}' has a row already, line {first[node]}; keep one of them")
+def _more_nodes(edges: File) -> Sequence[str]:
+    """Nodes that a graph file names, also those without an edge."""
+    return edges.nodes.columns[0].values if isinstance(edges, GraphFile) and edges.nodes.rows else ()
 
 
-def is_integer(text: str) -> bool:
-    """Whether a text is a whole number in ASCII digits."""
-    return text.isascii() and text.removeprefix("-").isdigit()
+def _direction(edges: File, directed: bool) -> tuple[str, ...]:
+    if isinstance(edges, GraphFile) and edges.directed and not directed:
+        return (f"{edges.name} says that its edges are directed; data.directed=true keeps the direction",)
+    return ()
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _told(table: Table, more: tuple[str, ...] = ()) -> str:
+    took = "; ".join([*table.took, *more])
+    return f"{table.name}: {table.rows:,} rows{'; ' if took else ''}{took}"
 
 
-def _ids_are_words(first: list[str], second: list[str]) -> bool:
-    """Whether the ids of the first row are a header's: known words, or not integers above integers."""
-    if all(field.lower() in _HEADER_WORDS for field in first):
-        return True
-    return bool(second) and all(map(is_integer, second)) and all(field and not is_integer(field) for field in first)
+def _edges(file: File, layout: Layout) -> Edges:
+    columns = layout.columns
+    if isinstance(file, GraphFile):
+        return edges_of(file.edges, columns)
+    assert not isinstance(file, Matrix)  # which is features
+    named = [name for name in (columns.source, columns.target, columns.weight) if name]
+    return edges_of(read_table(file, layout.reading, (SOURCE, TARGET), named), columns)
 
 
-def _is_feature_header(first: list[str], second: list[str]) -> bool:
-    words = [field for field in first[1:] if not _is_number(field)]
-    return len(first) > 1 and len(words) == len(first) - 1 and all(words) and not is_integer(first[0])
+def _nodes(file: File, key: str, layout: Layout, known: Collection[str]) -> _Nodes:
+    """The table of features or labels, with its column of ids, and the columns that are read beside it."""
+    if isinstance(file, Matrix):
+        rows = np.arange(len(file.x))
+        return _Nodes(Table(file.name, (), None), Column(list(map(str, rows.tolist())), rows), None, (), file.x)
+    columns = layout.columns
+    names = [columns.node, columns.label] if key == "labels" else [columns.node, *columns.categorical, *columns.ignore]
+    table = (
+        file.nodes
+        if isinstance(file, GraphFile)
+        else read_table(file, layout.reading, (NODE,), list(filter(None, names)), known)
+    )
+    what = "features: one row per node is needed, its id and numbers"
+    if not table.rows:
+        one = "label: one row per labeled node is needed, its id and label"
+        raise DataError(f"{table.name} holds no {one if key == 'labels' else what}")
+    width = len(table.columns)
+    if layout.rows_are_nodes:
+        rows = np.arange(table.rows)
+        return _Nodes(table, Column(list(map(str, rows.tolist())), rows), None, tuple(range(width)))
+    if columns.node:
+        place = named(table.name, table.header, width, NODE, columns.node)
+    else:
+        place = (NODE.guess(table.header) if table.header else None) or 0
+    ids = table.ids(place)
+    _refuse_repeated(table, place, ids)
+    if key == "labels":
+        return _Nodes(table, ids, place, (_label_column(table, place, layout),))
+    last = {width - 1} if layout.label_last else set()
+    beside = tuple(column for column in range(width) if column != place and column not in last)
+    if not beside:
+        raise DataError(
+            f"{table.name} has one column, and features need two or more: a node id, then features separated by commas"
+        )
+    return _Nodes(table, ids, place, beside)
+
+
+def _label_column(table: Table, node: int, layout: Layout) -> int:
+    width = len(table.columns)
+    if layout.columns.label:
+        return named(table.name, table.header, width, LABEL, layout.columns.label)
+    if layout.label_last:
+        return width - 1
+    others = [column for column in range(width) if column != node]
+    if len(others) == 1:
+        return others[0]
+    guess = LABEL.guess(table.header) if table.header else None
+    if guess is None or guess == node:
+        told = f"its header is {shown(', '.join(table.header), 200)}" if table.header else "it has no header"
+        raise DataError(
+            f"{table.name} has {width} columns, and {told}: a node id and a label are needed: name the label's by "
+            "data.label_column="
+        )
+    return guess
+
+
+def _refuse_repeated(table: Table, column: int, ids: Column) -> None:
+    _, first = np.unique(ids.codes, return_index=True)
+    if first.size == table.rows:
+        return
+    again = np.setdiff1d(np.arange(table.rows), first)
+    found = []
+    for row in again[:MOST_TOLD]:
+        before = table.place(int(first[ids.codes[row]]), column).removeprefix(f"{table.name}, ").partition(",")[0]
+        text = shown(ids.values[ids.codes[row]])
+        found.append((int(row), column, f"node '{text}' has a row already, {before}: give each node one row"))
+    raise table.broken(found, again.size)
+
+
+def _joined(edges: Edges, index: dict[str, int], table: _Nodes | None, may_name_others: bool) -> tuple[Tensor, np.ndarray]:
+    """Edges [2, E] by the numbers of their nodes, and which rows they are."""
+    pairs = np.stack([edges.source.places(index), edges.target.places(index)])
+    lost = pairs < 0
+    if not lost.any():
+        return torch.from_numpy(pairs), np.arange(edges.table.rows)
+    assert table is not None  # else every end is in the index
+    if may_name_others:
+        kept = np.flatnonzero(~lost.any(axis=0))
+        return torch.from_numpy(pairs[:, kept].copy()), kept
+    rows, ends = np.nonzero(lost.T)
+    found = []
+    for row, end in zip(rows[:MOST_TOLD].tolist(), ends[:MOST_TOLD].tolist(), strict=True):
+        side = (edges.source, edges.target)[end]
+        found.append((row, edges.columns[end], _no_row(side.values[side.codes[row]], index, table.table.name)))
+    raise edges.table.broken(found, rows.size)
+
+
+def _no_row(text: str, index: dict[str, int], where: str) -> str:
+    other = text.removesuffix(".0") if text.endswith(".0") else f"{text}.0"
+    alike = f", '{shown(other)}' has: write ids alike in all files" if other in index else ""
+    return f"node '{shown(text)}' has no row in {where}{alike}"
+
+
+def _graph(edges: Edges, pairs: Tensor, kept: np.ndarray, names: tuple[str, ...], directed: bool) -> Graph:
+    """The message passing graph; with weights if there are any."""
+    if edges.weight is None:
+        return Graph(edge_index=message_graph(pairs, len(names), directed=directed), num_nodes=len(names))
+    weight = edges.weight[kept]
+    _refuse_two_weights(edges, pairs, weight, kept, directed)
+    edge_index, merged = merge_edges(pairs, len(names), torch.from_numpy(weight)[:, None], directed=directed)
+    assert merged is not None
+    return Graph(edge_index=edge_index, num_nodes=len(names), edge_weight=merged.view(-1))
+
+
+def _refuse_two_weights(edges: Edges, pairs: Tensor, weight: np.ndarray, kept: np.ndarray, directed: bool) -> None:
+    ends = pairs.numpy() if directed else np.sort(pairs.numpy(), axis=0)
+    order = np.lexsort((ends[1], ends[0]))
+    same = (ends[:, order[1:]] == ends[:, order[:-1]]).all(axis=0)
+    same &= directed | (ends[0] != ends[1])[order[1:]]  # self-loops are dropped
+    wrong = np.flatnonzero(same & (weight[order[1:]] != weight[order[:-1]]))
+    if wrong.size:
+        found = []
+        for place in wrong[:MOST_TOLD].tolist():
+            first, second = sorted((int(order[place]), int(order[place + 1])))
+            before = edges.table.place(int(kept[first]), 0).removeprefix(f"{edges.table.name}, ").partition(",")[0]
+            told = f"the edge has weight {weight[second]:g} here and {weight[first]:g} in {before}"
+            way = "" if directed else ", or data.directed=true if direction matters"
+            found.append((int(kept[second]), edges.columns[0], f"{told}: give one row per edge, e.g. with the sum{way}"))
+        raise edges.table.broken(found, wrong.size)
+
+
+def _placed(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Rows in the order of the nodes."""
+    placed = np.empty_like(values)
+    placed[nodes] = values
+    return placed
+
+
+def _labels(given: _Nodes, index: dict[str, int], table: _Nodes | None) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
+    """The class of every node, -1 where it is not known; names of classes; notes."""
+    cells, column = given.table.columns[given.beside[0]], given.beside[0]
+    if UNSEEN.search("".join(cells.values)):
+        given.table.ids(column)
+    nodes = given.ids.places(index)
+    if (nodes < 0).any():
+        assert table is not None
+        if given.column is None:
+            sizes = f"{given.table.name} has {given.table.rows:,} rows, and {table.table.name} {table.table.rows:,}"
+            raise DataError(f"{sizes}: one per node is needed in both")
+        lost = np.array([value not in index for value in given.ids.values])
+        given.table.refuse(given.column, lost, lambda text: _no_row(text, index, table.table.name))
+    classes = number(value for value in cells.values if value)
+    if not classes:
+        raise DataError(f"{given.table.name} holds no label: column {given.table.title(column)} is empty")
+    y = np.full(len(index), -1)
+    y[nodes] = cells.places(classes)
+    notes = list(alike_note(f"{given.table.name}: labels", classes))
+    if len(classes) > max(2, given.table.rows // 10) and not np.isnan(numbers_of([*classes])).any():
+        notes.append(
+            f"{given.table.name}: the {len(classes):,} distinct numbers in column {given.table.title(column)} are classes"
+        )
+    if (empty := int((cells.places(classes) < 0).sum())) > 0:
+        notes.append(f"{given.table.name}: {empty:,} rows have no label; their nodes are unlabeled")
+    return torch.from_numpy(y), tuple(classes), tuple(notes)
 
 
 def _notes(given: Tensor, kept: Tensor, directed: bool) -> tuple[str, ...]:

@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 
 from graphkit.data.own.collected import Collected, in_order
-from graphkit.data.own.graph import number
 from graphkit.data.own.graph_tables import read_targets
+from graphkit.data.own.naming import number
+from graphkit.data.own.table import Reading
 from graphkit.data.readers.graph6 import read_graph6
 from graphkit.data.readers.inputs import InputFile, InputFolder
 from graphkit.errors import DataError, shown
 
 
-def read_folder(folder: InputFolder, labels: InputFile | None) -> Collected:
+def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading) -> Collected:
     """Read the graphs of a folder.
 
     Args:
         folder: Files `*.graphml` of one graph each, `*.g6` of one graph per line, or both.
         labels: Name of the graph, then its label or targets. The name is that of the file without its ending; of the several
             graphs of a `.g6` file it is followed by a colon and the graph's number from 1, as in `pairs:2`.
+        reading: How the table of labels is to be read.
 
     Raises:
         DataError: If a file is missing or malformed, or they do not fit each other.
@@ -43,7 +45,8 @@ def read_folder(folder: InputFolder, labels: InputFile | None) -> Collected:
             if name in graphs:
                 raise DataError(f"{folder} holds two graphs called '{shown(name)}': rename one of the files")
             graphs[name] = graph
-    targets, lines, target_names = read_targets(labels)
+    given = read_targets(labels, reading)
+    targets, lines = given.of, given.lines
     if strange := [name for name in targets if name not in graphs]:
         raise DataError(f"{labels}, line {lines[strange[0]]}: no graph '{shown(strange[0])}' in {folder}")
     if without := [name for name in graphs if name not in targets]:
@@ -61,7 +64,7 @@ def read_folder(folder: InputFolder, labels: InputFile | None) -> Collected:
         targets_from=str(labels),
         edges_from=str(folder),
         first_target_column=2,
-        target_names=target_names,
+        target_names=given.names,
         x=_features([(graph.file, graph.nodes) for graph in chosen], "nodes"),
         edge_attr=_features([(graph.file, graph.ties) for graph in chosen], "edges"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.data.own.collected import Collected, in_order
-from graphkit.data.own.graph import number
+from graphkit.data.own.naming import number
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import LONGEST_LINE, name
 from graphkit.errors import DataError, shown

@@ -1,196 +1,218 @@
-"""Own graphs as CSV tables: one of graphs, one of edges, perhaps one of nodes, joined by the graph's id."""
+"""Own graphs as tables: one of graphs, one of edges, perhaps one of nodes, joined by the graph's id."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import numpy as np
 
-from graphkit.data.own.collected import Collected, in_order, is_number
-from graphkit.data.own.graph import is_integer, number
+from graphkit.data.own.collected import Collected
+from graphkit.data.own.naming import number
+from graphkit.data.own.table import Column, Reading, Table, read_table
+from graphkit.data.own.table.roles import Role
+from graphkit.data.own.table.table import MOST_TOLD
+from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
-from graphkit.data.readers.rows import Row, check_width, malformed, name, node_id, read_rows
+from graphkit.data.readers.rows import UNSEEN
 from graphkit.errors import DataError, shown
 
-_GRAPH_WORDS = re.compile("(graph|molecule|mol|name|id)(s|[ _-]?(id|name|index))?", re.IGNORECASE)
-_LARGEST = float(np.finfo(np.float32).max)
+_GRAPH = Role("graph", ("graph", "graphs", "graphid", "graphname", "graphindex", "molecule", "molecules", "moleculeid",
+                        "moleculename", "mol", "molid", "molname", "name", "id"))  # fmt: skip
 
 
-@dataclass
-class _Table:
-    """Rows of a file: the graph's id, the ids of nodes, numbers, and the line of each."""
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a table: the graph's id, the ids of nodes, numbers [R, F], float32."""
 
-    path: InputFile
-    graphs: list[str] = field(default_factory=list)
-    nodes: list[list[str]] = field(default_factory=list)
-    numbers: list[list[float]] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    table: Table
+    graphs: Column
+    nodes: list[Column]
+    numbers: np.ndarray
 
 
-def read_tables(graphs: InputFile, edges: InputFile | None, features: InputFile | None) -> Collected:
-    """Read graphs from CSV files.
+@dataclass(frozen=True)
+class Targets:
+    """Targets by graph id as text.
 
-    A first row is taken for a header where its graph id is a word such as `graph` or `graph_id`, or is no integer and that of
-    the second row is one.
+    Attributes:
+        of: The targets of each graph.
+        lines: The line of each.
+        names: What the header calls them, empty without one.
+        refuse: Refuses graphs whose ids do not pass a test, with a message made of the id.
+    """
+
+    of: dict[str, list[str]]
+    lines: dict[str, int]
+    names: list[str]
+    refuse: Callable[[Callable[[str], bool], Callable[[str], str]], None]
+
+
+def read_tables(graphs: InputFile, edges: InputFile | None, features: InputFile | None, reading: Reading) -> Collected:
+    """Read graphs from tables.
 
     Args:
         graphs: Graph id, then a label or targets.
         edges: Graph id, source and target, then numbers.
         features: Graph id, node id, then numbers. Where it is given its rows are the nodes; else they are all that edges name.
+        reading: How tables are to be read.
 
     Raises:
         DataError: If a file is missing or malformed, with line and column, or they do not fit each other.
     """
     if edges is None:
         raise DataError(f"{graphs} is a table of graphs, of which the edges are needed, too: give data.edges=FILE")
-    targets, target_lines, target_names = read_targets(graphs)
-    order = number(targets)
-    ends = _read(edges, 2, "graph id, source and target, then features of the edge")
-    table = _read(features, 1, "graph id, node id, then features of the node") if features else None
-    if table is not None and not table.numbers[0]:
-        raise malformed(
-            table.path, table.lines[0], 3, "expected a feature, found the end of the row: give numbers, or leave it out"
+    targets = read_targets(graphs, reading)
+    order = number(targets.of)
+    ends = _read(edges, reading, 2, "graph id, source and target, then features of the edge", order)
+    rows = _read(features, reading, 1, "graph id, node id, then features of the node", order) if features else None
+    if rows is not None and not rows.numbers.shape[1]:
+        raise DataError(
+            f"{rows.table.place(0, 2)}: expected a feature, found the end of the row: give numbers, or leave it out"
         )
-    for rows in (ends, table) if table else (ends,):
-        for line, graph in zip(rows.lines, rows.graphs, strict=True):
-            if graph not in order:
-                raise malformed(rows.path, line, 1, f"graph '{shown(graph)}' has no row in {graphs}")
-    nodes, sizes = _number_nodes(ends, table, order)
-    empty = np.flatnonzero(sizes == 0)
-    if len(empty):
-        graph = list(order)[int(empty[0])]
-        raise malformed(graphs, target_lines[graph], 1, f"graph '{shown(graph)}' has no node: {edges} does not name it"
-                        + ("" if features is None else f", nor does {features}"))  # fmt: skip
+    for part in (ends, rows) if rows else (ends,):
+        lost = part.graphs.marked(lambda graph: graph not in order)
+        part.table.refuse(0, lost, lambda graph: f"graph '{shown(graph)}' has no row in {graphs}")
+    nodes, sizes = _number_nodes(ends, rows, order)
+    empty = {graph for graph, size in zip(order, sizes.tolist(), strict=True) if not size}
+    nor = "" if features is None else f", nor does {features}"
+    targets.refuse(
+        lambda graph: graph not in empty, lambda graph: f"graph '{shown(graph)}' has no node: {edges} does not name it{nor}"
+    )
+    count = 2 * ends.table.rows
     return Collected(
         names=list(order),
         sizes=sizes,
-        edges=nodes[: 2 * len(ends.lines)].reshape(2, -1).T,
-        targets=[targets[graph] for graph in order],
-        target_lines=[target_lines[graph] for graph in order],
+        edges=nodes[:count].reshape(2, -1).T,
+        targets=[targets.of[graph] for graph in order],
+        target_lines=[targets.lines[graph] for graph in order],
         targets_from=str(graphs),
         edges_from=str(edges),
         first_target_column=2,
-        target_names=target_names,
-        x=None if table is None else _placed(table, nodes[2 * len(ends.lines) :]),
-        edge_attr=_array(ends) if ends.numbers[0] else None,
+        target_names=targets.names,
+        x=None if rows is None else _placed(rows.numbers, nodes[count:]),
+        edge_attr=ends.numbers if ends.numbers.shape[1] else None,
     )
 
 
-def read_targets(path: InputFile) -> tuple[dict[str, list[str]], dict[str, int], list[str]]:
-    """Targets by graph id as text, their lines, and the names of the targets, empty without a header.
+def read_targets(path: InputFile, reading: Reading) -> Targets:
+    """Targets of graphs, from a table of graph ids and targets.
 
     Raises:
         DataError: If the file is missing or malformed, with line and column.
     """
-    targets: dict[str, list[str]] = {}
-    lines: dict[str, int] = {}
-    names: list[str] = []
-
-    def is_header(first: list[str], second: list[str]) -> bool:
-        if found := _is_header(first, second):
-            names.extend(first[1:])
-        return found
-
-    width = 0
-    for row in read_rows(path, is_header):
-        line, fields = row
-        width = width or max(2, len(fields))
-        check_width(path, row, width, "graph id and label, or targets")
-        graph = _graph_id(path, row)
-        if graph in targets:
-            raise malformed(path, line, 1, f"graph '{shown(graph)}' has a row already, line {lines[graph]}; keep one of them")
-        targets[graph] = [name(path, line, column, text) for column, text in enumerate(fields[1:], 2)]
-        lines[graph] = line
-    if not targets:
+    table = read_table(path, reading, (_GRAPH,))
+    if not table.rows:
         raise DataError(f"{path} holds no graph: one row per graph is needed, its id and label")
-    return targets, lines, names
+    _require_width(table, 2, "graph id and label, or targets")
+    ids = table.ids(0, "a graph id")
+    _, first = np.unique(ids.codes, return_index=True)
+    lines = table.lines
+    again = np.setdiff1d(np.arange(table.rows), first)
+    if again.size:
+        found = []
+        for row in again[:MOST_TOLD].tolist():
+            before = lines[int(first[ids.codes[row]])]
+            text = shown(ids.values[ids.codes[row]])
+            found.append((row, 0, f"graph '{text}' has a row already, line {before}: give each graph one row"))
+        raise table.broken(found, again.size)
+    for column in range(1, len(table.columns)):
+        cells = table.columns[column]
+        if UNSEEN.search("".join(cells.values)):
+            table.ids(column)
+    names = ids.texts()
+    rows = zip(*(column.texts() for column in table.columns[1:]), strict=True)
+
+    def refuse(test: Callable[[str], bool], message: Callable[[str], str]) -> None:
+        table.refuse(0, ~ids.marked(test), message)
+
+    return Targets(
+        dict(zip(names, map(list, rows), strict=True)),
+        dict(zip(names, lines, strict=True)),
+        list(table.header[1:]) if table.header else [],
+        refuse,
+    )
 
 
-def _read(path: InputFile, ids: int, meaning: str) -> _Table:
-    table, width = _Table(path), 0
-    for row in read_rows(path, _is_header):
-        line, fields = row
-        width = width or max(1 + ids, len(fields))
-        check_width(path, row, width, meaning)
-        table.graphs.append(_graph_id(path, row))
-        table.nodes.append([node_id(path, line, column, text) for column, text in enumerate(fields[1 : 1 + ids], 2)])
-        table.numbers.append([_number(path, line, column, text) for column, text in enumerate(fields[1 + ids :], 2 + ids)])
-        table.lines.append(line)
-    if not table.lines:
+def _read(path: InputFile, reading: Reading, ids: int, meaning: str, known: Collection[str]) -> _Rows:
+    table = read_table(path, reading, (_GRAPH,), known=known)
+    if not table.rows:
         raise DataError(f"{path} is empty: expected rows of {meaning}")
-    return table
+    _require_width(table, 1 + ids, meaning)
+    graphs = table.ids(0, "a graph id")
+    nodes = [table.ids(column) for column in range(1, 1 + ids)]
+    numbers = [_numbers(table, column) for column in range(1 + ids, len(table.columns))]
+    joined = np.stack(numbers, axis=1) if numbers else np.empty((table.rows, 0), dtype=np.float32)
+    return _Rows(table, graphs, nodes, joined)
 
 
-def _graph_id(path: InputFile, row: Row) -> str:
-    line, fields = row
-    if not fields[0]:
-        raise malformed(path, line, 1, "expected a graph id, found an empty field")
-    return name(path, line, 1, fields[0])
+def _require_width(table: Table, least: int, meaning: str) -> None:
+    width = len(table.columns)
+    if width < least:
+        raise DataError(f"{table.place(0, width)}: expected {least} columns ({meaning}), found {width}")
 
 
-def _number(path: InputFile, line: int, column: int, text: str) -> float:
-    if not is_number(text) or abs(float(text)) > _LARGEST:
-        found = f"'{shown(text)}'" if text else "an empty field"
-        raise malformed(path, line, column, f"expected a finite number within float32's range, found {found}")
-    return float(text)
+def _numbers(table: Table, column: int) -> np.ndarray:
+    cells = table.columns[column]
+    with np.errstate(over="ignore"):
+        values = numbers_of(cells.values).astype(np.float32)
+    table.refuse(
+        column, ~np.isfinite(values), lambda text: f"expected a finite number within float32's range, found {_found(text)}"
+    )
+    numbers: np.ndarray = values[cells.codes]
+    return numbers
 
 
-def _number_nodes(ends: _Table, table: _Table | None, order: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def _found(text: str) -> str:
+    return f"'{shown(text)}'" if text else "an empty field"
+
+
+def _number_nodes(ends: _Rows, rows: _Rows | None, order: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """Node numbers of all sources, all targets and all rows of features; and the nodes of each graph.
 
     A graph's nodes are numbered in numerical order of their ids where all ids are integers, else alphabetically.
     """
-    sources, targets = ([pair[end] for pair in ends.nodes] for end in (0, 1))
-    own = [] if table is None else [node for (node,) in table.nodes]
-    ids = [*sources, *targets, *own]
-    ranks = number(ids)
-    graph = np.concatenate([np.tile(in_order(ends.graphs, order), 2), in_order([] if table is None else table.graphs, order)])
-    keys = graph * len(ranks) + in_order(ids, ranks)
-    if table is None:
+    own = [] if rows is None else rows.nodes
+    columns = [*ends.nodes, *own]
+    ranks = number(value for column in columns for value in column.values)
+    graphs = [ends.graphs, ends.graphs, *([] if rows is None else [rows.graphs])]
+    keys = np.concatenate(
+        [graph.places(order) * len(ranks) + node.places(ranks) for graph, node in zip(graphs, columns, strict=True)]
+    )
+    if rows is None:
         known, node = np.unique(keys, return_inverse=True)
     else:
-        known, first = np.unique(keys[2 * len(sources) :], return_index=True)
-        _refuse_repeated(table, first)
+        known, first = np.unique(keys[2 * ends.table.rows :], return_index=True)
+        _refuse_repeated(rows, first)
         node = np.searchsorted(known, keys)
-        lost = known[np.minimum(node, len(known) - 1)] != keys
-        if lost.any():
-            place = int(np.argmax(lost)) % len(sources)
-            column = 2 if lost[place] else 3
-            raise malformed(ends.path, ends.lines[place], column,
-                            f"node '{shown(ends.nodes[place][column - 2])}' of graph '{shown(ends.graphs[place])}' has no row "
-                            f"in {table.path}")  # fmt: skip
+        _refuse_unknown(ends, rows, known[np.minimum(node, len(known) - 1)] != keys)
     return node, np.bincount(known // len(ranks), minlength=len(order))
 
 
-def _refuse_repeated(table: _Table, first: np.ndarray) -> None:
-    again = np.setdiff1d(np.arange(len(table.lines)), first)
-    if len(again):
-        place = int(again[0])
-        (node,), graph = table.nodes[place], table.graphs[place]
-        raise malformed(
-            table.path,
-            table.lines[place],
-            2,
-            f"node '{shown(node)}' of graph '{shown(graph)}' has a row already; keep one of them",
-        )
+def _refuse_unknown(ends: _Rows, rows: _Rows, lost: np.ndarray) -> None:
+    """Refuse edges that name nodes without a row."""
+    if not lost.any():
+        return
+    places, sides = np.nonzero(lost[: 2 * ends.table.rows].reshape(2, -1).T)
+    found = []
+    for row, side in zip(places[:MOST_TOLD].tolist(), sides[:MOST_TOLD].tolist(), strict=True):
+        node, graph = (shown(column.values[column.codes[row]]) for column in (ends.nodes[side], ends.graphs))
+        found.append((row, side + 1, f"node '{node}' of graph '{graph}' has no row in {rows.table.name}"))
+    raise ends.table.broken(found, places.size)
 
 
-def _array(table: _Table) -> np.ndarray:
-    return np.array(table.numbers, dtype=np.float32)
+def _refuse_repeated(rows: _Rows, first: np.ndarray) -> None:
+    again = np.setdiff1d(np.arange(rows.table.rows), first)
+    if again.size:
+        found = []
+        for row in again[:MOST_TOLD].tolist():
+            node, graph = (shown(column.values[column.codes[row]]) for column in (rows.nodes[0], rows.graphs))
+            found.append((row, 1, f"node '{node}' of graph '{graph}' has a row already: give each node one row"))
+        raise rows.table.broken(found, again.size)
 
 
-def _placed(table: _Table, nodes: np.ndarray) -> np.ndarray:
+def _placed(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Features in the order of the nodes."""
-    values = _array(table)
     placed = np.empty_like(values)
     placed[nodes] = values
     return placed
-
-
-def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether the first row's graph id is a header's: a known word, or no integer above an integer."""
-    if not first:
-        return False
-    return bool(_GRAPH_WORDS.fullmatch(first[0])) or (bool(second) and is_integer(second[0]) and not is_integer(first[0]))

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from graphkit.data.graphs import Graphs, merge_edges, pointers
 from graphkit.data.own.collected import Collected, is_number
-from graphkit.data.own.graph import is_integer, number
 from graphkit.data.own.graph_folder import read_folder
 from graphkit.data.own.graph_lines import LINES, read_lines
 from graphkit.data.own.graph_tables import read_tables
+from graphkit.data.own.naming import is_integer, number
+from graphkit.data.own.table import Reading
 from graphkit.data.readers.inputs import InputFile, InputFolder
 from graphkit.data.readers.rows import malformed
 from graphkit.errors import DataError, RequestError, shown
@@ -54,6 +55,7 @@ def read_own_graphs(
     *,
     targets: str = "auto",
     directed: bool = False,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> OwnGraphs:
     """Read a collection of graphs.
 
@@ -69,6 +71,7 @@ def read_own_graphs(
             numbers. An empty field is a label or number that is not known.
         directed: Whether edges keep their direction and self-loops stay; else repeated edges and both directions count once,
             self-loops are dropped, and nodes without an edge stay.
+        reading: How tables are to be read.
 
     Raises:
         RequestError: If a file does not go with the form of `graphs`.
@@ -76,11 +79,11 @@ def read_own_graphs(
     """
     _check_form(graphs, {"edges": edges, "features": features, "labels": labels})
     if isinstance(graphs, InputFolder):
-        found = read_folder(graphs, labels)
+        found = read_folder(graphs, labels, reading)
     elif graphs.path.suffix in LINES:
         found = read_lines(graphs)
     else:
-        found = read_tables(graphs, edges, features)
+        found = read_tables(graphs, edges, features, reading)
     kind = _kind(found.targets) if targets == "auto" else targets
     y, classes = _targets(found, kind)
     ptr = pointers(torch.from_numpy(found.sizes))

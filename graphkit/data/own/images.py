@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from graphkit.data.own.graph import number
-from graphkit.data.own.pictures import decode, same_size
+from graphkit.data.own.naming import number
+from graphkit.data.own.pictures import LONGEST_PATH, decode, same_size
 from graphkit.data.readers.inputs import InputFile, InputFolder, InputList
 from graphkit.data.readers.rows import malformed, read_rows
 from graphkit.errors import DataError, RequestError, shown
@@ -102,7 +102,7 @@ def _of_folder(images: InputFolder) -> tuple[list[_Row], list[str]]:
         split = SPLITS.get(folders[0], "") if len(folders) == 2 else ""
         if len(folders) != (2 if split else 1):
             place = "a subfolder per class, or in train, valid and test with a subfolder per class each"
-            raise DataError(f"{shown(str(file))}: images must lie in {place}")
+            raise DataError(f"{shown(str(file), LONGEST_PATH)}: images must lie in {place}")
         rows.append(_Row(file.path.relative_to(images.path).as_posix(), file, [folders[-1]], split))
     if not rows:
         raise DataError(f"{images} holds no image: expected files {', '.join(ENDINGS)} in a subfolder per class")

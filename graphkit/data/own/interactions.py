@@ -1,11 +1,8 @@
-"""A user's own interactions from a CSV file with a header: ids mapped and kept, ratings thresholded, time respected."""
+"""A user's own interactions from a table: ids mapped and kept, ratings thresholded, time respected."""
 
 from __future__ import annotations
 
-import math
-from array import array
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +10,22 @@ import torch
 from torch import Tensor
 
 from graphkit.data.interactions import Interactions
-from graphkit.data.own.graph import number
+from graphkit.data.own.naming import look_alike, number
+from graphkit.data.own.table import Column, Reading, Table, read_table
+from graphkit.data.own.table.roles import ITEM, RATING, TIME, USER, Role, named
+from graphkit.data.own.table.values import moment_of, number_of, numbers_of, seconds_in
 from graphkit.data.readers.inputs import InputFile
-from graphkit.data.readers.rows import malformed, node_id, read_rows, repeated_header
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import DataError, shown
 
+_BY_PLACE = (USER, ITEM, RATING, TIME)
+"""What the columns of a table without a header are."""
+
 
 @dataclass(frozen=True)
 class Columns:
-    """What the header calls things.
+    """What the header calls things, or numbers of columns from 1; None: by usual names, without a header by place.
 
     Attributes:
         user: Column of user ids, any text.
@@ -33,35 +35,43 @@ class Columns:
         time: Column of times, numbers or ISO 8601 (without a zone: UTC); None: the split is random.
     """
 
-    user: str = "user"
-    item: str = "item"
-    rating: str = "rating"
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
     min_rating: float | None = None
     time: str | None = None
 
 
-@dataclass
-class Table:
-    """Rows that count: numbers of users and items in order of appearance, and times, all zero without a column."""
+@dataclass(frozen=True)
+class Taken:
+    """Rows that count.
 
-    users: dict[str, int]
-    items: dict[str, int]
-    user: array[int]
-    item: array[int]
-    time: array[float]
+    Attributes:
+        users: The user of each row.
+        items: The item of each row.
+        time: When it was, all zero without a column.
+        low: How many rows were left out, being rated too low.
+        unused: Ratings that nobody asked for.
+        read: Sentences on how the file was read.
+    """
+
+    users: Column
+    items: Column
+    time: np.ndarray
     low: int = 0
-    unused: array[float] | None = None
+    unused: np.ndarray | None = None
+    read: tuple[str, ...] = ()
 
 
 def read_interactions(
     path: Path, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
-    """Read interactions and split each user's items: `read_table`, then `split_table`."""
-    return split_table(read_table(path, columns), columns, shares, generator)
+    """Read interactions and split each user's items: `read_taken`, then `split_taken`."""
+    return split_taken(read_taken(path, columns), columns, shares, generator)
 
 
-def split_table(
-    table: Table, columns: Columns, shares: Shares, generator: torch.Generator
+def split_taken(
+    taken: Taken, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
     """Split each user's items.
 
@@ -69,18 +79,18 @@ def split_table(
     the earliest counts. With times a user's latest items are test, those before them validation.
 
     Args:
-        table: What was read.
+        taken: What was read.
         columns: The names that it was read by.
         shares: Shares of training, validation and test of each user's items.
         generator: Draws the split, and the order of a user's items of the same time.
 
     Returns:
         The interactions with the user's own ids; sentences on what was left out and how the split was made; sentences on
-        ratings that are there but were not asked for.
+        how the file was read, and on ratings that are there but were not asked for.
     """
-    users, user_names = _renumber(table.users, table.user)
-    items, item_names = _renumber(table.items, table.item)
-    time = np.frombuffer(table.time, dtype=np.float64)
+    users, user_names = _numbered(taken.users)
+    items, item_names = _numbered(taken.items)
+    time = taken.time
     earliest = np.lexsort((time, items, users))
     keys = users[earliest] * len(item_names) + items[earliest]
     first = earliest[np.concatenate([[True], keys[1:] != keys[:-1]])]
@@ -89,18 +99,18 @@ def split_table(
     train, valid, test = hold_out(pairs, shares, generator, when)
     splits = {"train": train, "valid": valid, "test": test}
     read = Interactions(splits, len(user_names), len(item_names), user_names, item_names)
-    dropped = ((table.low, f"interactions rated below {columns.min_rating:g}" if table.low else ""),
+    dropped = ((taken.low, f"interactions rated below {columns.min_rating:g}" if taken.low else ""),
                (len(users) - len(first), "repeated interactions"))  # fmt: skip
     notes = [f"{count:,} {what}" for count, what in dropped if count]
     order = "by time, each user's latest items are test, those before them validation" if columns.time else "at random"
     split = f"Each user's items were split {order}."
-    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), _unused_ratings(table)
+    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), (*taken.read, *_unused_ratings(taken))
 
 
-def _unused_ratings(table: Table) -> tuple[str, ...]:
+def _unused_ratings(taken: Taken) -> tuple[str, ...]:
     """What counting every rating as a like means, where there are low ones."""
-    ratings = np.array(table.unused or ())
-    if ratings.size == 0 or ratings.min() == ratings.max():
+    ratings = taken.unused
+    if ratings is None or ratings.size == 0 or ratings.min() == ratings.max():
         return ()
     middle = (ratings.min() + ratings.max()) / 2
     below, threshold = int((ratings < middle).sum()), ratings[ratings > middle].min()
@@ -110,88 +120,113 @@ def _unused_ratings(table: Table) -> tuple[str, ...]:
     )
 
 
-def read_table(path: Path | InputFile, columns: Columns) -> Table:
+def read_taken(path: Path | InputFile | Table, columns: Columns, reading: Reading = Reading()) -> Taken:  # noqa: B008
     """Read interactions.
 
     Args:
-        path: CSV file with a header that names the columns; others are ignored.
-        columns: Their names.
+        path: A table; columns that are not needed are ignored.
+        columns: What its columns are called.
+        reading: How it is to be read.
 
     Raises:
         DataError: If the file is missing or malformed, with line and column, or has no such column.
     """
-    rows = read_rows(path, lambda *_: False)
-    header = next(rows, (0, []))[1]
-    wanted = {"user": columns.user, "item": columns.item}
-    wanted |= {"rating": columns.rating} if columns.min_rating is not None else {}
-    wanted |= {"time": columns.time} if columns.time else {}
-    for meaning, name in wanted.items():
-        if header.count(name) != 1:
-            found = f"its header is {shown(', '.join(header))}" if header else "it is empty"
-            raise DataError(f"{path} needs one column '{shown(name)}', {found}: name the right one by data.{meaning}_column=")
-    place = {meaning: header.index(name) for meaning, name in wanted.items()}
-    table = Table({}, {}, array("q"), array("q"), array("d"))
-    if columns.min_rating is None and header.count(columns.rating) == 1:
-        place["unused"], table.unused = header.index(columns.rating), array("d")
-    for line, fields in rows:
-        if fields == header:
-            raise repeated_header(path, line)
-        if len(fields) != len(header):
-            column = min(len(fields), len(header)) + 1
-            raise malformed(path, line, column, f"expected {len(header)} columns as in the header, found {len(fields)}")
-        user = node_id(path, line, place["user"] + 1, fields[place["user"]])
-        item = node_id(path, line, place["item"] + 1, fields[place["item"]])
-        if columns.min_rating is not None:
-            rating = _rating(path, line, place["rating"] + 1, fields[place["rating"]])
-            if rating < columns.min_rating:
-                table.low += 1
-                continue
-        if table.unused is not None:
-            given = _number(fields[place["unused"]])
-            if given is None:
-                table.unused = None  # no ratings as we know them, and nobody asked for them
-            else:
-                table.unused.append(given)
-        table.time.append(_time(path, line, place["time"] + 1, fields[place["time"]]) if columns.time else 0.0)
-        table.user.append(table.users.setdefault(user, len(table.users)))
-        table.item.append(table.items.setdefault(item, len(table.items)))
-    if not table.user:
-        raise DataError(f"{path} holds no interaction" + (" that is rated high enough" if table.low else ""))
-    return table
+    given = {USER: columns.user, ITEM: columns.item, RATING: columns.rating, TIME: columns.time}
+    asked = [text for role, text in given.items() if text and text != role.name]
+    table = read_table(path, reading, (USER, ITEM), asked)
+    if table.header is None and not table.rows:
+        raise DataError(f"{table.name} needs one column 'user', it is empty: name the right one by data.user_column=")
+    place = {role: _column(table, role, given[role]) for role in (USER, ITEM)}
+    if not table.rows:
+        raise DataError(f"{table.name} holds no interaction")
+    columns_read = (table.ids(place[USER], "a user id"), table.ids(place[ITEM], "an item id"))
+    for ids in columns_read:
+        if alike := look_alike(ids.values):
+            told = f"'{shown(alike[0])}' and '{shown(alike[1])}' look alike and differ in Unicode (NFC, NFD)"
+            raise DataError(f"{table.name}: {told}: write all ids in one form")
+    kept = np.arange(table.rows)
+    unused = None
+    if columns.min_rating is not None:
+        rating = _ratings(table, _column(table, RATING, columns.rating))
+        kept = np.flatnonzero(rating >= columns.min_rating)
+    elif (usual := _guess(table, RATING, columns.rating)) is not None:
+        numbers = numbers_of(table.columns[usual].values)
+        # Others are no ratings as we know them, and nobody asked for them.
+        unused = None if np.isnan(numbers).any() else numbers[table.columns[usual].codes]
+    time = _times(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
+    if not kept.size:
+        raise DataError(f"{table.name} holds no interaction that is rated high enough")
+    users, items = (ids.taken(kept) for ids in columns_read)
+    return Taken(users, items, time[kept], table.rows - kept.size, unused, _read(table, place))
 
 
-def _renumber(found: dict[str, int], appeared: array[int]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Ids in their final order, and the number of each row's id."""
-    ordered = number(found)
-    final = np.empty(len(found), dtype=np.int64)
-    for name, position in ordered.items():
-        final[found[name]] = position
-    return final[np.frombuffer(appeared, dtype=np.int64)], tuple(ordered)
+def _column(table: Table, role: Role, given: str | None) -> int:
+    """The column of a role; DataError where there is none."""
+    header = table.header or _virtual(table)
+    place = _guess(table, role, given)
+    if place is not None:
+        return place
+    if given and given != role.name:
+        return named(table.name, header, len(table.columns), role, given)
+    found = (
+        f"its header is {shown(', '.join(table.header), 200)}" if table.header else f"it has {len(table.columns)} and no header"
+    )
+    raise DataError(f"{table.name} needs one column '{role.name}', {found}: name the right one by {role.setting}=")
 
 
-def _rating(path: Path | InputFile, line: int, column: int, field: str) -> float:
-    value = _number(field)
-    if value is None:
-        raise malformed(path, line, column, f"expected a rating, a finite number, found '{shown(field)}'")
-    return value
+def _guess(table: Table, role: Role, given: str | None) -> int | None:
+    header = table.header or _virtual(table)
+    if given and given != role.name:
+        missing = role is RATING and given not in header and not given.isdigit()
+        return None if missing else named(table.name, header, len(table.columns), role, given)
+    if header.count(role.name) == 1:
+        return header.index(role.name)
+    return None if role.name in header or (given and table.header) else role.guess(header)
 
 
-def _time(path: Path | InputFile, line: int, column: int, field: str) -> float:
-    value = _number(field)
-    if value is not None:
-        return value
-    try:
-        moment = datetime.fromisoformat(field)
-    except ValueError:
-        raise malformed(
-            path, line, column, f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(field)}'"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def _virtual(table: Table) -> tuple[str, ...]:
+    width = len(table.columns)
+    return tuple(role.name for role in _BY_PLACE[:width]) if width <= len(_BY_PLACE) else ()
 
 
-def _number(field: str) -> float | None:
-    try:
-        value = float(field)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def _read(table: Table, place: dict[Role, int]) -> tuple[str, ...]:
+    usual = table.header is not None and not table.took and all(table.header[at] == role.name for role, at in place.items())
+    if usual:
+        return ()
+    told = [f"{role.name} is column {table.title(at)}" for role, at in place.items()]
+    return (f"{table.name}: {table.rows:,} rows; {'; '.join([*table.took, *told])}",)
+
+
+def _ratings(table: Table, column: int) -> np.ndarray:
+    cells = table.columns[column]
+    values = numbers_of(cells.values)
+    table.refuse(column, np.isnan(values), lambda text: f"expected a rating, a finite number, found '{shown(text)}'")
+    ratings: np.ndarray = values[cells.codes]
+    return ratings
+
+
+def _times(table: Table, column: int) -> np.ndarray:
+    cells = table.columns[column]
+    values = seconds_in([*cells.values])
+    table.refuse(
+        column, np.isnan(values), lambda text: f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(text)}'"
+    )
+    dates = cells.marked(lambda text: number_of(text) is None)
+    if dates.any() and not dates.all():
+        fewer = dates if dates.mean() <= 0.5 else ~dates
+        kinds = "two kinds of time in one column, numbers and dates: write all alike"
+        table.refuse(
+            column,
+            fewer,
+            lambda text: (
+                f"'{shown(text)}' is {'a date' if moment_of(text) and number_of(text) is None else 'a number'}, {kinds}"
+            ),
+        )
+    times: np.ndarray = values[cells.codes]
+    return times
+
+
+def _numbered(ids: Column) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The number of each row's id, and the ids in their order."""
+    order = number(ids.values)
+    return ids.places(order), tuple(order)

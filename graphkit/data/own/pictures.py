@@ -13,6 +13,8 @@ from torch import Tensor
 from graphkit.data.readers.inputs import InputFile
 from graphkit.errors import DataError, RequestError, shown
 
+LONGEST_PATH = 1_000
+"""Characters of a path that messages show."""
 LARGEST_FILE = 1 << 26
 """Most bytes of an image file."""
 LARGEST_SIDE = 4096
@@ -41,20 +43,23 @@ def decode(file: InputFile) -> np.ndarray:
         with file.open("rb") as content:
             data = content.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise DataError(f"{shown(str(file))} cannot be read ({error.strerror}): leave it out, or make it readable") from error
+        raise DataError(
+            f"{shown(str(file), LONGEST_PATH)} cannot be read ({error.strerror}): leave it out, or make it readable"
+        ) from error
     if len(data) > LARGEST_FILE:
-        raise DataError(f"{shown(str(file))} has more than {LARGEST_FILE:,} bytes: scale the image down")
+        raise DataError(f"{shown(str(file), LONGEST_PATH)} has more than {LARGEST_FILE:,} bytes: scale the image down")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
             if max(image.size) > LARGEST_SIDE:
                 width, height = image.size
-                raise DataError(
-                    f"{shown(str(file))} has {width}x{height} pixels, and {LARGEST_SIDE} are the most of a side: scale it down"
-                )
+                name = shown(str(file), LONGEST_PATH)
+                raise DataError(f"{name} has {width}x{height} pixels, and {LARGEST_SIDE} are the most of a side: scale it down")
             return _values(image)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = shown(str(error)) or type(error).__name__
-        raise DataError(f"{shown(str(file))} is no sound PNG or JPEG file ({reason}): replace it or leave it out") from error
+        raise DataError(
+            f"{shown(str(file), LONGEST_PATH)} is no sound PNG or JPEG file ({reason}): replace it or leave it out"
+        ) from error
 
 
 def _values(image: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from graphkit.data.interactions import Interactions
-from graphkit.data.own.interactions import split_table
+from graphkit.data.own.interactions import split_taken
 from graphkit.data.sources import DataRequest, GraphSource, GraphsSource, ImagesSource
 
 
@@ -20,7 +20,9 @@ def read_graph(request: DataRequest) -> GraphSource:
         CheckpointError: If it is not the file that the run read.
     """
     own = request.own_files.graph(request.options)
-    return GraphSource(own.data, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes)
+    return GraphSource(
+        own.data, own.nodes, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes, notes=own.read
+    )
 
 
 def read_interactions(request: DataRequest) -> Interactions:
@@ -33,8 +35,8 @@ def read_interactions(request: DataRequest) -> Interactions:
         DataError: If the file is missing or malformed.
         CheckpointError: If it is not the file that the run read.
     """
-    table, columns = request.own_files.interactions(request.options)
-    read, remarks, notes = split_table(table, columns, request.shares, request.generator)
+    taken, columns = request.own_files.interactions(request.options)
+    read, remarks, notes = split_taken(taken, columns, request.shares, request.generator)
     return dataclasses.replace(read, remarks=remarks, notes=notes)
 
 

@@ -98,4 +98,4 @@ _CLASSES = {"breastmnist": ("malignant", "normal or benign")}
 
 
 def _gray(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).unsqueeze(1).float() / 255
+    return torch.from_numpy(np.array(pixels)).unsqueeze(1).float() / 255

@@ -17,9 +17,9 @@ Row = tuple[int, list[str]]
 LONGEST_LINE = 1 << 24
 """Characters of a line, enough for a million features; a longer one is no row, and could fill the memory."""
 
-_BLANKS = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+BLANKS = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _MARK = "\ufeff"
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")  # control characters, line ends, byte order mark
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")  # control characters, line ends, byte order mark
 
 
 def read_rows(path: Path | InputFile, is_header: Callable[[list[str], list[str]], bool]) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def read_rows(path: Path | InputFile, is_header: Callable[[list[str], list[str]]
                 line = reader.line_num
                 if not row:
                     continue
-                current = (line, [field.strip(_BLANKS) for field in row])
+                current = (line, [field.strip(BLANKS) for field in row])
                 if row[0].startswith(_MARK):
                     raise malformed(path, line, 1, "a byte order mark (U+FEFF) inside the file: remove it")
                 if not begun:
@@ -113,7 +113,7 @@ def name(path: Path | InputFile, line: int, column: int, field: str) -> str:
     Raises:
         DataError: If it holds a control character, a line end or a byte order mark.
     """
-    if unseen := _UNSEEN.search(field):
+    if unseen := UNSEEN.search(field):
         found = f"U+{ord(unseen.group()):04X} in '{shown(field)}'"
         raise malformed(path, line, column, f"expected text without control characters, found {found}: remove it")
     return field

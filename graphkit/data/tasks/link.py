@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+from torch import Tensor
+
 from graphkit.data.dataset import LinkData, Pairs
 from graphkit.data.graph import Graph
 from graphkit.data.sources import DataRequest, GraphSource
@@ -32,7 +35,7 @@ def build(request: DataRequest) -> LinkData:
         metrics=request.protocol.metrics,
         protocol=request.statement(*source.remarks),
         source=request.entry.source,
-        notes=notes,
+        notes=(*source.notes, *notes),
         node_names=source.node_names,
         class_names=source.class_names,
         scaling=scaling,
@@ -48,4 +51,12 @@ def _split(request: DataRequest, source: GraphSource) -> tuple[Graph, dict[str, 
         edge_index, splits = source.split_edges(graph.edge_index, graph.num_nodes, request.generator)
     else:
         edge_index, splits = split_edges(graph.edge_index, graph.num_nodes, request.shares, request.generator)
-    return replace(graph, edge_index=edge_index, edge_truth=None), splits
+    return replace(graph, edge_index=edge_index, edge_weight=_weights(graph, edge_index), edge_truth=None), splits
+
+
+def _weights(graph: Graph, edge_index: Tensor) -> Tensor | None:
+    """The weights of edges that are among those of a graph, both sorted by source, then target."""
+    if graph.edge_weight is None:
+        return None
+    of, asked = (edges[0] * graph.num_nodes + edges[1] for edges in (graph.edge_index, edge_index))
+    return graph.edge_weight[torch.searchsorted(of, asked)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphkit.data.catalog.own import DIRECTED
+from graphkit.data.catalog.own import own_nodes
 from graphkit.data.dataset import NodeData
 from graphkit.data.graph import required
 from graphkit.data.sources import DataRequest, GraphSource
@@ -21,7 +21,7 @@ def build(request: DataRequest) -> NodeData:
         DataError: If the source cannot be read, or a split would be empty.
     """
     source: GraphSource = request.read()
-    directed = request.options.directed
+    directed, masks = request.options.directed, request.entry.own and source.nodes is not None
     splits = source.nodes or split_nodes(required(source.graph.y), request.shares, request.generator)
     graph, scaling, notes = prepare_features(request, source.graph, train=splits["train"])
     return NodeData(
@@ -30,9 +30,9 @@ def build(request: DataRequest) -> NodeData:
         splits=splits,
         metric=request.protocol.metric,
         metrics=request.protocol.metrics,
-        protocol=request.statement(*source.remarks, protocol=DIRECTED if directed else None),
+        protocol=request.statement(*source.remarks, protocol=own_nodes(directed, masks) if directed or masks else None),
         source=request.entry.source,
-        notes=notes,
+        notes=(*source.notes, *notes),
         node_names=source.node_names,
         class_names=source.class_names,
         directed=directed or request.entry.directed,

@@ -183,21 +183,24 @@ class GraphExplainer(Explainer):
         """One graph, nodes in the color of their largest feature."""
         names = [str(node) for node in range(batch.num_nodes)]
         if batch.x is None:
-            return Scene(batch.adj, names, torch.zeros(batch.num_nodes, dtype=torch.int64), ("node",), self.data.directed)
+            return Scene(batch.adj, names, torch.zeros_like(self._nodes(batch)), ("node",), self.data.directed)
         legend = tuple(f"feature {number} is largest" for number in range(batch.x.size(1)))
         return Scene(batch.adj, names, batch.x.argmax(dim=1), legend, self.data.directed)
 
     def _familiarity(self, rerun: GraphRerun) -> Familiarity | None:
-        return familiarity(self.model.embed(rerun.batch)[0], self._trained_on[0], self._trained_on[1], int(rerun.graph))
+        train, held_out = ((graphs != rerun.graph, z) for graphs, z in (self._embeddings["train"], self._embeddings["valid"]))
+        return familiarity(self.model.embed(rerun.batch)[0], train[1][train[0]], held_out[1][held_out[0]])
 
     @cached_property
-    def _trained_on(self) -> tuple[Tensor, Tensor]:
-        """Embeddings of training graphs, at most 500 evenly spaced, and their numbers."""
-        train = self.data.splits["train"]
-        count = min(_MOST_COMPARED, train.numel())
-        graphs = train[torch.arange(count) * train.numel() // count].to(self.opened.device)
-        whole = self.task.prepared(self.model)[0]
-        return torch.cat([self.model.embed(whole.take(some)) for some in graphs.split(64)]), graphs
+    def _embeddings(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of training and of validation graphs, at most 500 evenly spaced each, their numbers and embeddings."""
+        whole, found = next(iter(self.task.prepared(self.model))), {}
+        for split in ("train", "valid"):
+            graphs = self.data.splits[split]
+            count = min(_MOST_COMPARED, graphs.numel())
+            graphs = graphs[torch.arange(count) * graphs.numel() // count].to(self.opened.device)
+            found[split] = graphs, torch.cat([self.model.embed(whole.take(some)) for some in graphs.split(64)])
+        return found
 
     def _facts(self, graph: int) -> dict[str, str]:
         split = next((name for name, graphs in self.data.splits.items() if bool((graphs == graph).any())), "no split")

@@ -16,7 +16,7 @@ from graphkit.explain.accounts import account_of
 from graphkit.explain.decision import Decision
 from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Bar, Check, Explanation, Part, Picture, Term
-from graphkit.explain.familiarity import Familiarity, familiarity
+from graphkit.explain.familiarity import MOST, Familiarity, familiarity
 from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import prototype_warnings
 from graphkit.explain.receipt import NAMED, removal
@@ -29,6 +29,7 @@ from graphkit.tasks.image_pictures import png
 from graphkit.vision import Box, characteristics
 
 _CELLS = 8
+_BLOCK = 256
 """Cells of a side by which images of models without prototypes are occluded."""
 _RULE = (
     "Occlusion: a cell of the image adds what the score loses when it is painted in the mean color of the training images. "
@@ -243,13 +244,20 @@ class ImageExplainer(Explainer):
         return {"label": told if split == "training" else f"{told} (not seen by the model)", "split": split}
 
     def _familiarity(self, image: int, pixels: Tensor) -> Familiarity | None:
-        train = self.data.splits["train"]
-        return familiarity(self.model.embed(pixels)[0].cpu(), self._embeddings, train, image)
+        train, held_out = ((images != image, z) for images, z in (self._embeddings["train"], self._embeddings["valid"]))
+        return familiarity(self.model.embed(pixels)[0], train[1][train[0]], held_out[1][held_out[0]])
 
     @cached_property
-    def _embeddings(self) -> Tensor:
-        """Of the training images."""
-        return torch.cat([self.model.embed(images).cpu() for _, images in self.opened.task.view(self.model).batches()])
+    def _embeddings(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of training and of validation images, at most 2,000 evenly spaced each, their numbers and embeddings."""
+        found = {}
+        for split in ("train", "valid"):
+            images = self.data.splits[split]
+            count = min(MOST, images.numel())
+            images = images[torch.arange(count) * images.numel() // count]
+            pixels = self.data.pixels[images].to(self.opened.device, self.model.center.dtype)
+            found[split] = images, torch.cat([self.model.embed(block) for block in pixels.split(_BLOCK)])
+        return found
 
 
 def _cells(size: tuple[int, int]) -> list[Box]:

@@ -17,6 +17,7 @@ from graphkit.explain.decision import Decision
 from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Bar, Check, Explanation, Part
 from graphkit.explain.familiarity import Familiarity, familiarity
+from graphkit.explain.features import Features
 from graphkit.explain.neighborhood import Scene, steps_to
 from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import Looks, prototype_warnings
@@ -57,9 +58,8 @@ class NodeExplainer(Explainer):
         self.known: Tensor = self.view.y
         self.names = Names("node", self.adj.shape[0], self.data.node_names)
         with opened.evaluating():
-            x = self.view.x
-            self.x: Tensor = x.to_dense(next(self.model.parameters()).dtype) if isinstance(x, CSR) else x
-            self.logits: Tensor = self.model(x, self.adj)
+            self.features = Features(self.view.x, next(self.model.parameters()).dtype)
+            self.logits: Tensor = self.model(self.view.x, self.adj)
         self.classes = self.data.class_names or tuple(f"class {number}" for number in range(self.logits.size(1)))
 
     def identity(self) -> tuple[Tensor, ...]:
@@ -131,9 +131,15 @@ class NodeExplainer(Explainer):
 
     def _attribute(self, node: int, decision: Decision) -> _Attributed:
         """Integrated gradients of the chosen scores."""
-        parts = integrated_gradients(lambda x: self.model(x, self.adj)[node][decision.chosen], self.x)
-        zero = self.model(torch.zeros_like(self.x), self.adj)[node][decision.chosen]
-        return _Attributed(parts.sum(dim=2), parts.sum(dim=1), tuple(zero.tolist()))
+        features = self.features
+
+        def scores(values: Tensor) -> Tensor:
+            logits: Tensor = self.model(features.of(values), self.adj)
+            return logits[node][decision.chosen]
+
+        parts = integrated_gradients(scores, features.values)
+        zero = scores(torch.zeros_like(features.values))
+        return _Attributed(features.by_node(parts), features.by_feature(parts), tuple(zero.tolist()))
 
     def _by_node(self, node: int, decision: Decision, attributed: _Attributed, top: int) -> list[Account]:
         """The accounts of the chosen scores by what each node adds."""
@@ -187,7 +193,7 @@ class NodeExplainer(Explainer):
 
     def _receipt(self, node: int, label: int, attributed: _Attributed, account: Account) -> tuple[Check, ...]:
         """What the explanation names is removed: other nodes that look like prototypes, nodes' features, features of all."""
-        rerun = NodeRerun(self.model, self.x, self.adj, node, label)
+        rerun = NodeRerun(model=self.model, features=self.features, adj=self.adj, node=node, label=label)
         before, checks = rerun.score(), []
         steps = steps_to(self.adj, node, _FAR)
         near = (steps > 0).nonzero().flatten()
@@ -213,13 +219,13 @@ class NodeExplainer(Explainer):
         return self.names.find_all(dict.fromkeys(named))
 
     def _familiarity(self, node: int) -> Familiarity | None:
-        train = (self.known >= 0).nonzero().flatten()
-        z = self._embeddings
-        return familiarity(z[node], z[train], train, node)
+        z, train = self._embeddings, (self.known >= 0).nonzero().flatten()
+        held_out = self.data.splits["valid"].to(z.device)
+        return familiarity(z[node], z[train[train != node]], z[held_out[held_out != node]])
 
     @cached_property
     def _embeddings(self) -> Tensor:
-        return self.model.embed(self.x, self.adj)
+        return self.model.embed(self.view.x, self.adj)
 
     def _facts(self, node: int) -> dict[str, str]:
         split = next((name for name, nodes in self.data.splits.items() if bool((nodes == node).any())), "no split")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graphkit.explain.features import Features
 from graphkit.models.node.base import NodeModel
 from graphkit.sparse import CSR
 
@@ -17,34 +18,37 @@ class NodeRerun:
 
     Attributes:
         model: The model.
-        x: Features [N, F].
+        features: Features [N, F].
         adj: The graph.
         node: The node.
         label: The class.
     """
 
     model: NodeModel
-    x: Tensor
+    features: Features
     adj: CSR
     node: int
     label: int
 
     def score(self) -> float:
         """With everything there."""
-        return float(self.model(self.x, self.adj)[self.node, self.label])
+        return self._score(self.features, self.adj)
 
     def without_features_of(self, nodes: Tensor) -> float:
         """Where all features of some nodes [k] are zero."""
-        return float(self.model(self.x.index_fill(0, nodes, 0.0), self.adj)[self.node, self.label])
+        return self._score(self.features.without_nodes(nodes), self.adj)
 
     def without_edges_of(self, nodes: Tensor) -> float:
         """Where some nodes [k] have no edge."""
         edges = self.adj.edge_index()
         kept = ~torch.isin(edges, nodes).any(dim=0)
         # Built from the start: not every model takes operators with absent entries.
-        adj = CSR.from_edge_index(edges[:, kept], self.adj.shape[0])
-        return float(self.model(self.x, adj)[self.node, self.label])
+        weights = None if self.adj.value is None else self.adj.value[kept]
+        return self._score(self.features, CSR.from_edge_index(edges[:, kept], self.adj.shape[0], weights))
 
     def without_features(self, features: Tensor) -> float:
         """Where some features [k] are zero in all nodes."""
-        return float(self.model(self.x.index_fill(1, features, 0.0), self.adj)[self.node, self.label])
+        return self._score(self.features.without_features(features), self.adj)
+
+    def _score(self, features: Features, adj: CSR) -> float:
+        return float(self.model(features.x, adj)[self.node, self.label])

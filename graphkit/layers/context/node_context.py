@@ -17,7 +17,7 @@ from graphkit.sparse import CSR, Adjacency, as_csr, untraced
 
 
 @dataclass(frozen=True)
-class Reading:
+class ContextReading:
     """A context of one node, to be shown.
 
     Attributes:
@@ -115,22 +115,15 @@ class NodeContext(nn.Module):
             raise ValueError(f"contexts were made for {self.num_nodes} nodes, got features of {x.shape[0]} and {len(y)} labels")
         if not bool((y >= 0).any()):
             raise ValueError("contexts are standardized by labeled training nodes, of which there is none")
-        around = Surroundings(x, as_csr(edge_index, self.num_nodes), y, first)
-        self.trained.copy_(y >= 0)
-        for k, name in enumerate(self.contexts):
-            value = CONTEXTS[name].measure(around)
-            self.raw[:, k] = value
-            self.table[:, k] = self._standardized(CONTEXTS[name].scaled(value))
-        for column, k in enumerate(self.columns[len(self.contexts) :], start=len(self.contexts)):
-            self.table[:, column] = self.raw[:, k].isnan().to(self.table.dtype)
-
-    def _standardized(self, value: Tensor) -> Tensor:
-        known = value[self.trained & ~value.isnan()]
-        mean = known.mean() if known.numel() else value.new_zeros(())
-        deviation = (known - mean).square().mean().sqrt() if known.numel() else value.new_zeros(())
-        # Rounding alone must not become a context: a deviation that small against the mean is none.
-        told = deviation > 1e-9 * mean.abs().clamp(min=1.0)
-        return torch.where(told, (value - mean) / torch.where(told, deviation, 1.0), 0.0).nan_to_num(0.0)
+        around = Surroundings(x=x, adj=as_csr(edge_index, self.num_nodes), y=y, first=first)
+        known, chosen = y >= 0, [CONTEXTS[name] for name in self.contexts]
+        values = [context.measure(around) for context in chosen]
+        columns = [_standardized(context.scaled(value), known) for context, value in zip(chosen, values, strict=True)]
+        flags = [values[k].isnan() for k in self.columns[len(chosen) :]]
+        # New tensors: a backward pass may still ask for the old ones.
+        self.raw = torch.stack(values, dim=1).to(self.raw)
+        self.table = torch.stack([*columns, *(flag.to(values[0]) for flag in flags)], dim=1).to(self.table)
+        self.trained = known.to(self.trained)
 
     def forward(self) -> Float[Tensor, "{self.num_nodes} {self.out_channels}"]:
         """The table."""
@@ -144,7 +137,7 @@ class NodeContext(nn.Module):
         given = (~value.isnan() & known.any(0)).tolist()
         return [one if there else None for one, there in zip(share.tolist(), given, strict=True)]
 
-    def readings(self, node: int, effects: Sequence[float] | None = None) -> tuple[Reading, ...]:
+    def readings(self, node: int, effects: Sequence[float] | None = None) -> tuple[ContextReading, ...]:
         """The contexts of a node, to be shown.
 
         Args:
@@ -153,9 +146,23 @@ class NodeContext(nn.Module):
         """
         values = [None if isnan(value) else value for value in self.raw[node].tolist()]
         given = [None] * len(values) if effects is None else list(effects)
-        units = [CONTEXTS[name].unit for name in self.contexts]
-        rows = zip(self.contexts, values, units, self.percentiles(node), given, strict=True)
-        return tuple(Reading(*row) for row in rows)
+        rows = zip(self.contexts, values, self.percentiles(node), given, strict=True)
+        return tuple(
+            ContextReading(name=name, value=value, unit=CONTEXTS[name].unit, percentile=percentile, effect=effect)
+            for name, value, percentile, effect in rows
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_nodes}, contexts={self.contexts})"
+
+
+def _standardized(value: Tensor, trained: Tensor) -> Tensor:
+    """(value - mean) / deviation of the training nodes that have one; 0 where it is unknown, or the same on all of these."""
+    known = value[trained & ~value.isnan()]
+    if known.numel() == 0:
+        return torch.zeros_like(value)
+    mean = known.mean()
+    deviation = (known - mean).square().mean().sqrt()
+    # Rounding alone must not become a context: a deviation that small against the mean is none.
+    told = deviation > 1e-9 * mean.abs().clamp(min=1.0)
+    return torch.where(told, (value - mean) / torch.where(told, deviation, 1.0), 0.0).nan_to_num(0.0)

@@ -39,15 +39,18 @@ class Context:
 
 
 CONTEXTS: dict[str, Context] = {
-    "degree": Context("neighbors", "how many neighbors it has, in either direction", measures.degree, torch.log1p),
+    "degree": Context("neighbors", "how many neighbors it has, in either direction", measures.degree, scaled=torch.log1p),
     "clustering": Context(
         "of pairs", "share of the pairs of its neighbors that are neighbors of each other", measures.clustering
     ),
     "core number": Context(
-        "neighbors", "the largest k of a subgraph with it whose nodes all have k neighbors there", measures.core, torch.log1p
+        "neighbors",
+        "the largest k of a subgraph with it whose nodes all have k neighbors there",
+        measures.core,
+        scaled=torch.log1p,
     ),
     "pagerank": Context(
-        "of average", "how often a random surfer visits it, against the average node", measures.visits, torch.log
+        "of average", "how often a random surfer visits it, against the average node", measures.visits, scaled=torch.log
     ),
     "eigenvector centrality": Context(
         "of average",
@@ -69,7 +72,7 @@ CONTEXTS: dict[str, Context] = {
         "how strongly its own features, without any edge, move the score of the class that a first pass predicts: "
         "sum over features of |gradient x input|",
         measures.saliency,
-        torch.log1p,
+        scaled=torch.log1p,
         may_be_unknown=True,
         of_first_pass=True,
     ),

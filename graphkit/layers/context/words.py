@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from graphkit.layers.context.node_context import Reading
+from graphkit.layers.context.node_context import ContextReading
 
 Rewrite = Callable[[dict[str, Any]], str]
 """From facts as plain values to a text, e.g. by a language model; see `in_words`."""
@@ -14,7 +14,7 @@ Rewrite = Callable[[dict[str, Any]], str]
 _LISTED = 2  # contexts that a sentence names in each direction
 
 
-def in_words(readings: Sequence[Reading], prediction: str, rewrite: Rewrite | None = None) -> str:
+def in_words(readings: Sequence[ContextReading], prediction: str, rewrite: Rewrite | None = None) -> str:
     """A few sentences on what the contexts of a node do for its prediction.
 
     Args:
@@ -32,7 +32,7 @@ def in_words(readings: Sequence[Reading], prediction: str, rewrite: Rewrite | No
     return rewrite({"prediction": prediction, "contexts": [asdict(reading) for reading in readings], "text": text})
 
 
-def _effects(readings: Sequence[Reading], prediction: str) -> str:
+def _effects(readings: Sequence[ContextReading], prediction: str) -> str:
     """What speaks for the prediction and against it, the strongest first."""
     ranked = sorted((one for one in readings if one.effect), key=lambda one: -abs(one.effect or 0.0))
     if not ranked:
@@ -44,22 +44,23 @@ def _effects(readings: Sequence[Reading], prediction: str) -> str:
         if found:
             parts.append(f"{word}: {', '.join(map(_told, found))}")
     direction = "raise" if total >= 0.0 else "lower"
-    return f"Its contexts {direction} the score of {prediction} by {abs(total):.2f} in all; {'; '.join(parts)}."
+    gained = f"{direction} the score of {prediction} by {abs(total):.2g}"
+    return f"Against an average training node, its contexts {gained} in all; {'; '.join(parts)}."
 
 
-def _told(reading: Reading) -> str:
+def _told(reading: ContextReading) -> str:
     """A context with its number, place and effect."""
-    return f"{_named(reading)} ({reading.effect:+.2f})"
+    return f"{_named(reading)} ({reading.effect:+.2g})"
 
 
-def _named(reading: Reading) -> str:
+def _named(reading: ContextReading) -> str:
     if reading.value is None:
         return f"{reading.name} unknown"
     place = "" if reading.percentile is None else f", above {reading.percentile:.0f} % of training nodes"
     return f"{reading.name} {reading.value:.3g} {reading.unit}{place}"
 
 
-def _rest(readings: Sequence[Reading]) -> str:
+def _rest(readings: Sequence[ContextReading]) -> str:
     """What is unknown."""
     unknown = [one.name for one in readings if one.value is None]
     return f"Unknown: {', '.join(unknown)}." if unknown else ""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
-from graphkit.sparse import Adjacency, as_csr, as_entries, at_cols, segment_sum
+from graphkit.sparse import Adjacency, as_csr, as_entries, at_cols, propagate_and_keep, segment_sum
 
 
 class GINConv(nn.Module):
@@ -58,7 +58,7 @@ class GINConv(nn.Module):
         self.initial_eps = eps
         first = nn.Linear(in_channels, out_channels, bias=not norm)
         middle = [nn.BatchNorm1d(out_channels)] if norm else []
-        self.nn = nn.Sequential(first, *middle, nn.ReLU(), nn.Linear(out_channels, out_channels))
+        self.nn = nn.Sequential(first, *middle, nn.ReLU(inplace=True), nn.Linear(out_channels, out_channels))
         if train_eps:
             self.eps = nn.Parameter(torch.full((1,), eps))
         else:
@@ -104,11 +104,11 @@ class GINConv(nn.Module):
                 sent = sent * adj.weights(sent.dtype).unsqueeze(1)
             return cast(Tensor, self.nn(torch.addcmul(segment_sum(sent, adj.rowptr, adj.row), x, 1 + self.eps)))
         if self.in_channels <= self.out_channels:
-            return cast(Tensor, self.nn(torch.addcmul(adj @ x, x, 1 + self.eps)))
+            return cast(Tensor, self.nn(propagate_and_keep(adj, x, self.eps)))
         # The first linear map goes before the sparse product, which then has fewer channels.
         first = cast(nn.Linear, self.nn[0])
         mapped = F.linear(x, first.weight)
-        total = torch.addcmul(adj @ mapped, mapped, 1 + self.eps)
+        total = propagate_and_keep(adj, mapped, self.eps)
         return cast(Tensor, self.nn[1:](total if first.bias is None else total + first.bias))
 
     def __repr__(self) -> str:

@@ -39,7 +39,8 @@ class Readout(nn.Module):
 
     def forward(self, x: Float[Tensor, "N C"], ptr: Int[Tensor, " G1"]) -> Float[Tensor, "G1-1 {len(self.pools)}*C"]:
         """Pool the rows between the boundaries of the graphs."""
-        return torch.cat([_POOLS[pool](x, ptr) for pool in self.pools], dim=1)
+        found = [_POOLS[pool](x, ptr) for pool in self.pools]
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.pools))})"

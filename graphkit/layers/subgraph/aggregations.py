@@ -57,20 +57,14 @@ def aggregate(
     Raises:
         ValueError: The bags have no such aggregation, for they are a sample or have no single root.
     """
+    operator = operator_of(bags, name, method)
+    if operator is not None:
+        return operator @ h
     match name:
         case "uv":
             return h
-        case "uL":
-            return _dense(h, bags, name) if method == "dense" else bags.within @ h
-        case "vL":
-            dense = method == "dense" or (method == "auto" and dense_is_cheaper(bags))
-            return _dense(h, bags, name) if dense else bags.across @ h
-        case "uu":
-            return bags.uu @ h
-        case "vv":
-            return bags.vv @ h
-        case "vu":
-            return bags.vu @ h
+        case "uL" | "vL":
+            return _dense(h, bags, name)
         case "uG":
             return bags.spread_bags @ pool_nodes(h, bags, pool)
         case "vG":
@@ -79,6 +73,23 @@ def aggregate(
             shared = pool_bags(h, bags, pool)
             return bags.spread_nodes @ (shared + _ones(bags.adj) @ shared)
     raise ValueError(f"unknown aggregation {name!r}; choose of {', '.join(AGGREGATIONS)}.")
+
+
+def operator_of(bags: Bags, name: str, method: Method = "auto") -> CSR | None:
+    """The sparse operator on the rows with which an aggregation multiplies, [T, T]; None for those that take another way."""
+    dense = method == "dense" or (method == "auto" and name == "vL" and dense_is_cheaper(bags))
+    match name:
+        case "uL":
+            return None if dense else bags.within
+        case "vL":
+            return None if dense else bags.across
+        case "uu":
+            return bags.uu
+        case "vv":
+            return bags.vv
+        case "vu":
+            return bags.vu
+    return None
 
 
 def dense_is_cheaper(bags: Bags) -> bool:

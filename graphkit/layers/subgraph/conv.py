@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice
-from graphkit.layers.subgraph.aggregations import AGGREGATIONS, LOCAL, Pool, aggregate, messages
-from graphkit.sparse import gather
+from graphkit.layers.subgraph.aggregations import AGGREGATIONS, LOCAL, Pool, aggregate, messages, operator_of
+from graphkit.sparse import gather, propagate_and_keep
 from graphkit.sparse.egonets import Bags
 
 SelfTerm = Literal["all", "local", "none"]
@@ -97,7 +97,7 @@ class SubgraphConv(nn.Module):
             return nn.Linear(self.in_channels, self.out_channels)
         first = nn.Linear(self.in_channels, self.out_channels, bias=not norm)
         middle = [nn.BatchNorm1d(self.out_channels)] if norm else []
-        return nn.Sequential(first, *middle, nn.ReLU(), nn.Linear(self.out_channels, self.out_channels))
+        return nn.Sequential(first, *middle, nn.ReLU(inplace=True), nn.Linear(self.out_channels, self.out_channels))
 
     def reset_parameters(self) -> None:
         """Draw new weights; set every eps to zero and the normalizations to the identity."""
@@ -141,19 +141,24 @@ class SubgraphConv(nn.Module):
             for which, at in rows.items():
                 part = self.maps[f"{which}_{name}"](x if at is None else gather(x, at))
                 parts[which] = parts[which] + part if which in parts else part
-        out = h.new_zeros(bags.num_rows, self.out_channels)
-        for which, at in rows.items():
-            out = parts[which] if at is None else out.index_copy(0, at, parts[which])
+        if self.root == "separate":
+            out = h.new_zeros(bags.num_rows, self.out_channels)
+            for which, at in rows.items():
+                out = out.index_copy(0, cast(Tensor, at), parts[which])
+        else:
+            out = parts["all"]
         if self.norm is not None:
             out = self.norm(out)
         if self.activation:
-            out = out.relu()
+            out = out.relu_()
         return out + start if self.residual else out
 
     def _read(self, h: Tensor, bags: Bags, name: str, edge_attr: Tensor | None) -> Tensor:
         """x_o(u, v)."""
         if edge_attr is not None and name in LOCAL:
             x = messages(h, bags, name, self.edge_maps[name](edge_attr))
+        elif name in self.eps and (operator := operator_of(bags, name)) is not None:
+            return propagate_and_keep(operator, h, self.eps[name])
         else:
             x = aggregate(h, bags, name, self.pool)
         return torch.addcmul(x, h, 1 + self.eps[name]) if name in self.eps else x

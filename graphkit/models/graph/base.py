@@ -94,6 +94,10 @@ class GraphModel(nn.Module, ABC):
         """
         return None
 
+    def index_bytes(self, batch: GraphBatch) -> int:
+        """About how many bytes the index of a batch takes. Asked of models that draw samples: votes are kept if they fit."""
+        return 0
+
     def index_of(self, batch: GraphBatch, kind: type[_I]) -> _I:
         """What `prepare` made of the batch; ValueError where the batch lacks it."""
         if not isinstance(batch.index, kind):

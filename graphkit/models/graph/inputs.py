@@ -53,7 +53,8 @@ class NodeFeatures(nn.Module):
 
     def forward(self, batch: GraphBatch, dtype: torch.dtype) -> Tensor:
         """Features [N, channels] of this dtype."""
-        return torch.cat([self._part(part, batch, dtype) for part in self.parts], dim=1)
+        found = [self._part(part, batch, dtype) for part in self.parts]
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def _part(self, part: str, batch: GraphBatch, dtype: torch.dtype) -> Tensor:
         if part == "constant":

@@ -93,21 +93,24 @@ class PooledNetwork(GraphModel):
         out: Tensor = self.layers[number](h)
         return out
 
-    def embed_nodes(self, batch: GraphBatch) -> Tensor:
-        """Embeddings of the nodes [N, width]."""
+    def _rows(self, batch: GraphBatch) -> list[Tensor]:
+        """Embeddings of the nodes after every layer [N, hidden_channels]; without `cat` the one that is pooled."""
         h = self.inputs(batch, self.dtype)
         found = []
         for number, norm in enumerate(self.norms):
             h = self.dropout(norm(self.layer(number, h, batch), batch.ptr).relu())
             found.append(h)
         if self.jumping_knowledge == "cat":
-            return torch.cat(found, dim=1)
-        return torch.stack(found).amax(0) if self.jumping_knowledge == "max" else h
+            return found
+        return [torch.stack(found).amax(0) if self.jumping_knowledge == "max" else h]
+
+    def embed_nodes(self, batch: GraphBatch) -> Tensor:
+        """Embeddings of the nodes [N, width]."""
+        return torch.cat(self._rows(batch), dim=1)
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Embeddings of the graphs [G, width]."""
-        pooled: Tensor = self.readout(self.embed_nodes(batch), batch.ptr)
-        return pooled
+        return torch.cat([self.readout(rows, batch.ptr) for rows in self._rows(batch)], dim=1)
 
 
 class GIN(PooledNetwork):

@@ -109,6 +109,7 @@ class PrototypeGraphs(BackboneModel):
         def project() -> None:
             self.head.project(self.backbone, lambda: self._training_parts(view), *_targets(view))
 
+        self.head.start(self.backbone, lambda: self._training_parts(view), _targets(view)[0])
         return self.head.stages(self.backbone, step, project, lr=lr, head_lr=lr if head_lr is None else head_lr)
 
     def parts_of(self, batch: GraphBatch, graphs: Tensor) -> PartBatch:

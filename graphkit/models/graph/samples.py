@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.errors import RequestError
-from graphkit.sparse.egonets import BagSample
+from graphkit.sparse.egonets import Bags, BagSample
 
 
 def bag_sample(size: float, vote: int, seed: int) -> BagSample | None:
@@ -17,3 +17,8 @@ def bag_sample(size: float, vote: int, seed: int) -> BagSample | None:
     if size < 0 or (size > 1 and size != int(size)):
         raise RequestError(f"model.sample={size:g} must be 0 for all, a share below 1, or a whole number of bags per graph.")
     return BagSample(int(size) if size >= 1 else size, vote, seed)
+
+
+def index_bytes(bags: Bags) -> int:
+    """About the memory of bags: three numbers per row, and two per edge inside a bag."""
+    return 8 * (3 * bags.num_rows + 2 * bags.within.nnz)

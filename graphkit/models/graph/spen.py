@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,9 +12,30 @@ from graphkit.layers import SubgraphPermutationConv
 from graphkit.layers.checks import check_at_least, check_within
 from graphkit.models.graph.base import GraphModel
 from graphkit.models.graph.inputs import NodeFeatures, RowNorm, edge_features, make_head
-from graphkit.models.graph.samples import bag_sample
-from graphkit.sparse import GraphBatch, normalize, segment_mean
+from graphkit.models.graph.samples import bag_sample, index_bytes
+from graphkit.sparse import BatchOperator, GraphBatch, normalize, segment_mean
 from graphkit.sparse.egonets import MAX_BYTES, BagPairs, ball_sizes, ego_bags
+
+
+@dataclass(frozen=True, eq=False)
+class Balls:
+    """What SPEN makes of graphs once.
+
+    Attributes:
+        pairs: The balls with their pairs of nodes.
+        normalized: D^-1/2 A D^-1/2.
+    """
+
+    pairs: BagPairs
+    normalized: BatchOperator
+
+    def take(self, graphs: Tensor) -> Balls:
+        """The same of some of the graphs [B], in that order."""
+        return Balls(self.pairs.take(graphs), self.normalized.take(graphs))
+
+    def to(self, device: torch.device | str) -> Balls:
+        """The same on another device."""
+        return Balls(self.pairs.to(device), self.normalized.to(device))
 
 
 class SPEN(GraphModel):
@@ -103,21 +126,27 @@ class SPEN(GraphModel):
         """Whether only some balls of each graph are kept."""
         return self.sample > 0
 
-    def prepare(self, batch: GraphBatch, *, vote: int = 0, seed: int = 0) -> BagPairs:
-        """The balls with their pairs of nodes; see `GraphModel.prepare`."""
+    def prepare(self, batch: GraphBatch, *, vote: int = 0, seed: int = 0) -> Balls:
+        """The balls with their pairs of nodes, and the normalized operator; see `GraphModel.prepare`."""
         sample = bag_sample(self.sample, vote, seed)
         bags = ego_bags(batch.adj, batch.ptr, self.hops, sample=sample, max_bytes=self.max_bytes)
-        return BagPairs(bags, max_bytes=self.max_bytes)
+        normalized = BatchOperator(normalize(batch.adj, "gcn", self_loops=False, dtype=self.dtype), batch.ptr)
+        return Balls(BagPairs(bags, max_bytes=self.max_bytes), normalized)
+
+    def index_bytes(self, batch: GraphBatch) -> int:
+        """About the memory of the balls and their pairs; see `GraphModel.index_bytes`."""
+        bags = self.index_of(batch, Balls).pairs.bags
+        return index_bytes(bags) + 16 * int(bags.ptr.diff().square().sum())
 
     def describe(self, batch: GraphBatch) -> str:
         """How many balls there are, how many were drawn, and how many samples a prediction is the mean of."""
-        said = self.index_of(batch, BagPairs).bags.describe()
+        said = self.index_of(batch, Balls).pairs.bags.describe()
         return f"{said} Predictions are means over {self.votes} samples." if self.sampled else said
 
     def _tensors(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
         """Order 1 [N, C] and order 2 [U, C] before the last layer."""
-        index = self.index_of(batch, BagPairs)
-        a = normalize(batch.adj, "gcn", self_loops=False, dtype=self.dtype).weights(self.dtype).unsqueeze(1)
+        balls = self.index_of(batch, Balls)
+        index, a = balls.pairs, balls.normalized.csr.weights(self.dtype).unsqueeze(1)
         edge_attr = edge_features(batch, self.edge_channels, self.dtype)
         entries = a if edge_attr is None else torch.cat([a, edge_attr], dim=1)
         pairs = torch.cat([index.entries @ entries, index.loops @ self.inputs(batch, self.dtype)], dim=1)
@@ -131,7 +160,7 @@ class SPEN(GraphModel):
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Embeddings of the graphs [G, width]."""
-        index = self.index_of(batch, BagPairs)
+        index = self.index_of(batch, Balls).pairs
         bags = self.last(*self._tensors(batch), index).bags
         return segment_mean(F.elu(bags), index.bags.bag_ptr)
 

@@ -13,7 +13,7 @@ from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.subgraph.pooling import Inner
 from graphkit.models.graph.base import GraphModel
 from graphkit.models.graph.inputs import NodeFeatures, edge_features, make_head
-from graphkit.models.graph.samples import bag_sample
+from graphkit.models.graph.samples import bag_sample, index_bytes
 from graphkit.sparse import GraphBatch
 from graphkit.sparse.egonets import MAX_BYTES, Bags
 
@@ -155,6 +155,10 @@ class SubgraphNetwork(GraphModel):
         """How many bags there are, how many were drawn, and how many samples a prediction is the mean of."""
         said = self.index_of(batch, Bags).describe()
         return f"{said} Predictions are means over {self.votes} samples." if self.sampled else said
+
+    def index_bytes(self, batch: GraphBatch) -> int:
+        """About the memory of the bags; see `GraphModel.index_bytes`."""
+        return index_bytes(self.index_of(batch, Bags))
 
     def _pooled_rows(self, batch: GraphBatch) -> Tensor:
         bags = self.index_of(batch, Bags)

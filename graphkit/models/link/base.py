@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers.pairs.base import PairScore
 from graphkit.models.reasons import Reasons
 from graphkit.sparse import CSR, NeighborSets, copies, pointers, stacked
+from graphkit.training.stages import Stage, Step, head_apart
 
 _COPIED = 1 << 16
 """Nodes of copies of a graph that are scored at a time."""
@@ -23,10 +25,15 @@ class LinkModel(nn.Module, ABC):
     s = head(*pair_features(encode(x, adj), adj, pairs)). `encode` runs once per graph. `pair_features` runs once per batch of
     pairs and does all that is left to do on the graph. `head` works row by row, so that a caller may run it in blocks. A score
     depends on its own pair alone.
+
+    What a model does otherwise than by cross-entropy in one go, it says by `training_loss` and `stages`.
     """
 
     trained: ClassVar[bool] = True
     """Whether there is something to learn; False for heuristics."""
+
+    coupled: ClassVar[bool] = False
+    """Whether `training_loss` compares a positive with its negatives, which a block of pairs must then hold beside it."""
 
     @abstractmethod
     def encode(self, x: Tensor | CSR | None, adj: CSR) -> tuple[Tensor, ...]:
@@ -60,6 +67,40 @@ class LinkModel(nn.Module, ABC):
     def head_parameters(self) -> Iterable[nn.Parameter]:
         """The parameters that `train.head_lr` is for; by default none."""
         return ()
+
+    def training_loss(self, scores: Tensor, num_positive: int, num_negatives: int) -> Tensor:
+        """The loss of a block of a batch's pairs: a sum over positives, of which the task makes the mean of the batch.
+
+        By default softplus(-s) of each positive, and of each negative softplus(s) / num_negatives.
+
+        Args:
+            scores: Scores [P], first of the positives and then of the negatives. With `coupled` the negatives of the first
+                positive come first, then those of the second one, and so on; else a block may hold one kind alone.
+            num_positive: How many of them are of positives.
+            num_negatives: Negatives per positive.
+
+        Returns:
+            A scalar.
+        """
+        sign = torch.ones_like(scores)
+        sign[num_positive:] = -1.0
+        losses = F.softplus(-sign * scores)
+        if num_negatives > 1:
+            losses = torch.cat([losses[:num_positive], losses[num_positive:] / num_negatives])
+        return losses.sum()
+
+    def stages(self, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
+        """How the model is trained: at once, or in stages; empty for a model that is not.
+
+        Args:
+            step: The task's step, of `training_loss` over a batch; a stage that has none uses it.
+            lr: `train.lr`.
+            head_lr: `train.head_lr`, the rate of the head; None: `lr`.
+
+        Returns:
+            The stages, in order.
+        """
+        return head_apart(self, self.head_parameters(), lr, head_lr)
 
     def forward(self, x: Tensor | CSR | None, adj: CSR, pairs: Tensor) -> Tensor:
         """Score pairs.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from functools import partial
+from typing import Protocol, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from graphkit.layers import CommonNeighborScore
+from graphkit.layers.pairs.completion import CommonNeighborOptions
 from graphkit.models.link.base import EncodedPairs
 from graphkit.models.link.encoder import LinkEncoder, LinkEncoderOptions
 from graphkit.models.reasons import Reasons
@@ -18,8 +20,29 @@ _POINTS = 256
 """Of the integral over the path; the head is piecewise smooth, so that what they leave over is small and stated."""
 
 
-class NCN(EncodedPairs):
-    """NCN: node embeddings by message passing, pairs scored with their common neighbors' embeddings.
+class MakeScore(Protocol):
+    """Makes a score of common neighbors: `CommonNeighborScore`, or a kin of it."""
+
+    def __call__(self, channels: int, **options: Unpack[CommonNeighborOptions]) -> CommonNeighborScore:
+        """Make it from the arguments of `CommonNeighborScore`."""
+
+
+class NCNOptions(LinkEncoderOptions, total=False):
+    """Settings of `CommonNeighborModel`, which models of one score pass on."""
+
+    hidden_channels: int
+    encoder_norm: bool
+    head_norm: bool
+    transform_pooled: bool
+    tail_activation: bool
+    two_layer_head: bool
+    head_dropout: float
+    common_neighbor_dropout: float
+    beta: float
+
+
+class CommonNeighborModel(EncodedPairs):
+    """Node embeddings by message passing, pairs scored with the embeddings of nodes that neighbor them.
 
     Args:
         in_channels: Width of node features; 0 for learned embeddings.
@@ -33,6 +56,7 @@ class NCN(EncodedPairs):
         head_dropout: Dropout in the head, in [0, 1).
         common_neighbor_dropout: See `CommonNeighborScore`.
         beta: Initial weight of the common-neighbor stream.
+        make_score: Makes the score.
         **options: Arguments of `LinkEncoder`.
 
     Source: Wang, Yang and Zhang, ICLR 2024.
@@ -52,11 +76,12 @@ class NCN(EncodedPairs):
         head_dropout: float = 0.0,
         common_neighbor_dropout: float = 0.0,
         beta: float = 1.0,
+        make_score: MakeScore = CommonNeighborScore,
         **options: Unpack[LinkEncoderOptions],
     ) -> None:
         super().__init__(
             encoder=LinkEncoder(in_channels, num_nodes, hidden_channels, norm=encoder_norm, **options),
-            score=CommonNeighborScore(
+            score=make_score(
                 hidden_channels,
                 norm=head_norm,
                 transform_pooled=transform_pooled,
@@ -68,6 +93,22 @@ class NCN(EncodedPairs):
             ),
         )
 
+
+class NCN(CommonNeighborModel):
+    """NCN: node embeddings by message passing, pairs scored with their common neighbors' embeddings.
+
+    Args:
+        in_channels: Width of node features; 0 for learned embeddings.
+        num_nodes: Number of nodes.
+        extra_pool: What a third stream pools: `none`, `difference` (NCN-diff) or `second` (NCN2); see `CommonNeighborScore`.
+        **options: Settings of `CommonNeighborModel`.
+
+    Source: Wang, Yang and Zhang, ICLR 2024.
+    """
+
+    def __init__(self, in_channels: int, num_nodes: int, *, extra_pool: str = "none", **options: Unpack[NCNOptions]) -> None:
+        super().__init__(in_channels, num_nodes, make_score=partial(CommonNeighborScore, extra_pool=extra_pool), **options)
+
     def reasons(self, x: Tensor | CSR | None, adj: CSR, pairs: Tensor) -> Reasons:
         """The common neighbors, by integrated gradients of the head, see `LinkModel.reasons`.
 
@@ -77,11 +118,13 @@ class NCN(EncodedPairs):
         contribution of u = <z_u, integral of grad f(p, t c) dt>.
 
         The bias is f(p, 0), the score of the same pair if the two had nobody in common. The remainder is the error of the
-        integral, of 256 points of Gauss and Legendre.
+        integral, of 256 points of Gauss and Legendre. With `extra_pool`, neighbors are left out in turn instead.
 
         Source: Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, ICML 2017.
         """
         self.check_evaluated()
+        if isinstance(self.score, CommonNeighborScore) and self.score.extra_pool != "none":
+            return super().reasons(x, adj, pairs)
         with torch.no_grad():
             nodes = self.encode(x, adj)
             product, pooled = self.pair_features(nodes, adj, pairs)

@@ -29,7 +29,8 @@ class BackboneModel(NodeModel):
 
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
         """The embedding of the backbone, see `NodeModel.hidden`."""
-        return self.backbone.embed(x, adj)
+        # Not its `embed`: a backbone without parameters, whose head was all of it, knows no precision.
+        return self._dense(self.backbone.hidden(x, adj))
 
     def fit(self, view: NodeView) -> None:
         """Let the backbone take what it needs, see `NodeModel.fit`."""

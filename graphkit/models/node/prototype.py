@@ -80,6 +80,7 @@ class PrototypeNodes(BackboneModel):
         def project() -> None:
             self.head.project(self.backbone, lambda: self._training_parts(view), view.y, view.y >= 0)
 
+        self.head.start(self.backbone, lambda: self._training_parts(view), view.y)
         return self.head.stages(self.backbone, step, project, lr=lr, head_lr=lr if head_lr is None else head_lr)
 
     def parts_of(self, view: NodeView, nodes: Tensor) -> PartBatch:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphkit.layers import ContextReasoner, NodeContext, Reading
+from graphkit.layers import ContextReading, ContextReasoner, NodeContext
 from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.layers.context.measures import FirstPass
 from graphkit.layers.context.reasoner import r_squared
@@ -36,7 +35,7 @@ class ContextReasons:
         remainder: What the numerical integral leaves of that: gain = sum of effects + remainder.
     """
 
-    readings: tuple[Reading, ...]
+    readings: tuple[ContextReading, ...]
     text: str
     gain: float
     remainder: float
@@ -45,10 +44,11 @@ class ContextReasons:
 class XNode(BackboneModel):
     """A node model with contexts: logits = W h' + b.
 
-    e = reasoner(contexts), see `ContextReasoner` and `NodeContext`. With `injection=late` h' = h + U e for the backbone's
-    embedding h, with `between` e is added to the state after every layer of the backbone, and with `none` h' = h: contexts then
-    explain and do not decide. The loss is the mean cross-entropy plus `reconstruction` times the mean squared error of the
-    embedding that the decoder rebuilds from e; of that loss no gradient reaches the backbone.
+    A reasoner rebuilds the backbone's embedding h from the contexts, see `ContextReasoner` and `NodeContext`. With
+    `injection=late` h' = h + g * h_hat, with `between` that is done to the state after every layer of the backbone, and with
+    `none` h' = h: contexts then explain and do not decide. The loss is the mean cross-entropy plus `reconstruction` times the
+    mean squared error of what is rebuilt. The first trains backbone, head and gates, the second the reasoner: neither bends to
+    the other.
 
     Contexts about a first pass (`feature saliency`, `predicted agreement`) make a stage of training: the model learns without
     them for `first_epochs` epochs, they are computed from what it has learned and are kept, and training goes on with them.
@@ -92,16 +92,16 @@ class XNode(BackboneModel):
         check_choice(INJECTIONS, injection=injection)
         check_at_least(0, reconstruction=reconstruction)
         check_at_least(1, first_epochs=first_epochs)
-        places = {"none": (), "late": (backbone.embedding_channels,), "between": backbone.layer_channels}[injection]
-        if injection == "between" and not places:
+        layers = backbone.layer_channels if injection == "between" else ()
+        if injection == "between" and not layers:
             raise ValueError("this backbone has no layers between which contexts could be injected: take injection=late")
         self.head = nn.Linear(backbone.embedding_channels, out_channels)
         self.context = NodeContext(num_nodes, contexts=choose_contexts(contexts))
         self.reasoner = ContextReasoner(
             self.context.out_channels,
             context_channels,
-            backbone.embedding_channels,
-            injected=places,
+            decoded=(*layers, backbone.embedding_channels),
+            injected={"none": 0, "late": 1, "between": len(layers)}[injection],
             hidden_channels=context_hidden,
             dropout=context_dropout,
         )
@@ -111,26 +111,23 @@ class XNode(BackboneModel):
 
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
         """The embedding with what the contexts add, see `NodeModel.hidden`."""
-        return self._states(x, adj, self.context())[2]
+        return self._decisive(x, adj, self.reasoner(self.context()))[0]
 
-    def _body(self, x: Tensor | CSR, adj: CSR, e: Tensor) -> Tensor:
-        """The backbone's embedding, in which e takes part with `between` alone."""
-        if self.injection != "between":
-            return self.backbone.embed(x, adj)
-        self.backbone.after_layer = partial(self._after_layer, e)
+    def _decisive(self, x: Tensor | CSR, adj: CSR, e: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What the head is given, and the backbone's states that the reasoner rebuilds, the embedding last."""
+        states: list[Tensor] = []
+
+        def after_layer(h: Tensor, number: int) -> Tensor:
+            states.append(h)
+            return self.reasoner.inject(h, e, number)
+
+        if self.injection == "between":
+            self.backbone.after_layer = after_layer
         try:
-            return self.backbone.embed(x, adj)
+            h = self.backbone.embed(x, adj)
         finally:
             self.backbone.after_layer = None
-
-    def _after_layer(self, e: Tensor, h: Tensor, number: int) -> Tensor:
-        return self.reasoner.inject(h, e, number)
-
-    def _states(self, x: Tensor | CSR, adj: CSR, context: Tensor, body: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """e, the backbone's embedding (`body` where it is known), and what the head is given."""
-        e = self.reasoner(context)
-        h = self._body(x, adj, e) if body is None else body
-        return e, h, self.reasoner.inject(h, e, 0) if self.injection == "late" else h
+        return self.reasoner.inject(h, e, 0) if self.injection == "late" else h, [*states, h]
 
     def fit(self, view: NodeView) -> None:
         """Compute the contexts that need no model, see `NodeModel.fit`."""
@@ -139,11 +136,11 @@ class XNode(BackboneModel):
 
     def training_loss(self, view: NodeView, nodes: Tensor) -> Tensor:
         """Cross-entropy of the nodes, and the reconstruction of the embeddings of all nodes, which needs no label."""
-        e, h, decisive = self._states(view.x, view.adj, self.context())
-        logits = self.head(decisive)[nodes]
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss = F.cross_entropy(logits, view.y[nodes])
-        return loss + self.reconstruction * self.reasoner.reconstruction(e, h)
+        e = self.reasoner(self.context())
+        h, states = self._decisive(view.x, view.adj, e)
+        logits = self.head(h)[nodes]
+        loss = F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), view.y[nodes])
+        return loss + self.reconstruction * self.reasoner.reconstruction(e, states)
 
     def stages(self, view: NodeView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
         """One stage, or a first pass before it whose contexts it then has, see `NodeModel.stages`."""
@@ -163,6 +160,10 @@ class XNode(BackboneModel):
         self.context.fit(view.x, view.adj, view.y, FirstPass(predicted, own_saliency(self, view.x, predicted)))
         self.train(training)
 
+    def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
+        """`contexts` [N, K] in their units, NaN where unknown, and `context_r_squared` [], see `r_squared`."""
+        return {"contexts": self.context.raw, "context_r_squared": torch.tensor(self.r_squared(view.x, view.adj))}
+
     @torch.no_grad()
     def r_squared(self, x: Tensor | CSR, adj: Adjacency, nodes: Tensor | None = None) -> float:
         """Share of the variance of the backbone's embeddings that is rebuilt from contexts alone, see `r_squared` of the layer.
@@ -174,7 +175,8 @@ class XNode(BackboneModel):
         """
         training = self.training
         self.eval()
-        e, h, _ = self._states(x, as_csr(adj, x.shape[0]), self.context())
+        e = self.reasoner(self.context())
+        h = self._decisive(x, as_csr(adj, x.shape[0]), e)[1][-1]
         self.train(training)
         decoded = self.reasoner.decode(e)
         return r_squared(decoded, h) if nodes is None else r_squared(decoded[nodes], h[nodes])
@@ -213,17 +215,23 @@ class XNode(BackboneModel):
         self.eval()
         csr, own = as_csr(adj, x.shape[0]), self.context().detach()
         with torch.no_grad():
-            e, h, decisive = self._states(x, csr, own)
-            scores = self.head(decisive[node])
+            e = self.reasoner(own)
+            h, states = self._decisive(x, csr, e)
+            scores = self.head(h[node])
             target = int(scores.argmax()) if target is None else target
-        body = None if self.injection == "between" else h
 
         def score(share: float) -> tuple[Tensor, Tensor]:
             """The score where the node's contexts have gone a share of the way, and its gradient for them."""
             with torch.enable_grad():
                 row = (share * own[node]).requires_grad_()
-                table = own.index_put((torch.tensor(node, device=own.device),), row)
-                found = self.head(self._states(x, csr, table, body)[2][node])[target]
+                moved = self.reasoner(row.unsqueeze(0))
+                if self.injection == "between":
+                    given = self._decisive(x, csr, e.index_put((torch.tensor(node, device=e.device),), moved[0]))[0][node]
+                else:  # the embedding does not depend on contexts
+                    given = states[-1][node]
+                if self.injection == "late":
+                    given = self.reasoner.inject(given.unsqueeze(0), moved, 0)[0]
+                found = self.head(given)[target]
                 (gradient,) = torch.autograd.grad(found, row, materialize_grads=True)
             return found.detach(), gradient
 
@@ -235,4 +243,4 @@ class XNode(BackboneModel):
         self.train(training)
         readings = self.context.readings(node, effects.tolist())
         text = in_words(readings, f"class {target}" if prediction is None else prediction, rewrite)
-        return ContextReasons(readings, text, gain, gain - float(effects.sum()))
+        return ContextReasons(readings, text, gain=gain, remainder=gain - float(effects.sum()))

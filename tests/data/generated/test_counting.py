@@ -6,7 +6,8 @@ import networkx as nx
 import pytest
 import torch
 
-from graphkit.data.generated.counting import FAMILIES, PATTERNS, counting_set
+from graphkit.data.catalog import DATASETS
+from graphkit.data.generated.counting import FAMILIES, PATTERNS, counting_set, counting_source
 
 SCALES = {"triangle": 3.07, "tailed-triangle": 25.95, "star": 17.78, "4-cycle": 6.94}
 """Standard deviations of the published 5,000 graphs."""
@@ -68,6 +69,18 @@ def test_counts_per_node_and_edge_add_up():
         per_graph = float(whole.y[number])
         assert abs(float(nodes.y[whole.ptr[number] : whole.ptr[number + 1]].sum()) / 5 - per_graph) < 1e-4
         assert abs(float(edges.y[inside].sum()) / 2 / 5 - per_graph) < 1e-4
+
+
+def test_the_data_set_has_all_patterns_of_the_same_graphs():
+    source = counting_source(200)
+    assert source.kind == "numbers" and source.target_names == PATTERNS
+    for column, pattern in enumerate(PATTERNS):
+        assert torch.equal(source.graphs.y[:, column], made(pattern).y)
+    assert torch.equal(source.graphs.edge_index, made("star").edge_index) and torch.equal(source.graphs.ptr, made("star").ptr)
+    keys = source.graphs.edge_index[0] * source.graphs.num_nodes + source.graphs.edge_index[1]
+    assert bool((keys.diff() > 0).all())
+    assert all(torch.equal(part, made("star").splits[name]) for name, part in source.splits.items())
+    assert DATASETS["counting"].protocols["graph"].metrics == ("mae", *(f"mae:{pattern}" for pattern in PATTERNS))
 
 
 def test_seeds():

@@ -117,6 +117,7 @@ def truncated() -> bytes:
         ("9.png", b"", "images must lie in a subfolder per class"),
         ("x/y/9.png", b"", "images must lie in a subfolder per class"),
     ],
+    ids=["truncated", "no-image", "empty", "beside", "too-deep"],
 )
 def test_a_damaged_or_misplaced_file_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     place = folder(tmp_path, 2)

@@ -44,7 +44,7 @@ def test_a_damaged_idx_file_is_refused(tmp_path: Path, options: dict[str, object
         read_idx(path)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(VALUES.tobytes())[:20]])
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(VALUES.tobytes())[:20]], ids=["plain", "truncated"])
 def test_what_is_no_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.gz").write_bytes(content)
     with pytest.raises(DataError, match="a.gz"):

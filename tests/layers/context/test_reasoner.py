@@ -11,9 +11,9 @@ from tests.layers.oracle import assert_same
 
 def made(**arguments):
     torch.manual_seed(0)
-    reasoner = ContextReasoner(5, 3, 4, **{"hidden_channels": 6, "injected": (4, 2), **arguments}).double()
-    for layer in reasoner.injection:
-        torch.nn.init.normal_(layer.weight)
+    reasoner = ContextReasoner(5, 3, **{"decoded": (4, 2), "injected": 1, "hidden_channels": 6, **arguments}).double().eval()
+    for gate in reasoner.gates:
+        torch.nn.init.normal_(gate)
     return reasoner
 
 
@@ -40,31 +40,55 @@ def test_explanation_equals_an_oracle():
 
 def test_decoder_and_injection_equal_an_oracle():
     reasoner, e, h = made(), drawn(7, 3).requires_grad_(), drawn(7, 4, seed=2).requires_grad_()
-    weight, bias = reasoner.decoder.weight, reasoner.decoder.bias
-    decoded = torch.stack(
-        [torch.stack([sum(weight[o, k] * row[k] for k in range(3)) + bias[o] for o in range(4)]) for row in e]
-    )
-    assert_same(reasoner.decode(e), decoded, [e, weight, bias])
-    injection, added = reasoner.injection[0].weight, []
-    for state, row in zip(h, e, strict=True):
-        added.append(torch.stack([state[o] + sum(injection[o, k] * row[k] for k in range(3)) for o in range(4)]))
-    assert_same(reasoner.inject(h, e, 0), torch.stack(added), [h, e, injection])
-    decoded = e @ weight.t() + bias  # as it has just been found to be
-    squares = [(decoded[i, o] - h[i, o]) ** 2 for i in range(7) for o in range(4)]
-    loss = reasoner.reconstruction(e, h)
-    torch.testing.assert_close(loss, sum(squares) / 28, rtol=0, atol=1e-12)
-    gradient = torch.autograd.grad(loss, [e, weight, h], allow_unused=True)
-    assert gradient[2] is None  # the embedding is explained, not bent to be explicable
-    torch.testing.assert_close(gradient[:2], torch.autograd.grad(sum(squares) / 28, [e, weight]), rtol=0, atol=1e-12)
+    inputs = [e, *reasoner.decoders.parameters()]
+    decoded = []
+    for layer in reasoner.decoders:
+        rows = [[sum(w * v for w, v in zip(weight, row, strict=True)) for weight in layer.weight] for row in e]
+        decoded.append(torch.stack([torch.stack(row) + layer.bias for row in rows]))
+    assert_same(reasoner.decode(e, 0), decoded[0], inputs[:3])
+    assert torch.equal(reasoner.decode(e), reasoner.decode(e, 1))
+    rows = zip(h, decoded[0], strict=True)
+    added = torch.stack([torch.stack([a[c] + reasoner.gates[0][c] * b[c] for c in range(4)]) for a, b in rows])
+    torch.testing.assert_close(reasoner.inject(h, e, 0), added, rtol=0, atol=1e-12)
+
+
+def test_the_reconstruction_is_learned_by_the_reasoner_alone():
+    reasoner, e = made(), drawn(7, 3).requires_grad_()
+    states = [drawn(7, 4, seed=2).requires_grad_(), drawn(7, 2, seed=3).requires_grad_()]
+    expected = 0.0
+    for layer, h in zip(reasoner.decoders, states, strict=True):
+        errors = [((layer.weight @ row + layer.bias - target) ** 2).sum() for row, target in zip(e, h.detach(), strict=True)]
+        expected = expected + sum(errors) / h.numel() / 2
+    inputs = [e, *reasoner.decoders.parameters()]
+    loss = reasoner.reconstruction(e, states)
+    torch.testing.assert_close(loss, expected, rtol=0, atol=1e-12)
+    ours = torch.autograd.grad(loss, [*inputs, *states], allow_unused=True)
+    assert ours[-2] is None and ours[-1] is None  # a state is explained, not bent to be explicable
+    torch.testing.assert_close(ours[:-2], torch.autograd.grad(expected, inputs), rtol=0, atol=1e-12)
+
+
+def test_injection_trains_the_gate_and_not_the_reasoner():
+    reasoner, e, h = made(), drawn(7, 3).requires_grad_(), drawn(7, 4, seed=2).requires_grad_()
+    wanted = [e, h, reasoner.gates[0], reasoner.decoders[0].weight]
+    probe = drawn(7, 4, seed=5)
+
+    def gradients():
+        return torch.autograd.grad((reasoner.inject(h, e, 0) * probe).sum(), wanted, allow_unused=True)
+
+    asked = gradients()  # what an explanation asks for, in evaluation mode
+    assert all(one is not None for one in asked)
+    reasoner.train()
+    trained = gradients()
+    assert trained[0] is None and trained[3] is None
+    torch.testing.assert_close(trained[1:3], asked[1:3], rtol=0, atol=0)
 
 
 def test_a_network_starts_as_it_would_without_contexts():
-    reasoner = ContextReasoner(5, 3, 4, injected=(4,))
-    h = drawn(7, 4).float()
-    assert torch.equal(reasoner.inject(h, reasoner(drawn(7, 5).float()), 0), h)
-    h = reasoner.inject(h, reasoner(drawn(7, 5).float()), 0)
-    h.sin().sum().backward()
-    assert reasoner.injection[0].weight.grad.count_nonzero() > 0  # yet learns
+    reasoner, h = ContextReasoner(5, 3, decoded=(4,), injected=1), drawn(7, 4).float()
+    found = reasoner.inject(h, reasoner(drawn(7, 5).float()), 0)
+    assert torch.equal(found, h)
+    found.sin().sum().backward()
+    assert reasoner.gates[0].grad.count_nonzero() == 4  # yet learns
 
 
 CONVS = {
@@ -79,7 +103,7 @@ CONVS = {
 @pytest.mark.parametrize("name", sorted(CONVS))
 def test_goes_between_any_convolutions(name):
     torch.manual_seed(0)
-    reasoner, convs = made(injected=(4, 4)), [CONVS[name]().double() for _ in range(2)]
+    reasoner, convs = made(decoded=(4, 4), injected=2), [CONVS[name]().double() for _ in range(2)]
     graph = testing.random_graph(4, dtype=torch.float64)
     context = drawn(graph.num_nodes, 5).requires_grad_()
     e = reasoner(context)
@@ -91,7 +115,7 @@ def test_goes_between_any_convolutions(name):
 
 
 def test_dropout_acts_in_training_alone():
-    reasoner, context = made(dropout=0.5), drawn(7, 5)
+    reasoner, context = made(dropout=0.5).train(), drawn(7, 5)
     assert not torch.equal(reasoner(context), reasoner(context))
     assert torch.equal(reasoner.eval()(context), reasoner(context))
 
@@ -112,9 +136,11 @@ def test_r_squared_is_the_rebuilt_share_of_the_variance():
     [
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"hidden_channels": 0}, "hidden_channels must be at least 1"),
-        ({"injected": (4, 0)}, r"injected\[1\] must be at least 1"),
+        ({"decoded": (4, 0)}, r"decoded\[1\] must be at least 1"),
+        ({"decoded": (), "injected": 0}, "states must be at least 1"),
+        ({"injected": 3}, r"injected must lie in \[0, 2\]"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        ContextReasoner(5, 3, 4, **arguments)
+        ContextReasoner(5, 3, **{"decoded": (4, 2), **arguments})

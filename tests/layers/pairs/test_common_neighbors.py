@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from graphkit.layers import CommonNeighborScore, HadamardScore
+from graphkit.layers import CommonNeighborScore, CompletionScore, HadamardScore
 from graphkit.sparse import CSR, NeighborSets
 from tests.layers.pairs.graphs import graph_and_pairs
 
@@ -13,13 +13,17 @@ OPTIONS = [
     for a in (True, False)
     for two, n in ((True, True), (False, True), (False, False))
 ]
+OPTIONS += [{"extra_pool": extra, "tail_activation": tail} for extra in ("difference", "second") for tail in (True, False)]
 
 
-def oracle_ncn(layer, h, edge_index, pairs):
-    """The score as written: pool x', then every map in its place. Dense adjacency, no engine."""
-    n = h.size(0)
-    adjacency = torch.zeros(n, n, dtype=h.dtype)
+def dense(edge_index, n):
+    adjacency = torch.zeros(n, n, dtype=torch.float64)
     adjacency[edge_index[1], edge_index[0]] = 1.0
+    return adjacency
+
+
+def oracle_maps(layer):
+    """LayerNorm and ReLU, and a linear map, written out."""
 
     def act(module, z):
         if module.weight is not None:
@@ -31,16 +35,42 @@ def oracle_ncn(layer, h, edge_index, pairs):
     def lin(module, z):
         return z @ module.weight.t() + module.bias
 
-    x = h
-    if layer.xlin is not None:
-        x = h + act(layer.xlin[3], lin(layer.xlin[2], act(layer.xlin[1], lin(layer.xlin[0], h))))
-    pooled = (adjacency[pairs[0]] * adjacency[pairs[1]]) @ x
+    return act, lin
+
+
+def oracle_transformed(layer, h):
+    act, lin = oracle_maps(layer)
+    if layer.xlin is None:
+        return h
+    return h + act(layer.xlin[3], lin(layer.xlin[2], act(layer.xlin[1], lin(layer.xlin[0], h))))
+
+
+def oracle_ncn(layer, h, edge_index, pairs):
+    """The score as written: pool x', then every map in its place. Dense adjacency, no engine."""
+    adjacency = dense(edge_index, h.size(0)).to(h.dtype)
+    x, (i, j) = oracle_transformed(layer, h), pairs
+    extra = None
+    if layer.extra_pool == "difference":
+        extra = ((adjacency[i] - adjacency[j]) != 0).to(h.dtype) @ x
+    elif layer.extra_pool == "second":
+        further = (adjacency @ adjacency > 0).to(h.dtype)
+        extra = (adjacency[i] * further[j]) @ x + (further[i] * adjacency[j]) @ x
+    return oracle_head(layer, h[i] * h[j], (adjacency[i] * adjacency[j]) @ x, extra)
+
+
+def oracle_head(layer, product, pooled, extra=None):
+    act, lin = oracle_maps(layer)
     r = act(layer.pooled_hidden[0], lin(layer.pooled_in, pooled))
     r = act(layer.pooled_hidden[2], lin(layer.pooled_hidden[1], r))
-    q = act(layer.product_hidden[1], lin(layer.product_hidden[0], h[pairs[0]] * h[pairs[1]]))
+    q = act(layer.product_hidden[1], lin(layer.product_hidden[0], product))
     if layer.pooled_out is not None:
         r, q = lin(layer.pooled_out, r), lin(layer.product_out, q)
-    z = lin(layer.merge, layer.beta * r + q)
+    z = layer.beta * r + q
+    if extra is not None:
+        e = act(layer.extra_hidden[0], lin(layer.extra_in, extra))
+        e = act(layer.extra_hidden[2], lin(layer.extra_hidden[1], e))
+        z = z + (e if layer.extra_out is None else lin(layer.extra_out, e))
+    z = lin(layer.merge, z)
     if isinstance(layer.merged, torch.nn.Sequential):
         z = act(layer.merged[2], lin(layer.merged[1], act(layer.merged[0], z)))
     else:
@@ -70,7 +100,18 @@ def test_common_neighbor_score_equals_dense_oracle(options, seed):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("make", [lambda: CommonNeighborScore(16, tail_activation=False), lambda: HadamardScore(16)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CommonNeighborScore(16, tail_activation=False),
+        lambda: CommonNeighborScore(16, extra_pool="difference"),
+        lambda: CommonNeighborScore(16, extra_pool="second"),
+        lambda: CompletionScore(16, depth=2, offset=0.0),
+        lambda: CompletionScore(16, offset=0.0, cap=2),
+        lambda: HadamardScore(16),
+    ],
+    ids=["ncn", "ncn-diff", "ncn2", "ncnc", "ncnc-capped", "hadamard"],
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_score_is_the_same_alone_in_any_batch_in_any_order(make, dtype):
     torch.manual_seed(0)
@@ -124,5 +165,7 @@ def test_wrong_dropout_is_refused():
         CommonNeighborScore(4, common_neighbor_dropout=1.0)
     with pytest.raises(ValueError, match="dropout must lie"):
         CommonNeighborScore(4, dropout=-0.1)
+    with pytest.raises(ValueError, match="extra_pool must be one of none, difference, second"):
+        CommonNeighborScore(4, extra_pool="third")
     with pytest.raises(ValueError, match="num_layers"):
         HadamardScore(4, num_layers=0)

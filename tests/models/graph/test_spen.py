@@ -56,7 +56,7 @@ def test_the_first_layer_reads_the_normalized_adjacency_edges_and_nodes_on_the_d
     edge = dict(zip(zip(*batch.adj.edge_index().tolist(), strict=True), batch.edge_attr, strict=True))
     dense = torch.block_diag(*[a for _, a in graphs_of(batch)])
     degree = dense.sum(1)
-    for (i, j), row in zip(batch.index.pairs.t().tolist(), seen["pairs"], strict=True):
+    for (i, j), row in zip(batch.index.pairs.pairs.t().tolist(), seen["pairs"], strict=True):
         expected = torch.zeros(7, dtype=torch.float64)
         if dense[i, j]:
             expected[0], expected[1:3] = (degree[i] * degree[j]) ** -0.5, edge[j, i]
@@ -80,7 +80,7 @@ def test_balls_can_be_sampled_and_what_will_not_fit_is_refused():
     batch = example()
     model = SPEN(4, 3, sample=2, votes=3, **SMALL).double().eval()
     part = batch.with_index(model.prepare(batch, vote=1, seed=2))
-    assert model.sampled and part.index.bags.num_bags == 2 * 4 + 1 and bool(torch.isfinite(model(part)).all())
+    assert model.sampled and part.index.pairs.bags.num_bags == 2 * 4 + 1 and bool(torch.isfinite(model(part)).all())
     assert model.describe(part).endswith("Predictions are means over 3 samples.")
     with pytest.raises(RequestError, match="model.sample=0.1"):
         SPEN(4, 3, hops=4, max_bytes=3000).prepare(batch)

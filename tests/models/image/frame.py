@@ -95,8 +95,8 @@ def assert_before_and_after(model: PrototypeNetwork) -> None:
     model.fit(view())
     model.eval()
     with torch.no_grad():
-        for bank in model.prototypes:  # those of some models start as patches, which a projection leaves as they are
-            bank.weight.mul_(0.9).add_(0.1 * torch.randn_like(bank.weight))
+        for bank in model.prototypes:
+            bank.weight.add_(0.1 * torch.randn(bank.weight.shape))  # they may start as patches
         before = model(IMAGES)
         assert torch.equal(model.learned_scores(IMAGES), before)
         model.project(view())

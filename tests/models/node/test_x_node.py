@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from graphkit.conf.catalog import MODELS
 from graphkit.conf.schema import NodeTask, Train
@@ -44,8 +46,8 @@ def model_of(backbone="gcn", *, drawn=True, **settings):
     assert isinstance(model, XNode) and isinstance(model.reasoner, ContextReasoner)
     seen = view(n, edge_index)
     model.fit(seen)
-    for layer in model.reasoner.injection if drawn else ():
-        torch.nn.init.normal_(layer.weight)
+    for gate in model.reasoner.gates if drawn else ():
+        torch.nn.init.normal_(gate)
     return model, seen
 
 
@@ -53,7 +55,8 @@ def model_of(backbone="gcn", *, drawn=True, **settings):
 def test_every_backbone_takes_contexts(backbone):
     model, seen = model_of(backbone, injection="late", contexts="all")
     h = model.backbone.embed(seen.x, seen.adj)
-    late = h + model.reasoner(model.context()) @ model.reasoner.injection[0].weight.t()
+    decoder = model.reasoner.decoders[0]
+    late = h + model.reasoner.gates[0] * (model.reasoner(model.context()) @ decoder.weight.t() + decoder.bias)
     torch.testing.assert_close(model(seen.x, seen.adj), model.head(late), rtol=0, atol=1e-10)
     loss = model.training_loss(seen, seen.nodes)
     gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
@@ -66,14 +69,14 @@ def test_every_backbone_takes_contexts(backbone):
             model_of(backbone, injection="between")
         return
     model, seen = model_of(backbone, injection="between")
-    assert len(model.reasoner.injection) == places and model.backbone.after_layer is None
+    assert len(model.reasoner.gates) == places and model.backbone.after_layer is None
     before = model(seen.x, seen.adj)
-    for place in range(places):
-        kept = model.reasoner.injection[place].weight.detach().clone()
-        torch.nn.init.zeros_(model.reasoner.injection[place].weight)
+    for place, gate in enumerate(model.reasoner.gates):
+        kept = gate.detach().clone()
+        torch.nn.init.zeros_(gate)
         assert not torch.allclose(model(seen.x, seen.adj), before), f"nothing is added after layer {place}"
         with torch.no_grad():
-            model.reasoner.injection[place].weight.copy_(kept)
+            gate.copy_(kept)
 
 
 @pytest.mark.parametrize("injection", ["none", "late", "between"])
@@ -95,11 +98,13 @@ def test_between_equals_a_dense_network():
     a = a + torch.diag((a.diagonal() == 0).double())
     a = a * a.sum(1).rsqrt()[:, None] * a.sum(1).rsqrt()
     e, h = model.reasoner(model.context()), seen.x
-    for layer, place in zip(model.backbone.network.hidden, model.reasoner.injection, strict=True):
-        h = (a @ h @ layer.lin.weight.t() + layer.bias).clamp(min=0.0) + e @ place.weight.t()
+    for place, layer in enumerate(model.backbone.network.hidden):
+        decoder = model.reasoner.decoders[place]
+        h = (a @ h @ layer.lin.weight.t() + layer.bias).clamp(min=0.0)
+        h = h + model.reasoner.gates[place] * (e @ decoder.weight.t() + decoder.bias)
     expected, actual = model.head(h), model(seen.x, seen.adj)
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
-    parameters = [*model.reasoner.encoder.parameters(), *model.backbone.network.hidden.parameters()]
+    parameters = [*model.reasoner.encoder.parameters(), *model.reasoner.gates, *model.backbone.network.hidden.parameters()]
     probe = torch.linspace(-1, 1, expected.numel()).double().sin().view_as(expected)
     ours = torch.autograd.grad((actual * probe).sum(), parameters)
     torch.testing.assert_close(ours, torch.autograd.grad((expected * probe).sum(), parameters), rtol=0, atol=1e-9)
@@ -110,7 +115,7 @@ def test_the_loss_is_cross_entropy_and_reconstruction():
     nodes = seen.nodes[:4]
     logits = model(seen.x, seen.adj)
     h, e = model.backbone.embed(seen.x, seen.adj), model.reasoner(model.context())
-    decoded = e @ model.reasoner.decoder.weight.t() + model.reasoner.decoder.bias
+    decoded = e @ model.reasoner.decoders[0].weight.t() + model.reasoner.decoders[0].bias
     log = [logits[i] - logits[i].exp().sum().log() for i in nodes.tolist()]
     expected = -sum(row[seen.y[i]] for row, i in zip(log, nodes.tolist(), strict=True)) / 4
     rebuilt = sum(float((a - b).detach().square().sum()) for a, b in zip(decoded, h, strict=True)) / h.numel()
@@ -260,9 +265,7 @@ def test_effects_are_integrated_gradients_and_add_up(node, injection):
 
     def score(row):
         rows = [row if i == node else own[i] for i in range(len(own))]
-        e = model.reasoner(torch.stack(rows))
-        h = model._body(seen.x, seen.adj, e)
-        return model.head(model.reasoner.inject(h, e, 0) if injection == "late" else h)[node, 1]
+        return model.head(model._decisive(seen.x, seen.adj, model.reasoner(torch.stack(rows)))[0])[node, 1]
 
     effects = dict.fromkeys(model.context.contexts, 0.0)
     for k in range(200):
@@ -272,7 +275,7 @@ def test_effects_are_integrated_gradients_and_add_up(node, injection):
             effects[model.context.contexts[context]] += float(own[node, column] * gradient[column]) / 200
     assert [one.name for one in reasons.readings] == list(CONTEXTS)
     assert [one.effect for one in reasons.readings] == pytest.approx(list(effects.values()), abs=1e-10)
-    gain = float(score(own[node]) - score(torch.zeros_like(own[node])))
+    gain = float((score(own[node]) - score(torch.zeros_like(own[node]))).detach())
     assert reasons.gain == pytest.approx(gain, abs=1e-10)
     assert abs(reasons.remainder) < 0.02 * max(abs(gain), 0.1)
     assert sum(one.effect for one in reasons.readings) + reasons.remainder == pytest.approx(gain)
@@ -285,7 +288,8 @@ def test_reasons_are_of_the_prediction_and_in_words():
     reasons = model.train().reasons(seen.x, seen.adj, node)
     assert model.training  # as it was
     assert reasons == model.reasons(seen.x, seen.adj, node, target=predicted)
-    assert f"class {predicted}" in reasons.text and "degree" in reasons.text
+    strongest = max(reasons.readings, key=lambda one: abs(one.effect))
+    assert f"the score of class {predicted} by" in reasons.text and strongest.name in reasons.text
     assert "cats" in model.reasons(seen.x, seen.adj, node, prediction="cats").text
     assert model.reasons(seen.x, seen.adj, node, rewrite=lambda facts: facts["prediction"]).text == f"class {predicted}"
     assert all(one.grad is None for one in model.parameters())
@@ -295,12 +299,22 @@ def test_r_squared_compares_with_the_backbone_s_embedding():
     model, seen = model_of()
     h = model.backbone.embed(seen.x, seen.adj)
     with torch.no_grad():
-        model.reasoner.decoder.weight.zero_()
-        model.reasoner.decoder.bias.copy_(h.mean(0))
+        model.reasoner.decoders[0].weight.zero_()
+        model.reasoner.decoders[0].bias.copy_(h.mean(0))
     assert model.r_squared(seen.x, seen.adj) == pytest.approx(0.0, abs=1e-10)
     nodes = torch.tensor([1, 2, 5])
     missed = (h[nodes] - h.mean(0)).square().sum() / (h[nodes] - h[nodes].mean(0)).square().sum()
-    assert model.r_squared(seen.x, seen.adj, nodes) == pytest.approx(1.0 - float(missed))
+    assert model.r_squared(seen.x, seen.adj, nodes) == pytest.approx(1.0 - float(missed.detach()))
+
+
+def test_a_run_keeps_its_contexts_and_reports_how_much_they_rebuild(tmp_path):
+    result = run("node", "karate", {"name": "x-node"}, train={"epochs": 2}, out=str(tmp_path), device="cpu", progress=False)
+    with np.load(result.folder / "seed-0" / "predictions.npz") as stored:
+        contexts, share = stored["contexts"], float(stored["context_r_squared"])
+    assert contexts.shape == (34, 6) and contexts[0, 0] == 16.0  # of whom the club's first member knew
+    weights = load_file(result.folder / "seed-0" / "best.safetensors")
+    torch.testing.assert_close(weights["context.raw"], torch.from_numpy(contexts), rtol=0, atol=0, equal_nan=True)
+    assert share <= 1.0 and f"R\u00b2 = {share:.3f}" in (result.folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
