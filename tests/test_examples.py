@@ -132,6 +132,14 @@ def test_why_recommended(tmp_path: Path):
     assert (tmp_path / "why-recommended.html").stat().st_size > 5_000
 
 
+def test_same_head_on_nodes_and_images(tmp_path: Path):
+    node, image = example("same_head_on_nodes_and_images.py")["main"](epochs=3)
+    assert node.subject == "node 900" and image.subject == "image 900"
+    assert all(term.value is not None and term.source is not None for one in (node, image) for term in one.predicted.terms)
+    page = (tmp_path / "nodes-and-images.html").read_text(encoding="utf-8")
+    assert "patch" in page and 'class="heat"' in page and "looks like node" in page
+
+
 def test_prototype_head_on_own_network():
     command = [sys.executable, EXAMPLES / "prototype_head_on_own_network.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

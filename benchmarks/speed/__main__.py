@@ -56,6 +56,10 @@ BENCHMARKS = {
     ),
     "projection": Benchmark("benchmarks.speed.prototype_projection", "projection of prototypes onto a million training parts"),
     "contexts": Benchmark("benchmarks.speed.contexts", "contexts of 100,000 nodes with 1,000,000 edges"),
+    "patch-similarity": Benchmark(
+        "benchmarks.speed.patch_similarity",
+        "similarities of 64 maps to 1,000 prototypes and their maximum, forward and backward",
+    ),
     "graph-epoch": Benchmark("benchmarks.speed.graph_epoch", "shuffled batches and a training epoch of GIN on NCI1"),
     "recommend-scale": Benchmark("benchmarks.speed.recommend_scale", "epochs of LightGCN on 1e5, 1e6, ... interactions"),
 }

@@ -85,6 +85,53 @@ def winning_labels(part: Tensor, annotation: Tensor) -> Tensor:
     return annotation.gather(1, part.unsqueeze(2).expand(-1, -1, annotation.size(2)))
 
 
+def box_hits(boxes: Tensor, truth: Tensor, least: float = 0.5) -> float:
+    """How often a box lies on the thing that it should be about: it covers at least a share of the true box.
+
+    Larger boxes hit more often: compare with those of random or shuffled prototypes, which are as large.
+
+    Args:
+        boxes: Left, top, right and bottom of a box per sample [N, 4], right and bottom excluded.
+        truth: The same of the thing [N, 4], such as a planted pattern.
+        least: The share, in (0, 1].
+    """
+    overlap = (torch.minimum(boxes[:, 2:], truth[:, 2:]) - torch.maximum(boxes[:, :2], truth[:, :2])).clamp(min=0)
+    area = (truth[:, 2:] - truth[:, :2]).prod(dim=1)
+    return (overlap.prod(dim=1).double() >= least * area).double().mean().item()
+
+
+def labels_in_boxes(boxes: Tensor, points: Tensor) -> Tensor:
+    """Which annotated points fall into the box of each part: an annotation for `winning_labels`.
+
+    Args:
+        boxes: Boxes of the parts of an image [P, 4], as in `box_hits`.
+        points: Where each label lies in each sample, x and y in pixels [N, L, 2]; NaN where it is not visible.
+
+    Returns:
+        Labels of all parts [N, P, L], boolean.
+
+    Source: EvalProtoPNet, ICCV 2023, whose boxes are 72 pixels around the winner.
+    """
+    low, high = boxes[:, :2].view(1, -1, 1, 2), boxes[:, 2:].view(1, -1, 1, 2)
+    place = points.unsqueeze(1)
+    return ((low <= place) & (place < high)).all(dim=3)
+
+
+def perturbed(inputs: Tensor, generator: torch.Generator, std: float = 0.2, limit: float = 0.25) -> Tensor:
+    """Inputs with Gaussian noise that is cut off, for `stability`.
+
+    Args:
+        inputs: Any shape, e.g. standardized images.
+        generator: On the CPU, so that the value comes back.
+        std: Standard deviation of the noise.
+        limit: Its largest size.
+
+    Source: EvalProtoPNet, ICCV 2023, which adds 0.2 within 0.25 to normalized images, without a seed.
+    """
+    noise = torch.randn(inputs.shape, generator=generator, dtype=torch.float64).mul(std).clamp(-limit, limit)
+    return inputs + noise.to(inputs)
+
+
 def consistency(winning: Tensor, visible: Tensor, own: Tensor, threshold: float = 0.8) -> float:
     """Share of prototypes that point at one and the same label in most samples.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from graphkit.prototypes import gaussian
 from graphkit.prototypes.fingerprint import SIZE, fingerprint
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import POOLS, Pooled, log_sum_exp_pool, max_pool, top_k_pool
 from graphkit.prototypes.ragged import pool_ragged
-from graphkit.prototypes.similarity import SIMILARITIES, log_of_distance, paired, rbf
+from graphkit.prototypes.similarity import SIMILARITIES, UNIT, log_of_distance, paired, rbf
 from graphkit.prototypes.strongest import strongest
 
 _EXPECTED = ("negative-l2", "log-l2")
@@ -111,8 +114,12 @@ class PrototypeBank(nn.Module):
             return rbf(z, self.weight, self.log_scale.exp())
         return SIMILARITIES[self.similarity](z, self.weight)
 
+    def unit(self, z: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
+        """Parts of length 1 where only their direction counts, else as they are."""
+        return functional.normalize(z, dim=-1) if self.similarity in UNIT else z
+
     def compare_own(self, z: Float[Tensor, "*batch M D"]) -> Float[Tensor, "*batch M"]:
-        """The similarity of prototype j to part j alone."""
+        """The similarity of prototype j to part j alone; for cosines parts have length 1, see `unit`."""
         if self.log_variance is not None:
             distance = self.log_variance.exp().sum(dim=1) - paired("negative-l2", z, self.weight)
             return -distance if self.similarity == "negative-l2" else log_of_distance(distance)
@@ -122,7 +129,7 @@ class PrototypeBank(nn.Module):
         """Compare samples with all prototypes; clears `projected` as `compare` does."""
         if self.pool == "max":
             self._clear_if_learning(parts.z)  # `strongest` looks for winners without gradients
-            return strongest(self.compare, self.compare_own, parts)
+            return strongest(self.compare, self.compare_own, replace(parts, z=self.unit(parts.z)))
         return self._pooled(self.compare(parts.z), parts.mask)
 
     def pool_ragged(self, similarity: Float[Tensor, "T M"], ptr: Int[Tensor, " boundaries"]) -> Pooled:

@@ -49,7 +49,7 @@ def because(bank: PrototypeBank, parts: PartBatch, changed: Sequence[PartBatch])
         raise ValueError("a change must keep the parts of every sample: changed batches have other shapes or masks")
     part = bank(parts).part
     at = part.unsqueeze(2).expand(-1, -1, parts.z.size(2))
-    own, *others = [bank.compare_own(one.z.gather(1, at)) for one in (parts, *changed)]
+    own, *others = [bank.compare_own(bank.unit(one.z).gather(1, at)) for one in (parts, *changed)]
     lost = [own - other for other in others]
     return Because(torch.stack(lost) if lost else own.new_zeros(0, *own.shape), own)
 

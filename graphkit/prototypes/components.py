@@ -19,8 +19,9 @@ class ComponentsHead(nn.Module):
     the largest p decides. The p of different classes do not sum to 1: train with a margin, not with cross entropy.
 
     Args:
-        identity: Classes of the components; own ones start with e^2 times the positive reasoning of the others (our choice).
+        identity: Classes of the components.
         concepts: Concepts per class, at least 1.
+        own_start: Own components start with exp(own_start) times the positive reasoning of the others; 2 is our choice.
 
     Raises:
         ValueError: `concepts` is below 1.
@@ -30,11 +31,11 @@ class ComponentsHead(nn.Module):
 
     identity: Tensor
 
-    def __init__(self, identity: Bool[Tensor, "M C"], *, concepts: int = 1) -> None:
+    def __init__(self, identity: Bool[Tensor, "M C"], *, concepts: int = 1, own_start: float = _OWN_START) -> None:
         super().__init__()
         if concepts < 1:
             raise ValueError(f"concepts must be at least 1, got {concepts}")
-        self.concepts = concepts
+        self.concepts, self.own_start = concepts, own_start
         self.register_buffer("identity", identity.t().clone(), persistent=False)
         classes, components = self.identity.shape
         self.weight = nn.Parameter(torch.empty(classes * concepts, 2 * components))
@@ -45,7 +46,7 @@ class ComponentsHead(nn.Module):
         own = self.identity.to(self.weight).unsqueeze(1).expand(-1, self.concepts, -1).flatten(0, 1)
         with torch.no_grad():
             nn.init.normal_(self.weight, std=_NOISE)
-            self.weight[:, : own.size(1)].add_(own, alpha=_OWN_START)
+            self.weight[:, : own.size(1)].add_(own, alpha=self.own_start)
 
     def reasoning(self) -> tuple[Float[Tensor, "Q M"], Float[Tensor, "Q M"]]:
         """R+ and R-, a row per concept, the concepts of a class one after the other; together a row sums to 1."""

@@ -94,16 +94,21 @@ SIMILARITIES: dict[str, Similarity] = {
 def paired(
     name: str, z: Float[Tensor, "*batch M D"], weight: Float[Tensor, "M D"], scale: Float[Tensor, " M"] | float = 1.0
 ) -> Float[Tensor, "*batch M"]:
-    """The similarity of prototype j to part j alone, by a name of `SIMILARITIES`; `scale` is that of `rbf`."""
+    """The similarity of prototype j to part j alone, by a name of `SIMILARITIES`; `scale` is that of `rbf`.
+
+    Cosines take parts of length 1 or 0, so that each is normalized once, however many prototypes it is the best of.
+    """
     if name in ANGULAR:
-        point = z if name == "projection" else functional.normalize(z, dim=-1)
-        value = torch.einsum("...md,md->...m", point, functional.normalize(weight, dim=-1))
+        value = torch.einsum("...md,md->...m", z, functional.normalize(weight, dim=-1))
         return value.relu() if name == "relu-cosine" else value
     distance = torch.linalg.vector_norm(z - weight, dim=-1)
     if name == "rbf":
         return torch.exp(-distance / scale)
     return -distance.square() if name == "negative-l2" else log_of_distance(distance.square())
 
+
+UNIT = frozenset({"cosine", "relu-cosine"})
+"""Those that see only the direction of a part."""
 
 ANGULAR = frozenset({"cosine", "relu-cosine", "projection"})
 """Those that see only the direction of a prototype: its source is the part of nearest direction."""

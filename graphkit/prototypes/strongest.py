@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from graphkit.prototypes.pooling import Pooled, max_pool
 
 Compare = Callable[[Tensor], Tensor]
 
-BLOCK = 1 << 21
+BLOCK = 1 << 23
 """Similarities that are held at a time while winners are looked for."""
 
 
@@ -37,7 +38,7 @@ def strongest(compare: Compare, compare_own: Compare, parts: PartBatch) -> Poole
     if not torch.is_grad_enabled():
         return found
     first = torch.arange(count, device=parts.z.device).unsqueeze(1) * width
-    winners = parts.z.reshape(-1, channels).index_select(0, (first + found.part).flatten())
+    winners: Tensor = _Rows.apply(parts.z.reshape(-1, channels), (first + found.part).flatten())  # type: ignore[no-untyped-call]
     return Pooled(compare_own(winners.view(count, -1, channels)), found.part)
 
 
@@ -45,5 +46,30 @@ def _found(compare: Compare, parts: PartBatch) -> Pooled:
     """Winners without gradients, of as many samples at a time as fit into a block."""
     prototypes = compare(parts.z[:1, :1]).size(2)
     block = max(1, BLOCK // (parts.z.size(1) * prototypes))
-    pooled = [max_pool(compare(z), mask) for z, mask in zip(parts.z.split(block), parts.mask.split(block), strict=True)]
+    is_full = bool(parts.mask.all())  # then nothing is filled, which would copy every block
+    pooled = []
+    for z, mask in zip(parts.z.split(block), parts.mask.split(block), strict=True):
+        similarity = compare(z)
+        pooled.append(Pooled(*similarity.max(dim=1)) if is_full else max_pool(similarity, mask))
     return Pooled(torch.cat([one.similarity for one in pooled]), torch.cat([one.part for one in pooled]))
+
+
+class _Rows(torch.autograd.Function):
+    """Rows of a table by index; on the CPU the gradient is a sparse product, since `index_add` runs in one thread."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.rows = table.size(0)
+        return table.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        if gradient.is_cuda:
+            return gradient.new_zeros(ctx.rows, gradient.size(1)).index_add(0, index, gradient), None
+        order = index.sort(stable=True)
+        ptr = torch.searchsorted(order.values, torch.arange(ctx.rows + 1))
+        ones = gradient.new_ones(index.numel())
+        incidence = torch.sparse_csr_tensor(ptr, order.indices, ones, (ctx.rows, index.numel()), check_invariants=False)
+        return incidence @ gradient, None

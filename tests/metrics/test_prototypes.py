@@ -114,3 +114,37 @@ def test_agreement_of_runs() -> None:
 def test_agreement_refuses_what_it_cannot_tell(shape: tuple[int, int], k: int) -> None:
     with pytest.raises(ValueError, match="agreement needs two runs and k from 1 to 4"):
         metrics.agreement(torch.zeros(shape), k)
+
+
+def test_a_box_hits_where_it_covers_half_of_the_true_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.randint(6, (2, 40, 2), generator=generator)
+    boxes, truth = torch.cat([corner, corner + torch.randint(1, 7, (2, 40, 2), generator=generator)], dim=2)
+    for least in (0.25, 0.5, 1.0):
+        hits = 0
+        for one, other in zip(boxes.tolist(), truth.tolist(), strict=True):
+            cells = [(x, y) for x in range(other[0], other[2]) for y in range(other[1], other[3])]
+            covered = sum(one[0] <= x < one[2] and one[1] <= y < one[3] for x, y in cells)
+            hits += covered >= least * len(cells)
+        assert metrics.box_hits(boxes, truth, least) == hits / 40
+
+
+def test_points_are_in_boxes_as_a_loop_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.randint(8, (5, 2), generator=generator)
+    boxes = torch.cat([corner, corner + torch.randint(1, 6, (5, 2), generator=generator)], dim=1)
+    points = torch.randint(10, (3, 2, 2), generator=generator).float()
+    points[1, 0] = torch.nan
+    found = metrics.labels_in_boxes(boxes, points)
+    for i in range(3):
+        for p, (left, top, right, bottom) in enumerate(boxes.tolist()):
+            for label in range(2):
+                x, y = points[i, label].tolist()
+                assert bool(found[i, p, label]) == (left <= x < right and top <= y < bottom)
+
+
+def test_noise_comes_back_and_has_a_limit() -> None:
+    x = torch.rand(50, 50)
+    one, same = (metrics.perturbed(x, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(one, same) and 0.2499 < float((one - x).abs().max()) <= 0.2501
+    assert 0.1 < float((one - x).std()) < 0.2

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphkit.prototypes import PartBatch, PrototypeBank, strongest
 from graphkit.prototypes.pooling import max_pool
-from graphkit.prototypes.similarity import SIMILARITIES, paired
+from graphkit.prototypes.similarity import SIMILARITIES, UNIT, paired
 from tests.prototypes.compare import IDENTITY, assert_same, normal
 
 CASES = [*((name, False) for name in sorted(SIMILARITIES)), ("log-l2", True), ("negative-l2", True)]
@@ -65,7 +65,8 @@ def _loop(bank: PrototypeBank, z: Tensor, weight: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", sorted(SIMILARITIES))
 def test_pairs_are_the_diagonal(name: str) -> None:
     z, weight = normal(5, 6, 4), normal(6, 4, seed=2)
-    torch.testing.assert_close(paired(name, z, weight), SIMILARITIES[name](z, weight).diagonal(dim1=1, dim2=2))
+    unit = torch.nn.functional.normalize(z, dim=-1) if name in UNIT else z
+    torch.testing.assert_close(paired(name, unit, weight), SIMILARITIES[name](z, weight).diagonal(dim1=1, dim2=2))
 
 
 def test_few_wide_parts_and_many_narrow_ones_give_the_same() -> None:

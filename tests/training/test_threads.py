@@ -41,7 +41,11 @@ SAME_CODE = ("ds", "ngnn", "gnn-ak", "sswl", "ppgn")
 CASES = {
     **{f"{task}-{name}": (task, name, {}) for task, models in MODELS.items() for name in models if is_trained(task, name)},
     **{f"graph-{name}": ("graph", name, {"hidden_channels": 8, "num_layers": 2}) for name in MODELS["graph"]},
-    **{f"image-{name}": ("image", name, {"hidden_channels": 8}) for name in MODELS["image"]},
+    **{f"image-{name}": ("image", name, {"hidden_channels": 8}) for name in ("cnn", "prototype-autoencoder", "prob-psenn")},
+    **{
+        f"image-{name}": ("image", name, {"hidden_channels": 8, "channels": 8, "warm_epochs": 1, "head_epochs": 1})
+        for name in ("protopnet", "st-protopnet", "cbc", "multi-scale")
+    },
     "link-ncn": ("link", "ncn", {"hidden_channels": 64}),
     "link-gae": ("link", "gae", {"hidden_channels": 64}),
     "node-dir-gnn-gat": ("node", "dir-gnn", {"conv": "gat"}),

@@ -89,7 +89,7 @@ class CBCModel(_Prototypes):
     encoder: str = setting(
         "cnn", "cnn, or pixels: the whole image is the only patch, components are images", choices=("cnn", "pixels")
     )
-    activation: str = _activation("sigmoid")
+    activation: str = _activation("none")
     scale: float = weight(0.0, "the sigma that components start with, in the unit of the patches; 0: their mean distance")
     concepts: int = count(1, "ways in which a class can be recognized", low=1, high=1000)
     width: float = weight(0.3, "of the margin loss", low=0.0)

@@ -16,6 +16,7 @@ from graphkit.prototypes.labels import shares_class
 from graphkit.vision import Pixels, add_on, lipschitz_bound
 
 ENCODERS = ("cnn", "pixels")
+_LEAST = 1e-12
 
 
 class CBC(PrototypeNetwork):
@@ -55,7 +56,7 @@ class CBC(PrototypeNetwork):
         *,
         class_counts: tuple[int, ...] = (),
         encoder: str = "cnn",
-        activation: str = "sigmoid",
+        activation: str = "none",
         scale: float = 0.0,
         concepts: int = 1,
         width: float = 0.3,
@@ -70,7 +71,9 @@ class CBC(PrototypeNetwork):
         added = add_on(self.hidden_channels, channels, activation) if pixels is None else nn.Identity()
         bank = PrototypeBank(self.identity(), channels, similarity="rbf")
         self.add_branch(bank, added)
-        self.head: ComponentsHead = ComponentsHead(self.identity(), concepts=concepts)
+        # A class starts with nine tenths of its reasoning on own components: a vote of those that are detected.
+        others = 2 * bank.num_prototypes / self.per_class - 1
+        self.head: ComponentsHead = ComponentsHead(self.identity(), concepts=concepts, own_start=math.log(9 * others))
         self.scale, self.width, self.robust = scale, width, robust
         self.keep_learned()
 
@@ -78,7 +81,8 @@ class CBC(PrototypeNetwork):
     def fit(self, view: ImageView) -> None:
         """Also start components as patches of training images of their classes, drawn by the global generator.
 
-        A detection is as good as 0 far from all patches, and there is no gradient that leads back.
+        A detection is as good as 0 far from all patches, and there is no gradient that leads back. Of the patches of an image
+        one is drawn by its squared distance from the mean patch, as k-means++ does: background is everywhere and tells nothing.
         """
         super().fit(view)
         bank = self.prototypes[0]
@@ -88,11 +92,11 @@ class CBC(PrototypeNetwork):
         self.eval()
         for ids, images in view.batches():
             image, prototype = (ids.unsqueeze(1) == chosen).nonzero(as_tuple=True)
-            z = self.see(images, ids).parts[0].z[image]
-            bank.weight[prototype] = z[torch.arange(len(image)), torch.randint(z.size(1), (len(image),))]
+            z = self.see(images, ids).parts[0].z
+            apart = (z - z.mean(dim=(0, 1))).square().sum(dim=2)[image] + _LEAST
+            bank.weight[prototype] = z[image, torch.multinomial(apart.cpu(), 1).squeeze(1).to(z.device)]
         self.train(was_training)
-        apart = torch.pdist(bank.weight).mean()
-        scale = self.scale or float(apart) or 1.0
+        scale = self.scale or float(torch.pdist(bank.weight).mean()) or 1.0
         bank.log_scale.fill_(math.log(scale))  # type: ignore[union-attr]
 
     def probabilities(self, scores: Tensor) -> Tensor:

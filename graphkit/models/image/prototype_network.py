@@ -142,6 +142,7 @@ class PrototypeNetwork(ImageModel):
         )
         counts = class_counts or (1,) * out_channels
         self.size, self.hidden_channels, self.channels, self.unique = size, hidden_channels, channels, unique
+        self.per_class = per_class
         self.counts = [per_class if count else 0 for count in counts]
         self.warm_epochs, self.head_epochs, self.cycles = warm_epochs, head_epochs, cycles
         self.layers: list[int] = []
@@ -192,6 +193,23 @@ class PrototypeNetwork(ImageModel):
         ids = torch.arange(len(images), device=images.device) if samples is None else samples
         parts = [PartBatch.of_maps(add(maps[layer]), ids) for layer, add in zip(self.layers, self.add_ons, strict=True)]
         return Seen(maps, parts, [bank(part) for bank, part in zip(self.banks, parts, strict=True)])
+
+    @torch.no_grad()
+    def fit(self, view: ImageView) -> None:
+        """Also give normalization its statistics over the training images, which the warm phase holds; see `ImageModel.fit`."""
+        super().fit(view)
+        norms = [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        was_training = self.training
+        self.train()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches
+        for _, images in view.batches():
+            self.backbone(self.standardized(images))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.train(was_training)
 
     def embed(self, images: Tensor) -> Tensor:
         """The mean over the parts, of all branches side by side [B, branches x D]."""
