@@ -85,8 +85,8 @@ def test_the_co_occurrence_is_that_of_training_labels() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ValueError, match="head must be one of linear, own-class"):
-        ProtoPNet(**DIMS, head="cosine")
+    with pytest.raises(ValueError, match="classifier must be one of linear, own-class"):
+        ProtoPNet(**DIMS, classifier="cosine")
     with pytest.raises(ValueError, match="every class needs a prototype of its own"):
         ProtoPNet(**DIMS, class_counts=(1, 0, 1), classifier="own-class")
     with pytest.raises(ValueError, match="cluster must be at least 0"):
