@@ -38,7 +38,11 @@ def test_a_score_is_the_best_match_of_any_patch() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"similarity": "log-l2", "activation": "sigmoid"}, {"classifier": "own-class", "alignment": 0.5, "orthogonality": 0.1}],
+    [
+        {},
+        {"similarity": "log-l2", "activation": "sigmoid"},
+        {"classifier": "own-class", "alignment": 0.5, "orthogonality": 0.1},
+    ],
 )
 def test_it_becomes_patches_of_training_images(options: dict[str, object]) -> None:
     torch.manual_seed(0)
