@@ -30,7 +30,8 @@ class AIR(NodeModel):
         out_channels: Number of classes C.
         base: `sgc`, `appnp` or `gcn`.
         hidden_channels: Width of the hidden layer of `appnp` and of the convolutions of `gcn`.
-        num_hops: Hops K of `sgc` and `appnp`, convolutions of `gcn`, at least 1; one convolution has no residual.
+        num_hops: Hops K of `sgc` and `appnp`, convolutions of `gcn`, at least 1; residuals begin before the third
+            convolution, since before the second one H is H_0.
         teleport: t in [0, 1], of `appnp`.
         dropout: Probability in [0, 1) of dropping an entry of every layer's input.
         input_dropout: The same of the features; None: `dropout`.
