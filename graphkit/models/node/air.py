@@ -66,9 +66,11 @@ class AIR(NodeModel):
         if base == "sgc":
             self.body = AdaptiveHops(in_channels, out_channels, num_hops=num_hops)
         elif base == "appnp":
-            self.body = _Scores(in_channels, out_channels, hidden_channels, num_hops, teleport, dropout)
+            self.body = _Scores(
+                in_channels, out_channels, width=hidden_channels, num_hops=num_hops, teleport=teleport, dropout=dropout
+            )
         else:
-            self.body = _Convolutions(in_channels, hidden_channels, num_hops, dropout)
+            self.body = _Convolutions(in_channels, hidden_channels, num_layers=num_hops, dropout=dropout)
         self._width = hidden_channels if base == "gcn" else out_channels
 
     @property
@@ -92,7 +94,7 @@ class AIR(NodeModel):
 class _Scores(nn.Module):
     """A perceptron, whose scores are then propagated: APPNP with weights of each node's hops."""
 
-    def __init__(self, in_channels: int, classes: int, width: int, num_hops: int, teleport: float, dropout: float) -> None:
+    def __init__(self, in_channels: int, classes: int, *, width: int, num_hops: int, teleport: float, dropout: float) -> None:
         super().__init__()
         self.network = Network(
             GraphFreeLinear, in_channels, classes, hidden_channels=width, num_layers=2, dropout=dropout, input_dropout=0.0
@@ -108,7 +110,7 @@ class _Scores(nn.Module):
 class _Convolutions(nn.Module):
     """Convolutions with a step back to the first one's result before each of the others."""
 
-    def __init__(self, in_channels: int, width: int, num_layers: int, dropout: float) -> None:
+    def __init__(self, in_channels: int, width: int, *, num_layers: int, dropout: float) -> None:
         super().__init__()
         self.first = GCNConv(in_channels, width)
         self.later = nn.ModuleList(GCNConv(width, width) for _ in range(num_layers - 1))
