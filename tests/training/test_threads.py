@@ -48,6 +48,7 @@ CASES = {
     },
     "link-ncn": ("link", "ncn", {"hidden_channels": 64}),
     "link-gae": ("link", "gae", {"hidden_channels": 64}),
+    "node-sir-gcn": ("node", "sir-gcn", {"hidden_channels": 8}),
     "node-dir-gnn-gat": ("node", "dir-gnn", {"conv": "gat"}),
     "node-sheaf-weighted": ("node", "sheaf", {"maps": "identity", "edge_weights": True}),
     "recommend-lightgcn-norm": ("recommend", "lightgcn", {"penalty": "norm", "layer_weights": "learned"}),
