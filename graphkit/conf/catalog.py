@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import graph, image, link, node, recommend
+from graphkit.conf.models import graph, image, link, node, node_experts, node_untrained, recommend
 from graphkit.conf.setting import Setting, settings_table
 
 _TABLES = ("data.header", "data.separator", "data.comments", "data.encoding")
@@ -109,7 +109,7 @@ TASKS: dict[str, TaskEntry] = {
 
 MODELS: dict[str, dict[str, ModelEntry]] = {
     "link": link.MODELS,
-    "node": node.MODELS,
+    "node": {**node.MODELS, **node_experts.MODELS, **node_untrained.MODELS},
     "graph": graph.MODELS,
     "image": image.MODELS,
     "recommend": recommend.MODELS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -41,10 +42,12 @@ def random_projection(num_nodes: int, channels: int, kind: str = "sparse", *, se
     generator = torch.Generator().manual_seed(seed)
     if kind == "gaussian":
         return torch.randn(num_nodes, channels, generator=generator).mul_(channels**-0.5)
-    s = max(num_nodes, 1) ** 0.5
+    s = math.sqrt(max(num_nodes, 1))
     u = torch.rand(num_nodes, channels, generator=generator)
     signs = (u < 0.5 / s).to(torch.float32)
-    return signs.sub_((u >= 1.0 - 0.5 / s).to(torch.float32)).mul_((s / channels) ** 0.5)
+    signs -= (u >= 1.0 - 0.5 / s).to(torch.float32)
+    signs *= math.sqrt(s / channels)
+    return signs
 
 
 @torch.no_grad()
