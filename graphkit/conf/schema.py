@@ -261,6 +261,7 @@ class Run:
     task: Any = None
     dataset: str = setting("digits", "data set; default: the task's own; --list datasets")
     model: Any = None
+    transform: Any = None
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     recipe: str = setting("auto", "tuned settings: auto (used where they exist), none", choices=("auto", "none"))

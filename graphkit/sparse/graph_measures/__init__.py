@@ -1,7 +1,7 @@
 """What can be said of a node by the graph alone: clustering, core number, PageRank, eigenvector centrality, FastRP."""
 
 from graphkit.sparse.graph_measures.centrality import eigenvector_centrality, pagerank
-from graphkit.sparse.graph_measures.random_projection import fast_random_projection, random_projection
+from graphkit.sparse.graph_measures.fastrp import fast_random_projection, random_projection
 from graphkit.sparse.graph_measures.structure import clustering_coefficient, core_number
 from graphkit.sparse.graph_measures.undirected import simple_graph
 
