@@ -28,6 +28,10 @@ _GRAPH = (
     "data.ignore",
 )
 """How the tables of an own graph are read."""
+_NO_NODES = dict.fromkeys(("data.embed", "data.embed_channels"), "has images, which are no graph")
+_NO_FEATURES = dict.fromkeys(
+    ("data.embed", "data.embed_channels"), "learns embeddings of users and items and reads no features"
+)
 
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
@@ -80,7 +84,7 @@ TASKS: dict[str, TaskEntry] = {
         "classification of images by parts that are like training parts",
         needs=("data.images",),
         reads=("data.targets",),
-        refuses={"data.scale": "standardizes the channels of images by itself"},
+        refuses={"data.scale": "standardizes the channels of images by itself", **_NO_NODES},
         report="graphkit.tasks.reports:image",
         explain="graphkit.explain.tasks.image:ImageExplainer",
         asks={"image": "an image by its name or number; several: image=a,b,c"},
@@ -102,7 +106,7 @@ TASKS: dict[str, TaskEntry] = {
             "data.format",
             *_TABLES,
         ),
-        refuses={"data.scale": "has no features to scale"},
+        refuses={"data.scale": "has no features to scale", **_NO_FEATURES},
         serve="graphkit.serving.served:serve",
         explain="graphkit.explain.tasks.recommend:RecommendExplainer",
         asks={"user": "a user by its name", "item": "an item by its name; several: item=a,b,c"},

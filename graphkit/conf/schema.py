@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.setting import count, own_file, setting, weight
+from graphkit.conf.setting import count, own_file, setting, weight, width
 
 # --------------------------------------------------------------------------------------------------------------- tasks
 
@@ -160,6 +160,13 @@ class Data:
         "zeros and ones and bags of words, nothing of named data sets",
         choices=("auto", "standard", "none"),
     )
+    embed: str = setting(
+        "none",
+        "features of nodes made of the graph alone, after those given: fastrp, random projections of its powers (task=link: of "
+        "the training edges)",
+        choices=("none", "fastrp"),
+    )
+    embed_channels: int = width(128, "how many of them, for data.embed=fastrp")
     interactions: str | None = own_file(
         "own interactions: user, item, perhaps rating and time, one per row (with dataset=custom; required by task=recommend)"
     )

@@ -39,10 +39,10 @@ class StableTransform:
     )
     restore: float = setting(0.2, "share of these that a view has again", low=0.0, high=1.0)
     channels: int = width(256, "width of the embeddings")
-    epochs: int = depth(100, "steps of their training")
+    epochs: int = depth(50, "steps of their training")
     lr: float = weight(0.005, "its learning rate", low=1e-9)
     self_weight: float = weight(2.0, "weight of a node itself beside its neighbors", low=1e-9)
-    cosine: float = setting(0.1, "edges stay whose ends have embeddings of a higher cosine", low=-1.0, high=1.0)
+    cosine: float = setting(0.5, "edges stay whose ends have embeddings of a higher cosine", low=-1.0, high=1.0)
     neighbors: int = count(5, "nearest nodes that each node is linked with", high=10_000)
     features: str = setting("embedding", "what the model reads then", choices=("embedding", "own", "both"))
 

@@ -95,10 +95,10 @@ class Stable(Transform):
         jaccard: float = 0.03,
         restore: float = 0.2,
         channels: int = 256,
-        epochs: int = 100,
+        epochs: int = 50,
         lr: float = 0.005,
         self_weight: float = 2.0,
-        cosine: float = 0.1,
+        cosine: float = 0.5,
         neighbors: int = 5,
         features: str = "embedding",
     ) -> None:
