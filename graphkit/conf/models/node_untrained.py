@@ -41,13 +41,12 @@ _FASTRP = Paper(
     "CIKM 2019",
     "https://arxiv.org/abs/1908.11512",
 )
-_TREES = Paper("LightGBM: A Highly Efficient Gradient Boosting Decision Tree", "NeurIPS 2017")
 
 MODELS: dict[str, ModelEntry] = {
     "fastrp": ModelEntry(
         FastRPModel, "graphkit.models.node.fastrp:FastRPModel", "random projections and logistic regression", _FASTRP
     ),
     "trees": ModelEntry(
-        TreesModel, "graphkit.models.node.trees:Trees", "gradient boosted trees on features of graph and neighbors", _TREES
+        TreesModel, "graphkit.models.node.trees:Trees", "gradient boosted trees on features of graph and neighbors"
     ),
 }
