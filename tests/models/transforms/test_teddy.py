@@ -73,7 +73,7 @@ def training_of(**options):
     edge_index, n = messy_graph()
     adj = as_csr(edge_index, n)
     torch.manual_seed(0)
-    model = SparseTraining(GCN(6, 3, hidden_channels=5, dropout=0.0), 3, n, adj, **options).double()
+    model = SparseTraining(GCN(6, 3, hidden_channels=5, dropout=0.0), 3, n, dense=adj, **options).double()
     x = torch.rand(n, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     y = torch.where(torch.arange(n) % 3 == 0, -1, torch.arange(n) % 3)
     made = Teddy(edges=0.5)(x, adj, 0)
@@ -144,9 +144,9 @@ def test_stages_teach_start_again_and_project():
 def test_what_is_refused():
     adj = as_csr(*messy_graph())
     with pytest.raises(ValueError, match="transform.weights=1 transform.distill=0"):
-        SparseTraining(FastRPModel(3), 3, adj.shape[0], adj)
+        SparseTraining(FastRPModel(3), 3, adj.shape[0], dense=adj)
     for options in ({"weights": 0.0}, {"weights": 1.5}, {"distill": -1.0}, {"dense_epochs": 0}):
         with pytest.raises(ValueError):
-            SparseTraining(GCN(6, 3), 3, adj.shape[0], adj, **options)
+            SparseTraining(GCN(6, 3), 3, adj.shape[0], dense=adj, **options)
     with pytest.raises(ValueError, match="leaves none"):
         Teddy(edges=0.0)
