@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 
+from graphkit import explain
+from graphkit.explain.opened import open_seed
 from graphkit.models.node.base import NodeView
 from graphkit.models.node.trees import Trees, TreesRegressor, tree_features
+from graphkit.run import run
 from graphkit.sparse import as_csr, sparse_features
 from graphkit.sparse.graph_measures import fast_random_projection, random_projection
+from graphkit.tasks.experiment import stored_request
 from tests.layers.oracle import messy_graph
 
 
@@ -69,3 +74,15 @@ def test_numbers():
     found = TreesRegressor(max_iter=30, min_samples_leaf=2).fit(view.x, view.adj, target, nodes).predict(view.x, view.adj)
     held = torch.arange(1, 60, 2)
     assert float((found[held] - target[held]).abs().mean()) < 0.7 * float((target[held] - target.mean()).abs().mean())
+
+
+def test_a_finished_run_is_opened_with_the_same_trees(tmp_path, monkeypatch):
+    """Trees are in no file: they grow again, the same ones, and have no gradient that an explanation could use."""
+    monkeypatch.chdir(tmp_path)
+    result = run("node", "karate", model={"name": "trees", "iterations": 5, "least_leaf": 1}, device="cpu", threads=1)
+    stored = np.load(result.folder / "seed-0" / "predictions.npz")["logits"]
+    opened = open_seed(result.folder, stored_request(result.folder, "run"), 0, "cpu")
+    view = opened.task.view(opened.model)
+    with opened.evaluating():
+        np.testing.assert_array_equal(opened.model(view.x, view.adj).numpy(), stored)
+    assert explain.main([f"run={result.folder}", "node=5", "format=json"]) == 0
