@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphkit.layers import SubgraphCountScore
 from graphkit.layers.pairs.subgraph_counts import distance_counts
+from graphkit.sparse import CSR
 from tests.layers.pairs.graphs import graph_and_pairs
 
 
@@ -46,9 +47,7 @@ def test_exact_counts_are_those_of_distances(hops: int, near_one_end: bool) -> N
     assert found.shape[1] == hops * (hops + 2)
 
 
-def _csr(edge_index: Tensor, n: int):
-    from graphkit.sparse import CSR
-
+def _csr(edge_index: Tensor, n: int) -> CSR:
     return CSR.from_edge_index(edge_index, n, duplicates="first")
 
 
@@ -79,10 +78,11 @@ def test_estimates_become_counts_by_the_same_sums() -> None:
                 shorter = sum(a[x, y] for x in range(i + 1) for y in range(j + 1) if (x, y) != (i, j))
                 a[i, j] = float(sizes[p, i, j]) - shorter
         assert found[p, :9].tolist() == pytest.approx([a[i, j] for i in range(3) for j in range(3)], abs=1e-5)
-        for start, size, of in ((9, left, lambda x, y: a[x, y]), (12, right, lambda x, y: a[y, x])):
+        turned = {(j, i): count for (i, j), count in a.items()}
+        for start, size, counts in ((9, left, a), (12, right, turned)):
             b: list[float] = []
             for d in range(3):
-                b.append(float(size[p, d]) - sum(b) - sum(of(x, y) for x in range(d + 1) for y in range(3)))
+                b.append(float(size[p, d]) - sum(b) - sum(counts[x, y] for x in range(d + 1) for y in range(3)))
             assert found[p, start : start + 3].tolist() == pytest.approx(b, abs=1e-5)
 
 
@@ -132,7 +132,7 @@ def test_a_score_depends_on_its_own_pair_alone() -> None:
         ({"hops": 0}, "hops"),
         ({"precision": 3}, "precision"),
         ({"counts": "all"}, "counts"),
-        ({"count_dropout": 1.0}, "count_d"),
+        ({"count_dropout": 1.0}, "_d"),
     ],
 )
 def test_wrong_options_are_refused(options: dict, message: str) -> None:
