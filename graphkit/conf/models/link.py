@@ -80,6 +80,7 @@ class GAEModel(_EncodedPairs):
 
     name: str = "gae"
     head_layers: int = depth(3, "linear layers of the head")
+    reweight: float = weight(0.0, "weigh edges up that the model itself scores high, by this share; with conv=puregcn")
 
 
 @dataclass
