@@ -10,7 +10,7 @@ from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.graph_batch import BatchOperator, GraphBatch, GraphIndex
 from graphkit.sparse.memo import remember
-from graphkit.sparse.neighbor_statistics import neighbor_statistics
+from graphkit.sparse.neighborhood import neighbor_statistics
 from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.balls import Balls

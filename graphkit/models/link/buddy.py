@@ -58,8 +58,9 @@ class PropagatedFeatures(nn.Module):
         """Embeddings [N, C] from features [N, in_channels], or None with a learned table."""
         given = self.input(x)
         if self.lin is not None:
-            h: Tensor = self.propagate(self.lin(given), adj)
-            return h + self.bias
+            assert self.bias is not None
+            h: Tensor = self.propagate(self.lin(given), adj) + self.bias
+            return h
         parts = []
         for power, (lin, norm) in enumerate(zip(self.lins, self.norms, strict=True)):
             z = lin(given)

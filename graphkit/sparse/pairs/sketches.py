@@ -68,14 +68,20 @@ class BallSketches:
                 f"hops and num_hashes must be at least 1 and precision lie in [4, 8], got {hops}, {num_hashes} and {precision}."
             )
         self.num_nodes, self.hops = adj.shape[0], hops
-        nodes = torch.arange(self.num_nodes, device=adj.device)
-        least, longest = _first(nodes % period if period else nodes, num_hashes, precision, seed)
+
+        def first() -> tuple[Tensor, Tensor]:
+            nodes = torch.arange(self.num_nodes, device=adj.device)
+            return _first(nodes % period if period else nodes, num_hashes, precision, seed)
+
+        key = ("node sketches", num_hashes, precision, period, seed)
+        least, longest = remember(first, key, adj.structure)  # which is the same in every training step
         self.least = torch.empty(hops, self.num_nodes, num_hashes, dtype=torch.int32, device=adj.device)
         self.longest = torch.empty(hops, self.num_nodes, 2**precision, dtype=torch.uint8, device=adj.device)
         for k in range(hops):
             _unite(adj, least, longest, self.least[k], self.longest[k])
             least, longest = self.least[k], self.longest[k]
-        self.sizes = torch.stack([_sizes(registers) for registers in self.longest], dim=1)
+        blocks = self.longest.flatten(0, 1).split(_CHUNK // self.longest.size(2))
+        self.sizes = torch.cat([_sizes(registers) for registers in blocks]).view(hops, -1).t()
 
     @classmethod
     @untraced
@@ -168,7 +174,8 @@ def _sizes(registers: Tensor) -> Tensor:
     whole = (torch.ones((), dtype=torch.int64, device=registers.device) << (MOST_REGISTER - registers.long())).sum(1)
     empty = (registers == 0).sum(1)
     sums = (whole - (empty << MOST_REGISTER)).double() / 2**MOST_REGISTER
-    return (count * count / (2.0 * math.log(2.0)) / (sums + _corrections(count).to(registers.device)[empty])).float()
+    sizes: Tensor = count * count / (2.0 * math.log(2.0)) / (sums + _corrections(count).to(registers.device)[empty])
+    return sizes.float()
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse import CSR, neighbor_statistics
-from graphkit.sparse.neighbor_statistics import _plain
+from graphkit.sparse.neighborhood import _plain
 
 N, C = 23, 5
 
