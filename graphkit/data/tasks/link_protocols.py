@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.conf.schema import Data
 from graphkit.data.catalog import Protocol
 from graphkit.data.catalog.shared import EDGE_SPLIT, HITS_AT_100, LINKS, NCN_SPLIT
 from graphkit.data.dataset import Pairs
@@ -71,7 +70,8 @@ def split_as(request: DataRequest, source: GraphSource) -> LinkSplit:
         raise RequestError(
             f"task.protocol={name}: data set {request.entry.name!r} has the published split of OGB: choose ogb or heart"
         )
-    if name in ("ncn", "buddy") and list(request.shares) != Data().split:
+    usual = type(request.options)().split
+    if name in ("ncn", "buddy") and list(request.shares) != usual:
         raise RequestError(f"task.protocol={name} has shares of its own: leave out data.split")
     return _PROTOCOLS[name](request, source)
 
