@@ -36,6 +36,7 @@ class TaskEntry:
         report: Further sections of report.html, of a seed's data and predictions; empty: none.
         serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
         explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
+        splits_by_protocol: Whether `task.protocol` says how its data is split, so that `graphkit.data.load` takes it, too.
         asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
         transforms: Keys of `graphkit.conf.transforms.TRANSFORMS` that its graph may be changed by, beside `none`.
     """
@@ -53,6 +54,7 @@ class TaskEntry:
     report: str = ""
     serve: str = ""
     explain: str = ""
+    splits_by_protocol: bool = False
     asks: Mapping[str, str] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
 

@@ -22,10 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Supervision of link prediction: positive pairs [2, P] and, for evaluation splits, negative pairs [2, Q]."""
+    """Supervision of link prediction: positive pairs [2, P] and, for evaluation splits, negative pairs [2, Q].
+
+    Attributes:
+        positive: The positives.
+        negative: The negatives; None for training, which draws its own.
+        own_negatives: Whether each positive is ranked against its own negatives alone: the first Q / P are those of the first
+            positive, and so on. Else all positives share all negatives.
+    """
 
     positive: Tensor
     negative: Tensor | None = None
+    own_negatives: bool = False
+
+    @property
+    def num_candidates(self) -> int:
+        """Negatives that a positive is ranked against."""
+        count = 0 if self.negative is None else int(self.negative.size(1))
+        return count // max(int(self.positive.size(1)), 1) if self.own_negatives else count
 
     def sizes(self) -> dict[str, int]:
         """Numbers of positive and, where there are any, negative pairs."""
@@ -153,12 +167,14 @@ class LinkData(GraphData):
         node_names: The user's own node ids in index order, for own files; else empty.
         class_names: Names of the classes in index order, where known.
         scaling: How `graph.x` was scaled; None: not at all.
+        test_graph: The graph at test time, where the protocol adds validation edges to that of training; None: it is `graph`.
     """
 
     splits: dict[str, Pairs]
     node_names: tuple[str, ...] = field(default=(), repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
     scaling: Scaling | None = field(default=None, repr=False)
+    test_graph: Graph | None = field(default=None, repr=False)
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
@@ -167,7 +183,10 @@ class LinkData(GraphData):
 
     def facts(self) -> dict[str, Any]:
         """Nodes, edges, and the pairs of each split by sign."""
-        return {**super().facts(), "splits": {name: part.sizes() for name, part in self.splits.items()}}
+        found = super().facts()
+        if self.test_graph is not None:
+            found["message_passing_edges_at_test"] = int(self.test_graph.edge_index.size(1))
+        return {**found, "splits": {name: part.sizes() for name, part in self.splits.items()}}
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """Nodes and classes."""
@@ -180,6 +199,8 @@ class LinkData(GraphData):
     def check(self) -> None:
         """As `Dataset.check`."""
         validate.check_graph(self.name, self.graph, self.node_names)
+        if self.test_graph is not None:
+            validate.check_graph(self.name, self.test_graph, self.node_names)
         for name, part in self.splits.items():
             validate.check_part(self.name, name, part.positive, self.graph.num_nodes)
             if part.negative is not None:

@@ -23,10 +23,12 @@ from graphkit.layers.dense.graph_free_linear import GraphFreeLinear
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
+from graphkit.layers.pairs.bellman_ford import BellmanFordLayer
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
 from graphkit.layers.pairs.residual_hadamard import ResidualHadamardScore
+from graphkit.layers.pairs.subgraph_counts import SubgraphCountScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS
@@ -47,6 +49,7 @@ __all__ = [
     "AdaptiveHops",
     "AdjacencyLinear",
     "BagFeatures",
+    "BellmanFordLayer",
     "CategoryInteractions",
     "CommonNeighborScore",
     "CompletionScore",
@@ -80,6 +83,7 @@ __all__ = [
     "SAGEConv",
     "SIRConv",
     "SheafDiffusion",
+    "SubgraphCountScore",
     "SubgraphConv",
     "SubgraphPermutationConv",
     "SubgraphPooling",

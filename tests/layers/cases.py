@@ -112,12 +112,30 @@ class SumOfPairScores(RowByRow):
         return torch.zeros_like(x[:, 0]).index_add(0, pairs[0], scores).unsqueeze(1)
 
 
+class SeenFromThreeSources(RowByRow):
+    """A layer on representations of nodes seen from several sources, its boundary made of them."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        h = torch.stack([x, 1.5 - x, x.square()], dim=1)
+        return self.layer(h, h.sin(), edge_index).flatten(1)
+
+
 def _row_by_row(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), RowByRow, ("x",), UNWEIGHTED)
 
 
 def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
+
+
+def _bellman_ford(**arguments: Any) -> Case:
+    return Case(
+        layers.BellmanFordLayer,
+        lambda: layers.BellmanFordLayer(4, **arguments),
+        SeenFromThreeSources,
+        ("h", "start", "edge_index"),
+        UNWEIGHTED,
+    )
 
 
 def _gcn(out_channels: int = 3, **arguments: Any) -> Case:
@@ -280,5 +298,10 @@ CASES: dict[str, Case] = {
     # Inner scores have no gradient, which differences would show: here all weights are alike. See `pairs/test_completion.py`.
     "CompletionScore": _pair_score(layers.CompletionScore, dropout=0.5, common_neighbor_dropout=0.3, scale=0.0),
     "CompletionScore-twice": _pair_score(layers.CompletionScore, depth=2, inner="embeddings", scale=0.0),
+    # The degree scalers of pna are those of the whole graph. See `pairs/test_bellman_ford.py`.
+    "BellmanFordLayer-sum": _bellman_ford(aggregate="sum"),
+    "BellmanFordLayer-mean": _bellman_ford(aggregate="mean", shortcut=False),
+    # Sketches hash the ids of nodes.
+    "SubgraphCountScore": _pair_score(layers.SubgraphCountScore, counts="exact", head_dropout=0.5, count_dropout=0.5),
     "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
 }

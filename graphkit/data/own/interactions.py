@@ -13,7 +13,8 @@ from graphkit.data.interactions import Interactions
 from graphkit.data.own.naming import look_alike, number
 from graphkit.data.own.table import Column, Reading, Table, read_table
 from graphkit.data.own.table.roles import ITEM, RATING, TIME, USER, Role, named
-from graphkit.data.own.table.values import moment_of, number_of, numbers_of, seconds_in
+from graphkit.data.own.table.values import numbers_of
+from graphkit.data.own.times import times_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
@@ -153,7 +154,7 @@ def read_taken(path: Path | InputFile | Table, columns: Columns, reading: Readin
         numbers = numbers_of(table.columns[usual].values)
         # Others are no ratings as we know them, and nobody asked for them.
         unused = None if np.isnan(numbers).any() else numbers[table.columns[usual].codes]
-    time = _times(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
+    time = times_of(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
     if not kept.size:
         raise DataError(f"{table.name} holds no interaction that is rated high enough")
     users, items = (ids.taken(kept) for ids in columns_read)
@@ -203,27 +204,6 @@ def _ratings(table: Table, column: int) -> np.ndarray:
     table.refuse(column, np.isnan(values), lambda text: f"expected a rating, a finite number, found '{shown(text)}'")
     ratings: np.ndarray = values[cells.codes]
     return ratings
-
-
-def _times(table: Table, column: int) -> np.ndarray:
-    cells = table.columns[column]
-    values = seconds_in([*cells.values])
-    table.refuse(
-        column, np.isnan(values), lambda text: f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(text)}'"
-    )
-    dates = cells.marked(lambda text: number_of(text) is None)
-    if dates.any() and not dates.all():
-        fewer = dates if dates.mean() <= 0.5 else ~dates
-        kinds = "two kinds of time in one column, numbers and dates: write all alike"
-        table.refuse(
-            column,
-            fewer,
-            lambda text: (
-                f"'{shown(text)}' is {'a date' if moment_of(text) and number_of(text) is None else 'a number'}, {kinds}"
-            ),
-        )
-    times: np.ndarray = values[cells.codes]
-    return times
 
 
 def _numbered(ids: Column) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -33,7 +33,8 @@ class LinkModel(nn.Module, ABC):
     """Whether there is something to learn; False for heuristics."""
 
     coupled: ClassVar[bool] = False
-    """Whether `training_loss` compares a positive with its negatives, which a block of pairs must then hold beside it."""
+    """Whether a block of pairs must hold positives with their negatives: `training_loss` compares them, or they are normalized
+    together."""
 
     @abstractmethod
     def encode(self, x: Tensor | CSR | None, adj: CSR) -> tuple[Tensor, ...]:
