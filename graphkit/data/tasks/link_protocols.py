@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from graphkit.data.splits.edges import (
 from graphkit.data.splits.hard_negatives import hard_negatives
 from graphkit.errors import DataError, RequestError
 from graphkit.sparse import CSR
+from graphkit.sparse.graph_measures import connected_components
 
 RANKED = ("mrr", "hits@1", "hits@3", "hits@10", "hits@20")
 HARD_NEGATIVES = 500
@@ -186,13 +186,8 @@ def _part(graph: Graph, edge_index: Tensor) -> Graph:
 
 def _largest_component(source: GraphSource) -> tuple[GraphSource, int]:
     """The part of a source on its largest component (of several as large the one of the first node), and how many are left."""
-    from scipy.sparse import csr_array  # which takes time to import, and serves this function alone
-    from scipy.sparse.csgraph import connected_components
-
     graph, n = source.graph, source.graph.num_nodes
-    ends = graph.edge_index.numpy()
-    pattern = csr_array((np.ones(ends.shape[1], np.int8), (ends[0], ends[1])), shape=(n, n))
-    component = torch.from_numpy(connected_components(pattern, directed=False)[1].astype(np.int64))
+    component = connected_components(CSR.from_edge_index(graph.edge_index, n))
     kept = component == torch.bincount(component).argmax()
     number, inside = kept.cumsum(0) - 1, kept[graph.edge_index[0]]
     part = replace(
