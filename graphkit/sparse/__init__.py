@@ -15,6 +15,7 @@ from graphkit.sparse.order import Relabeling, degree_order
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
 from graphkit.sparse.pairs.second_order import SecondOrderSets
+from graphkit.sparse.pairs.shared import SharedNeighbors
 from graphkit.sparse.polynomials import polynomial, polynomial_rows
 from graphkit.sparse.products import dense_product
 from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
@@ -36,6 +37,7 @@ __all__ = [
     "NeighborSets",
     "Relabeling",
     "SecondOrderSets",
+    "SharedNeighbors",
     "Structure",
     "TripleSampler",
     "Triples",

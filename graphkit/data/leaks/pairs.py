@@ -34,18 +34,32 @@ class ScoredPairs:
     negative: Tensor | None = None
 
 
-@dataclass(frozen=True)
 class _Keys:
-    """Pairs as numbers: ordered, and without order unless edges have a direction."""
+    """Pairs as numbers, with order and without (unless edges have a direction), and which are in a list of pairs.
 
-    num_nodes: int
-    directed: bool
+    A list is sorted once, which is remembered as long as the search lasts: the splits may share a graph of many edges.
+    """
 
-    def ordered(self, pairs: Tensor) -> Tensor:
-        return pairs[0] * self.num_nodes + pairs[1]
+    def __init__(self, num_nodes: int, directed: bool) -> None:
+        self.num_nodes, self.directed = num_nodes, directed
+        self._sorted: dict[tuple[int, bool], tuple[Tensor, Tensor]] = {}  # the list, too: no other one gets its id
 
-    def __call__(self, pairs: Tensor) -> Tensor:
-        return self.ordered(pairs if self.directed else pairs.sort(dim=0).values)
+    def of(self, pairs: Tensor, exact: bool = False) -> Tensor:
+        """Their numbers [P]; `exact`: the order of the two counts, whatever the edges are."""
+        first, second = pairs
+        if not (exact or self.directed):
+            first, second = torch.minimum(first, second), torch.maximum(first, second)
+        return first * self.num_nodes + second
+
+    def among(self, pairs: Tensor, known: Tensor, exact: bool = False) -> Tensor:
+        """Which pairs [P] are in a list of pairs."""
+        place = id(known), exact
+        if place not in self._sorted:
+            self._sorted[place] = known, self.of(known, exact).unique()
+        wanted, found = self.of(pairs, exact), self._sorted[place][1]
+        if not found.numel():
+            return torch.zeros_like(wanted, dtype=torch.bool)
+        return found[torch.searchsorted(found, wanted).clamp(max=found.numel() - 1)] == wanted
 
 
 def check_pairs(
@@ -68,8 +82,7 @@ def check_pairs(
         x: Features [N, F]; None: there are none.
         directed: Whether (u, v) and (v, u) are two things; else the one gives away the other.
     """
-    keys, name = _Keys(num_nodes, directed), named(names)
-    search = _Search(splits, keys, name)
+    search = _Search(splits, _Keys(num_nodes, directed), named(names))
     findings = [*search.edges(), *search.overlaps(), *search.negatives()]
     skipped = {}
     if x is None or tuple(x.shape) != (num_nodes, num_nodes):
@@ -116,7 +129,7 @@ class _Search:
         for one, other in combinations(self.splits, 2):
             first, second = self.splits[one].negative, self.splits[other].negative
             if first is not None and second is not None and "train" not in (one, other):
-                shared = int(torch.isin(self.keys(first), self.keys(second)).sum())
+                shared = int(self.keys.among(first, second).sum())
                 if shared:
                     yield f"{shared:,} of {first.size(1):,} {one} negatives are {other} negatives, too"
 
@@ -124,8 +137,8 @@ class _Search:
         """Positives of two splits that are the same pair."""
         for one, other in combinations(self.splits, 2):
             first, second = self.splits[one].positive, self.splits[other].positive
-            same = torch.isin(self.keys.ordered(second), self.keys.ordered(first))
-            reverse = torch.isin(self.keys(second), self.keys(first)) & ~same
+            same = self.keys.among(second, first, exact=True)
+            reverse = self.keys.among(second, first) & ~same
             what = f"of {second.size(1):,} {other} pairs are {one} pairs"
             yield from self._pairs(IN_TWO, second[:, same], f"{what}, too")
             yield from self._pairs(REVERSED, second[:, reverse], f"{what} with the two nodes exchanged")
@@ -135,16 +148,15 @@ class _Search:
         for split, scored in self.splits.items():
             if scored.negative is None:
                 continue
-            asked = self.keys(scored.negative)
-            free = torch.ones_like(asked, dtype=torch.bool)
             total = scored.negative.size(1)
+            free = torch.ones(total, dtype=torch.bool)
             for other, known in self.splits.items():
-                wrong = torch.isin(asked, self.keys(known.positive)) & free
+                wrong = self.keys.among(scored.negative, known.positive) & free
                 free &= ~wrong
                 what = f"of {total:,} {split} negatives are {other} positives"
                 yield from self._pairs(NEGATIVES, scored.negative[:, wrong], what)
-            edges = torch.cat([self.keys(known.edge_index) for known in self.splits.values()])
-            wrong = torch.isin(asked, edges) & free
+            graphs = [self.keys.among(scored.negative, known.edge_index) for known in self.splits.values()]
+            wrong = torch.stack(graphs).any(dim=0) & free
             yield from self._pairs(
                 NEGATIVES, scored.negative[:, wrong], f"of {total:,} {split} negatives are edges of a message graph"
             )
@@ -164,19 +176,18 @@ class _Search:
 
     def _present(self, scored: ScoredPairs) -> tuple[Tensor, Tensor]:
         """Which positives are edges of the graph, and which others are the other way around."""
-        ordered = self.keys.ordered
-        edges = ordered(scored.edge_index)
-        here = torch.isin(ordered(scored.positive), edges)
+        here = self.keys.among(scored.positive, scored.edge_index, exact=True)
         if self.keys.directed:
             return here, torch.zeros_like(here)
-        return here, torch.isin(ordered(scored.positive.flip(0)), edges) & ~here
+        return here, self.keys.among(scored.positive, scored.edge_index) & ~here
 
     def _stored_again(self, scored: ScoredPairs) -> Tensor:
         """Which positives have an edge, in either direction if there is none, that is stored several times."""
-        found, counts = torch.unique(self.keys.ordered(scored.edge_index), return_counts=True)
+        keys = self.keys.of(scored.edge_index, exact=True)
+        found, counts = torch.unique(keys, return_counts=True)
         again = found[counts > 1]
-        both = (scored.positive, scored.positive if self.keys.directed else scored.positive.flip(0))
-        return torch.stack([torch.isin(self.keys.ordered(pairs), again) for pairs in both]).any(dim=0)
+        repeated = torch.stack([again // self.keys.num_nodes, again % self.keys.num_nodes])
+        return self.keys.among(scored.positive, repeated)
 
     def _pairs(self, kind: str, found: Tensor, what: str) -> Iterator[Finding]:
         if found.size(1):
