@@ -46,7 +46,7 @@ class _Keys:
 
     def of(self, pairs: Tensor, exact: bool = False) -> Tensor:
         """Their numbers [P]; `exact`: the order of the two counts, whatever the edges are."""
-        first, second = pairs
+        first, second = pairs.unbind(0)
         if not (exact or self.directed):
             first, second = torch.minimum(first, second), torch.maximum(first, second)
         return first * self.num_nodes + second
