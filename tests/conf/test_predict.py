@@ -39,7 +39,7 @@ def test_all_mistakes_at_once():
         "unknown flag '--list': expected one of --help, --version, or key=value",
         "foo: expected key=value",
         "unknown key 'usr': did you mean user?",
-        "unknown key 'grph'; see --help",
+        "unknown key 'grph': did you mean data.graphs?",
         "top=0: expected an integer from 1 to 1000000000",
         "seen=hid: expected one of hide, show: did you mean hide?",
     ]
