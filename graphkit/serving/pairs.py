@@ -91,9 +91,10 @@ class ServedPairs:
             before, links = adj.nnz, {**links, "new": new.pairs}
             adj = CSR.from_edge_index(both, adj.shape[0], weight, duplicates="first")
             self.num_new = (adj.nnz - before) // 2
+        adj.t()  # like the order of the names below, made once: in a large graph it takes as long as an answer
         self._adj, n = adj, adj.shape[0]
         self.names = Names("node", n, dataset.node_names)
-        self._order = self.names.numbers  # of many nodes it takes as long as an answer
+        self._order = self.names.numbers
         itself = torch.arange(n, device=adj.device).expand(2, -1)
         everything = torch.cat([itself, *(torch.cat([pairs, pairs.flip(0)], dim=1) for pairs in links.values())], dim=1)
         self._hidden = {
