@@ -50,6 +50,7 @@ def check_nodes(
     """
     findings = list(overlaps(splits, "node", names))
     skipped = {}
+    x = None if x is None or x.size(1) == 0 else x
     if x is None and edge_index is None:
         skipped[duplicates("node")] = "nodes have neither features nor edges"
     else:
@@ -123,7 +124,7 @@ def _duplicates(
 ) -> Iterator[Finding]:
     parts, degree = [], torch.zeros(num_nodes, dtype=torch.int64)
     telling = torch.zeros(num_nodes, dtype=torch.bool)
-    if x is not None and x.size(1):
+    if x is not None:
         parts.append(same_rows(x))
         telling |= 2 * int(parts[0].max()) + 2 >= num_nodes
     if edge_index is not None:
@@ -147,7 +148,7 @@ def _readable(x: Tensor, y: Tensor, class_names: Sequence[str]) -> Iterator[Find
     labels, counts = torch.unique(y[labeled], return_counts=True)
     place = torch.searchsorted(labels, y[labeled])
     total, width = labeled.numel(), x.size(1)
-    if labels.numel() < 2 or not width:
+    if labels.numel() < 2:
         return
     column = torch.full((labels.numel(),), -1)
     step = max(1, _CELLS // total)

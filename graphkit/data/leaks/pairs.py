@@ -182,7 +182,7 @@ class _Search:
         return here, self.keys.among(scored.positive, scored.edge_index) & ~here
 
     def _stored_again(self, scored: ScoredPairs) -> Tensor:
-        """Which positives have an edge, in either direction if there is none, that is stored several times."""
+        """Which positives have an edge that is stored several times, in either direction unless edges have one."""
         keys = self.keys.of(scored.edge_index, exact=True)
         found, counts = torch.unique(keys, return_counts=True)
         again = found[counts > 1]

@@ -41,6 +41,7 @@ def test_a_clean_split_says_so() -> None:
     assert check(None, edges).skipped == {"labels readable from features": "there are no features"}
     assert set(check(None, None).skipped) == {"duplicate nodes across splits", "labels readable from features"}
     assert "labels readable from features" in check(x, edges, y=Y.float()).skipped
+    assert set(check(torch.zeros(NODES, 0), None).skipped) == set(check(None, None).skipped)
 
 
 def test_a_node_in_two_splits() -> None:
@@ -82,6 +83,12 @@ def test_labels_in_the_features(leak: str) -> None:
     noisy = torch.cat([x, column], dim=1)
     noisy[0, 8:], noisy[1, 8:] = noisy[1, 8:].clone(), noisy[0, 8:].clone()
     assert check(noisy, edges).clean
+
+
+def test_a_column_that_says_nothing_tells_no_class() -> None:
+    y = torch.arange(NODES) // 30  # nodes that tie are sorted by number, and so by class
+    assert check(torch.ones(NODES, 1), None, y=y).clean
+    assert not check(y[:, None].float(), None, y=y).clean
 
 
 def test_few_nodes_may_be_told_apart_by_chance() -> None:
