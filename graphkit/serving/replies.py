@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +97,8 @@ class Lists(Reply):
     def json(self) -> str:
         """The lists by name."""
         told = [
-            {self.of: name, "top": [{self.what: one, "score": score} for one, score in ranked]} for name, ranked in self.lists
+            {self.of: name, "top": [{self.what: one, "score": _plain(score)} for one, score in ranked]}
+            for name, ranked in self.lists
         ]
         return self._dumped(lists=told)
 
@@ -130,9 +132,8 @@ class Rows(Reply):
 
     def json(self) -> str:
         """A row each."""
-        return self._dumped(
-            **{self.key: [dict(zip(self.columns, row, strict=True)) for row in zip(*self._values(), strict=True)]}
-        )
+        rows = zip(*(map(_plain, values) for values in self._values()), strict=True)
+        return self._dumped(**{self.key: [dict(zip(self.columns, row, strict=True)) for row in rows]})
 
     def csv(self) -> str:
         """The table as other files have it."""
@@ -172,6 +173,11 @@ def _table(right: Mapping[str, bool], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*(Text(shown(cell, _LONGEST_NAME)) for cell in row))
     return table
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, which knows no infinity."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def _exact(column: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
