@@ -36,6 +36,8 @@ class Options(TypedDict, total=False):
     targets: str
     directed: bool
     scale: str
+    embed: str
+    embed_channels: int
     format: str
     header: str
     separator: str
@@ -90,6 +92,8 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.
+            - `embed`, `embed_channels`: With `fastrp`, with `link`, `node` and `graph`: so many features of the nodes are added
+              that are made of the graph alone.
             - `split`: Shares of training, validation and test, for own files and planted graphs.
 
     Returns:
@@ -167,5 +171,8 @@ def _check_options(entry: DatasetEntry, task: str, data: Data) -> None:
         raise RequestError(f"dataset=custom with task={task} needs {missing[0]}=FILE: {help}")
     if data.scale not in (scales := declared["data.scale"].metadata["choices"]):
         raise RequestError(f"data.scale={shown(data.scale)}: expected {', '.join(scales)}")
+    if data.embed not in (embeds := declared["data.embed"].metadata["choices"]) or data.embed_channels < 1:
+        asked = f"data.embed={shown(data.embed)} data.embed_channels={data.embed_channels}"
+        raise RequestError(f"{asked}: expected {', '.join(embeds)}, and at least 1 channel")
     for key in filter(row.refuses.get, given):
         raise RequestError(f"{key}={values[key]}: task={task} {row.refuses[key]}, leave it out")

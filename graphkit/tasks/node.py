@@ -169,9 +169,9 @@ class NodeClassification:
 
     def _features(self, model: NodeModel) -> Tensor | CSR:
         """The features in the precision of the model."""
-        dtype = next(model.parameters()).dtype
-        if dtype != self._x.dtype:  # precision=64-true; converted once
-            self._x = self._x.to(dtype=dtype)
+        parameter = next(model.parameters(), None)
+        if parameter is not None and parameter.dtype != self._x.dtype:  # precision=64-true; converted once
+            self._x = self._x.to(dtype=parameter.dtype)
         return self._x
 
     def _logits(self, model: NodeModel) -> Tensor:

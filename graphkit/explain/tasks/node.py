@@ -58,7 +58,7 @@ class NodeExplainer(Explainer):
         self.known: Tensor = self.view.y
         self.names = Names("node", self.adj.shape[0], self.data.node_names)
         with opened.evaluating():
-            self.features = Features(self.view.x, next(self.model.parameters()).dtype)
+            self.features = Features(self.view.x, self.view.x.dtype or torch.float32)
             self.logits: Tensor = self.model(self.view.x, self.adj)
         self.classes = self.data.class_names or tuple(f"class {number}" for number in range(self.logits.size(1)))
 

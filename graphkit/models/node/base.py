@@ -51,6 +51,9 @@ class NodeModel(nn.Module, ABC):
     undirected: ClassVar[bool] = False
     """Whether a directed edge is read as an undirected one."""
 
+    trained: ClassVar[bool] = True
+    """Whether it has stages of training; else `fit` makes all of it."""
+
     measures: ClassVar[tuple[str, ...]] = ()
     """Figures of its own that `measure` gives, rows of `graphkit.metrics.registry`."""
 
