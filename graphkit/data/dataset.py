@@ -14,6 +14,10 @@ from torch import Tensor
 
 from graphkit.data import validate
 from graphkit.data.graph import Graph, required
+from graphkit.data.leaks.interactions import check_interactions
+from graphkit.data.leaks.nodes import check_nodes
+from graphkit.data.leaks.pairs import ScoredPairs, check_pairs
+from graphkit.data.leaks.report import LeakReport
 from graphkit.data.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -92,6 +96,10 @@ class Dataset(ABC):
             DataError: If anything is empty, out of range, not finite, or does not fit the rest.
         """
 
+    def leaks(self) -> LeakReport:
+        """What leaks from training into evaluation; by default nothing is looked for."""
+        return LeakReport()
+
 
 @dataclass(frozen=True, kw_only=True)
 class GraphData(Dataset):
@@ -157,6 +165,19 @@ class NodeData(GraphData):
             validate.check_part(self.name, name, part, self.graph.num_nodes)
         validate.check_labels(self.name, self.graph.y, self.splits["train"])
 
+    def leaks(self) -> LeakReport:
+        """Nodes in two splits, duplicates, and labels that features tell."""
+        graph = self.graph
+        return check_nodes(
+            self.splits,
+            graph.num_nodes,
+            graph.edge_index,
+            x=graph.x,
+            y=graph.y,
+            names=self.node_names,
+            class_names=self.class_names,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkData(GraphData):
@@ -206,6 +227,12 @@ class LinkData(GraphData):
             if part.negative is not None:
                 validate.check_part(self.name, name, part.negative, self.graph.num_nodes)
 
+    def leaks(self) -> LeakReport:
+        """Pairs that the message graph, other splits, negatives or features give away."""
+        graph = self.graph
+        splits = {name: ScoredPairs(graph.edge_index, part.positive, part.negative) for name, part in self.splits.items()}
+        return check_pairs(splits, graph.num_nodes, names=self.node_names, x=graph.x)
+
 
 @dataclass(frozen=True, kw_only=True)
 class InteractionData(GraphData):
@@ -215,11 +242,13 @@ class InteractionData(GraphData):
         splits: `train`, `valid` and `test`, int64 [2, P] (user, item), items numbered from 0.
         user_names: The ids of the users in index order, where known.
         item_names: The same of the items.
+        times: When each interaction of each split happened [P], where the data says so; nothing but `leaks` reads it.
     """
 
     splits: dict[str, Tensor]
     user_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
+    times: dict[str, Tensor] | None = field(default=None, repr=False)
 
     @property
     def num_users(self) -> int:
@@ -254,6 +283,12 @@ class InteractionData(GraphData):
         for name, part in self.splits.items():
             validate.check_part(self.name, name, part[0], self.num_users, "user")
             validate.check_part(self.name, name, part[1], self.num_items, "item")
+
+    def leaks(self) -> LeakReport:
+        """Interactions in two splits, and training interactions later than held-out ones of the same user."""
+        return check_interactions(
+            self.splits, self.num_items, times=self.times, user_names=self.user_names, item_names=self.item_names
+        )
 
 
 def _graph_sizes(graph: Graph) -> dict[str, int]:

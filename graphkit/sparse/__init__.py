@@ -17,6 +17,7 @@ from graphkit.sparse.pairs.balls import Balls
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
 from graphkit.sparse.pairs.second_order import SecondOrderSets
+from graphkit.sparse.pairs.shared import SharedNeighbors
 from graphkit.sparse.pairs.sketches import BallSketches
 from graphkit.sparse.polynomials import polynomial, polynomial_rows
 from graphkit.sparse.products import dense_product
@@ -42,6 +43,7 @@ __all__ = [
     "NeighborSets",
     "Relabeling",
     "SecondOrderSets",
+    "SharedNeighbors",
     "Structure",
     "TripleSampler",
     "Triples",
