@@ -29,9 +29,9 @@ from graphkit.data.dataset import NodeData
 from graphkit.errors import GraphkitError
 from graphkit.explain.masked import Masked, MaskedGraph, MaskedNode
 from graphkit.explain.neighborhood import steps_to
-from graphkit.explain.opened import Opened, open_seed
 from graphkit.metrics.fidelity import confidence_interval, fidelity, group_means, top_edges
 from graphkit.metrics.pairs import roc_auc
+from graphkit.serving.opened import Opened, open_seed
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.execute import execute
 from graphkit.tasks.experiment import stored_request

@@ -24,13 +24,13 @@ from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 from graphkit.errors import GraphkitError
-from graphkit.explain.opened import Opened, open_seed
 from graphkit.metrics.fidelity import confidence_interval
 from graphkit.models.link.base import LinkModel
 from graphkit.models.reasons import Reasons
 from graphkit.models.recommend.base import Recommender, bipartite, rows_at_a_time
 from graphkit.models.recommend.history import LinearRecommender
 from graphkit.models.recommend.propagated import PropagatedRecommender
+from graphkit.serving.opened import Opened, open_seed
 from graphkit.sparse import CSR, NeighborSets, copies, normalize, polynomial, stacked
 from graphkit.tasks.execute import execute
 from graphkit.tasks.experiment import stored_request

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from graphkit.errors import GraphkitError
-from graphkit.explain.opened import open_seed
 from graphkit.models.image.cbc import CBC
 from graphkit.run import run
+from graphkit.serving.opened import open_seed
 from graphkit.tasks.experiment import stored_request
 from graphkit.training.environment import environment
 from graphkit.training.files import write_atomic

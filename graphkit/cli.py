@@ -16,10 +16,11 @@ _LONGEST_LINE = 100_000
 
 
 class Answer(NamedTuple):
-    """What goes to stdout, and where else it is kept."""
+    """What goes to stdout, where else it is kept, and the exit status it stands for."""
 
     text: str
     kept: str = ""
+    status: int = 0
 
 
 def door(answer: Callable[[Sequence[str]], Answer], argv: Sequence[str] | None, interrupted: str) -> int:
@@ -31,14 +32,15 @@ def door(answer: Callable[[Sequence[str]], Answer], argv: Sequence[str] | None, 
         interrupted: What is said of an interrupt that left nothing to resume.
 
     Returns:
-        The exit status: 0 success, 1 it failed, 2 the request is wrong, 130 interrupted.
+        The exit status: that of the answer, 0 where all is well; 1 it failed, 2 the request is wrong, 130 interrupted.
     """
     # Idle workers of torch's OpenMP pool would spin on the cores that the compiled kernels between two of its calls run on.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is imported, which has not happened yet
     _hold_descriptors()
     with contextlib.redirect_stderr(Forgiving(sys.stderr)):
         try:
-            say(answer(sys.argv[1:] if argv is None else argv))
+            given = answer(sys.argv[1:] if argv is None else argv)
+            say(given)
         except GraphkitError as error:
             for line in str(error).splitlines():
                 tell(f"error: {line}")
@@ -46,7 +48,7 @@ def door(answer: Callable[[Sequence[str]], Answer], argv: Sequence[str] | None, 
         except KeyboardInterrupt:
             tell(f"error: {interrupted}")
             return Interrupted.exit_code
-    return 0
+    return given.status
 
 
 def tell(*lines: str) -> None:

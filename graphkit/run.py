@@ -24,7 +24,7 @@ from graphkit.conf.listing import help_page, list_page, topic_mistakes
 from graphkit.conf.request import CUSTOM, check
 from graphkit.data.catalog import DATASETS
 from graphkit.paths import expanded, require_working_folder
-from graphkit.tasks.execute import execute, preview
+from graphkit.tasks.execute import execute, leaks, preview
 from graphkit.tasks.experiment import stored_request
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; default: those of the process.
 
     Returns:
-        The exit status: 0 success, 1 the run failed, 2 the request is wrong, 130 interrupted.
+        The exit status: 0 success, 1 the run failed or a leak was found, 2 the request is wrong, 130 interrupted.
     """
     return door(_answer, argv, "interrupted before training began")
 
@@ -149,6 +149,8 @@ def _answer(argv: Sequence[str]) -> Answer:
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, stdout carries the result alone
         if "--dry-run" in command.flags:
             return Answer(_dry_run(resolved))
+        if "--check-leaks" in command.flags:
+            return _leaks(resolved)
         result = execute(resolved, _note)
     if resolved.run.format == "json":
         return Answer((result.folder / "result.json").read_text(encoding="utf-8"), str(result.folder))
@@ -167,6 +169,20 @@ def _resolve(assignments: Sequence[Assignment], mistakes: Sequence[str]) -> Reso
 
 def _note(*notes: str) -> None:
     tell(*(f"note: {note}" for note in notes))
+
+
+def _leaks(resolved: Resolved) -> Answer:
+    """What leaks in the splits, seed by seed unless all say the same; the status is 1 if anything does."""
+    found = leaks(resolved)
+    status = int(any(not report.clean for report in found.values()))
+    if resolved.run.format == "json":
+        told = {"clean": not status, "seeds": {str(seed): report.to_dict() for seed, report in found.items()}}
+        return Answer(json.dumps(told, indent=2, ensure_ascii=False) + "\n", status=status)
+    pages = {seed: report.to_text() for seed, report in found.items()}
+    if len(pages) > 1 and len(set(pages.values())) == 1:
+        return Answer(f"seeds {min(pages)} to {max(pages)}\n{pages[min(pages)]}", status=status)
+    heads = {seed: f"seed {seed}\n" if len(pages) > 1 else "" for seed in pages}
+    return Answer("".join(heads[seed] + page for seed, page in pages.items()), status=status)
 
 
 def _dry_run(resolved: Resolved) -> str:

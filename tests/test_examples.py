@@ -36,6 +36,20 @@ def test_compose_layers():
     assert accuracy > 80
 
 
+def test_compose_link_model():
+    auc = example("compose_link_model.py")["main"]
+    assert auc(epochs=15) > 95
+
+
+def test_suggest_links(tmp_path: Path):
+    suggest = example("suggest_links.py")
+    suggest["write_example"](tmp_path / "edges.csv")
+    winner, links = suggest["main"](tmp_path / "edges.csv", "Cosette", k=3, seeds=1, trained=2)
+    known = {pair for line in (tmp_path / "edges.csv").read_text().splitlines() for pair in [frozenset(line.split(","))]}
+    assert winner in suggest["PREDICTORS"] and len({link.node for link in links}) == 3
+    assert not any(frozenset({"Cosette", link.node}) in known for link in links)
+
+
 def test_own_edges(tmp_path: Path):
     own = example("own_edges.py")
     edges = tmp_path / "edges.csv"

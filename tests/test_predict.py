@@ -100,7 +100,7 @@ def test_asking_and_mistakes_need_no_torch(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-2:] == ["[0, 0, 2, 2, 2]", "[]"], done.stderr
     assert "Traceback" not in done.stderr
-    assert f"error: {node} is a run of task=node, and predict serves task=recommend so far" in done.stderr
+    assert f"error: {node} is a run of task=node, and predict serves task=link, task=recommend so far" in done.stderr
     assert "error: no is no run folder (it has no config.yaml): check run=..." in done.stderr
     assert done.stdout.startswith("usage: python -m graphkit.predict")
     assert done.stdout.endswith(f"graphkit {graphkit.__version__}\n")
@@ -116,9 +116,9 @@ def test_lists_are_those_of_the_run_bit_for_bit(trained: Path, seed: int):
     assert torch.equal(torch.get_rng_state(), state)
     stored = arrays(trained, seed)
     (rows,) = served.rows(stored["valid_users"].tolist())
-    assert np.array_equal(rows.user.astype(int).reshape(-1, 20)[:, 0], stored["valid_users"])
-    assert np.array_equal(rows.item.astype(int).reshape(-1, 20), stored["valid_items"])
-    assert rows.score.tobytes() == stored["valid_scores"].tobytes()
+    assert np.array_equal(rows["user"].astype(int).reshape(-1, 20)[:, 0], stored["valid_users"])
+    assert np.array_equal(rows["item"].astype(int).reshape(-1, 20), stored["valid_items"])
+    assert rows["score"].tobytes() == stored["valid_scores"].tobytes()
     place = 7
     alone = served.top(str(stored["valid_users"][place]), k=5)
     assert [int(item) for item, _ in alone] == stored["valid_items"][place, :5].tolist()
@@ -136,8 +136,8 @@ def test_every_kind_of_model_comes_back(runs: Path, model: str):
     folder = run("recommend", "planted-interactions", settings, out=str(runs), **settings_of_run).folder
     stored = arrays(folder)
     (rows,) = load(folder).rows(stored["valid_users"].tolist())
-    assert np.array_equal(rows.item.astype(int).reshape(-1, 20), stored["valid_items"])
-    assert rows.score.tobytes() == stored["valid_scores"].tobytes()
+    assert np.array_equal(rows["item"].astype(int).reshape(-1, 20), stored["valid_items"])
+    assert rows["score"].tobytes() == stored["valid_scores"].tobytes()
 
 
 def test_the_best_seed_by_validation_answers(trained: Path, tmp_path: Path):

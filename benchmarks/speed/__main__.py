@@ -35,6 +35,8 @@ BENCHMARKS = {
     ),
     "ncn-step": Benchmark("benchmarks.speed.ncn_step", "a training step and an evaluation of NCN on ogbl-ddi"),
     "ncnc-step": Benchmark("benchmarks.speed.ncnc_step", "a training step of NCNC on ogbl-ddi, inner pairs scored once"),
+    "sketches": Benchmark("benchmarks.speed.sketches", "sketches of 2-hop balls, and intersections of pairs of them"),
+    "link-scale": Benchmark("benchmarks.speed.link_scale", "scores of NCN on graphs of 1e4, 1e5, ... edges"),
     "gae-epoch": Benchmark("benchmarks.speed.gae_epoch", "an epoch of tuned GAE on ogbl-ddi"),
     "lightgcn-step": Benchmark("benchmarks.speed.lightgcn_step", "a training step and an epoch of LightGCN on Gowalla"),
     "sampling": Benchmark("benchmarks.speed.sampling", "an epoch of (user, item, other item) triples of Gowalla"),
@@ -56,6 +58,7 @@ BENCHMARKS = {
     ),
     "projection": Benchmark("benchmarks.speed.prototype_projection", "projection of prototypes onto a million training parts"),
     "contexts": Benchmark("benchmarks.speed.contexts", "contexts of 100,000 nodes with 1,000,000 edges"),
+    "clique-lifting": Benchmark("benchmarks.speed.cliques", "pairs of nodes in triangles and larger cliques, of 20,000 nodes"),
     "fastrp": Benchmark("benchmarks.speed.fastrp", "FastRP embeddings of 1,000,000 nodes with 10,000,000 edges"),
     "patch-similarity": Benchmark(
         "benchmarks.speed.patch_similarity",

@@ -15,6 +15,8 @@ FLAGS = {
     "--help": "this page",
     "--list [WHAT]": "what there is, with papers and settings; WHAT: tasks, datasets, models, transforms, or the name of one",
     "--dry-run": "the resolved settings, parameter count, splits, metric and output folder; trains and writes nothing",
+    "--check-leaks": "what leaks from training into evaluation in the splits of every seed; trains and writes nothing, exit 1 "
+    "if anything does",
     "--version": "the version",
 }
 

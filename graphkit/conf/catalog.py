@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphkit.conf import schema
+from graphkit.conf import questions, schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
 from graphkit.conf.models import graph, image, link, node, node_experts, node_untrained, recommend
 from graphkit.conf.setting import Setting, settings_table
@@ -42,8 +42,12 @@ TASKS: dict[str, TaskEntry] = {
         "digits",
         "link prediction",
         needs=("data.edges",),
-        reads=("data.features", "data.labels", *_GRAPH),
+        reads=("data.features", "data.labels", "data.time_column", *_GRAPH),
         refuses={"data.directed": "predicts edges without direction"},
+        splits_by_protocol=True,
+        serve="graphkit.serving.pairs:ServedPairs",
+        answer="graphkit.serving.asked_pairs:answer",
+        questions=questions.LINK,
         explain="graphkit.explain.tasks.link:LinkExplainer",
         asks={"pair": "two nodes by their names, pair=u,v; several pairs: pair=u,v,x,y"},
     ),
@@ -107,7 +111,9 @@ TASKS: dict[str, TaskEntry] = {
             *_TABLES,
         ),
         refuses={"data.scale": "has no features to scale", **_NO_FEATURES},
-        serve="graphkit.serving.served:serve",
+        serve="graphkit.serving.served:Served",
+        answer="graphkit.serving.asked_items:answer",
+        questions=questions.RECOMMEND,
         explain="graphkit.explain.tasks.recommend:RecommendExplainer",
         asks={"user": "a user by its name", "item": "an item by its name; several: item=a,b,c"},
     ),

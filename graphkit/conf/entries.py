@@ -16,6 +16,27 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Question:
+    """Something that finished runs of a task can be asked by `graphkit.predict`; the setting that asks it is its key.
+
+    Attributes:
+        example: How it is asked, e.g. `user=NAME`.
+        meaning: What is given, and what the answer is.
+        takes: Settings of `graphkit.conf.predict.Prediction` that it reads, and others do not.
+        files: Endings of the file `out=` that the answer is written to; empty: it goes to stdout.
+        printed: Whether the answer goes to stdout where no file is named.
+        choices: The allowed values; empty: any text.
+    """
+
+    example: str
+    meaning: str
+    takes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    printed: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TaskEntry:
     """A task: its settings, the code that runs it, and what it makes of own files.
 
@@ -34,8 +55,12 @@ class TaskEntry:
         over_seeds: Says how the epochs of all seeds make a run's result, given the task's settings, where it is not each seed's
             selected epoch; empty: it always is.
         report: Further sections of report.html, of a seed's data and predictions; empty: none.
-        serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
+        serve: The class that answers for a finished run, made of a `graphkit.serving.opened.Opened`; empty: none, and it cannot
+            be asked by `graphkit.predict`.
+        answer: Answers a `graphkit.conf.predict.Prediction` from what `serve` gave, by a `graphkit.serving.replies.Reply`.
+        questions: What `answer` can be asked, by the setting that asks it.
         explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
+        splits_by_protocol: Whether `task.protocol` says how its data is split, so that `graphkit.data.load` takes it, too.
         asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
         transforms: Keys of `graphkit.conf.transforms.TRANSFORMS` that its graph may be changed by, beside `none`.
     """
@@ -52,7 +77,10 @@ class TaskEntry:
     over_seeds: str = ""
     report: str = ""
     serve: str = ""
+    answer: str = ""
+    questions: Mapping[str, Question] = field(default_factory=dict)
     explain: str = ""
+    splits_by_protocol: bool = False
     asks: Mapping[str, str] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
 

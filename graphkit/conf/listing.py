@@ -81,6 +81,7 @@ def help_page(datasets: Iterable[str]) -> str:
         ("python -m graphkit.run dataset=cora seeds=3", "mean and deviation over seeds"),
         ("python -m graphkit.run task=node train.lr=0.02", "another task and setting"),
         ("python -m graphkit.run dataset=cora --dry-run", "look before running"),
+        ("python -m graphkit.run dataset=cora --check-leaks", "does training see what is evaluated?"),
         ("python -m graphkit.run resume=runs/FOLDER", "go on with a run"),
         ("python -m graphkit.run --list models", "models, papers, settings; --list ncn: of one"),
     ]
@@ -92,7 +93,7 @@ def help_page(datasets: Iterable[str]) -> str:
         section("settings of every run", settings_rows(run_settings())),
         section("examples", aligned(examples)),
         "Settings of a task or a model: --list. Results go to stdout, progress and notes to stderr; format=json for scripts.",
-        "Exit status: 0 success, 1 the run failed, 2 the request is wrong, 130 interrupted (resumable).",
+        "Exit status: 0 success, 1 the run failed or a leak was found, 2 the request is wrong, 130 interrupted (resumable).",
     )
 
 

@@ -1,43 +1,57 @@
-"""The settings of `python -m graphkit.predict`, the check of a request, and its help page. No torch."""
+"""The settings of `python -m graphkit.predict`, the check of a request, and its help page. No torch.
+
+What a run can be asked is said by the row of its task (`TaskEntry.questions`); a request is checked once against all tasks that
+know its question, and again when the task of the run is known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from graphkit.conf.arguments import Assignment
+from graphkit.conf.catalog import TASKS
+from graphkit.conf.entries import Question
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import read_values
+from graphkit.conf.request import OPTIONS, OWN_FILES, read_values
 from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
 from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
-QUESTIONS = ("user", "items", "users", "export")
-"""What is asked: one of them is given."""
 
-_SUFFIXES = {"users": (".csv", ".parquet"), "export": (".npz", ".parquet")}
-_OTHER_TASKS = {"node": "nodes", "pair": "pairs"}
+_OF_INDEX = ("index_kind", "index_effort", "index_sample")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A request for predictions."""
+    """A request for predictions.
 
-    run: str | None = setting(None, "the folder of a finished run of task=recommend")
-    user: str | None = setting(None, "the best items for a user; several users: user=a,b,c, names with commas in double quotes")
-    items: str | None = setting(None, "the best items for a new user known by these items, items=x,y,z; nothing is retrained")
-    users: str | None = setting(None, "lists of many users, written to out=: all, or a text file with a user a line")
-    export: str | None = setting(
-        None, "embeddings: those of all users and items with their names, written to out=", choices=("embeddings",)
-    )
-    out: str | None = setting(None, "file to write: .csv or .parquet with users=, .npz or .parquet with export=")
-    top: int = count(20, "items in a list", low=1)
+    Attributes:
+        question: What is asked, a key of `TaskEntry.questions`.
+        asked: Its value.
+        places: Where the run's data lies now, by dotted key.
+        given: The keys that were given.
+    """
+
+    question: str
+    asked: str
+    places: Mapping[str, str]
+    given: frozenset[str] = frozenset()
+    run: str = setting(None, "the folder of a finished run")
+    out: str | None = setting(None, "file to write, of the kind that the question names")
+    top: int = count(20, "entries of a list", low=1)
     seen: str = setting(
         "hide",
-        "items that the user has in the run's training graph: hide leaves them out, show ranks them like all others; held-out "
-        "validation and test items are in no training graph and are ranked",
+        "what is known already: hide leaves it out, show does not. Of a user the items of the run's training graph (held-out "
+        "validation and test items are in no training graph and are ranked); of a node its links of all splits; of pairs those "
+        "of the training graph, which hide refuses, since their scores are no predictions",
         choices=("hide", "show"),
+    )
+    edges: str | None = setting(
+        None,
+        "new edges between nodes of the run's graph, a table of source and target; models that know nodes by their features or "
+        "neighbors alone take them, others refuse",
     )
     seed: int | None = setting(None, "the seed whose weights answer; default: the best by validation", low=0, high=2**33)
     index: str = setting(
@@ -53,17 +67,29 @@ class Prediction:
         high=2**20,
     )
     index_sample: int = count(1000, "with index=faiss: users on whom its recall is measured", low=1)
-    root: str | None = setting(None, "data folder, where it is not the one the run was trained with")
-    interactions: str | None = setting(None, "the run's own interactions file, where it lies elsewhere now")
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))
-    format: str = setting("text", "what stdout gets; csv with user= or items= alone", choices=("text", "json", "csv"))
+    format: str = setting("text", "what stdout gets; csv where the answer itself goes there", choices=("text", "json", "csv"))
+
+
+def questions() -> dict[str, dict[str, Question]]:
+    """What can be asked, by key, and of which tasks."""
+    found: dict[str, dict[str, Question]] = {}
+    for task, entry in TASKS.items():
+        for key, question in entry.questions.items():
+            found.setdefault(key, {})[task] = question
+    return found
 
 
 def prediction_settings() -> dict[str, Setting]:
-    """The settings by key; two are named as in a run: `data.root` and `data.interactions`."""
-    return {key: one for key, one in settings_table(Prediction).items() if key not in ("root", "interactions")} | {
-        f"data.{key}": settings_table(Prediction, "data.")[f"data.{key}"] for key in ("root", "interactions")
-    }
+    """The settings by key; where data lies is said as for a run, e.g. `data.root`."""
+    own = settings_table(Prediction)
+    asked = {}
+    for key, tasks in questions().items():
+        meaning = "; ".join(f"{question.meaning} (task={task})" for task, question in tasks.items())
+        open_ended = any(not question.choices for question in tasks.values())
+        choices = () if open_ended else tuple(dict.fromkeys(one for question in tasks.values() for one in question.choices))
+        asked[key] = Setting(key, str, True, None, meaning, choices=choices)
+    return {"run": own.pop("run"), **asked, **own, **{key: OPTIONS[key] for key in ("data.root", *OWN_FILES)}}
 
 
 def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] = ()) -> Prediction:
@@ -74,57 +100,94 @@ def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] 
         mistakes: Mistakes found before, reported with the others.
 
     Returns:
-        The request, its `run` given and exactly one of `QUESTIONS`.
+        The request, its `run` given and one question asked that runs of some task answer so.
 
     Raises:
         RequestError: If anything is wrong; its message has one line per mistake.
     """
     known = prediction_settings()
     found = list(mistakes)
-    found += [_unknown(key, known) for key in dict.fromkeys(given.key for given in assignments) if key not in known]
+    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
+        close = nearest_key(key, known)
+        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
     values = read_values([given for given in assignments if given.key in known], known, found)
-    request = Prediction(**{key.removeprefix("data."): value for key, value in values.items()})
     if found:
         raise RequestError("\n".join(dict.fromkeys(found)))
-    found = _contradictions(request, set(values))
+    given = {key: value for key, value in values.items() if value is not None}
+    asked = [key for key in questions() if key in given]
+    if "run" not in given:
+        found.append("give run=FOLDER, the folder of a finished run")
+    if len(asked) != 1:
+        several = f", not {' and '.join(f'{name}=' for name in asked)} together" if asked else ""
+        found.append(f"give one of {'; '.join(_examples(task) for task in TASKS if TASKS[task].questions)}{several}")
     if found:
         raise RequestError("\n".join(found))
+    own = {field.name for field in fields(Prediction)}
+    request = Prediction(
+        question=asked[0],
+        asked=given[asked[0]],
+        places={key: value for key, value in given.items() if key in OPTIONS},
+        given=frozenset(values),
+        **{key: value for key, value in given.items() if key in own},
+    )
+    by_task = [_contradictions(task, request) for task in questions()[asked[0]]]
+    if all(by_task):
+        raise RequestError("\n".join(by_task[0]))
     return request
 
 
-def _unknown(key: str, known: dict[str, Setting]) -> str:
-    if key in _OTHER_TASKS:
-        return (
-            f"{key}=: predict serves task=recommend so far; scores of the {_OTHER_TASKS[key]} of other runs are in the run's "
-            "seed-K/predictions.npz"
+def require_served(task: str, run: str | Path) -> None:
+    """RequestError if runs of the task cannot be asked anything.
+
+    Args:
+        task: The task of the run.
+        run: What the run is called in the message.
+    """
+    if not TASKS[task].serve:
+        served = ", ".join(f"task={name}" for name, entry in TASKS.items() if entry.serve)
+        raise RequestError(
+            f"{run} is a run of task={task}, and predict serves {served} so far: its scores are in "
+            f"{Path(run) / 'seed-K' / 'predictions.npz'}"
         )
-    close = nearest_key(key, known)
-    return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help")
 
 
-def _contradictions(request: Prediction, given: set[str]) -> list[str]:
-    found = []
-    if request.run is None:
-        found.append("give run=FOLDER, the folder of a finished run of task=recommend")
-    asked = [name for name in QUESTIONS if getattr(request, name) is not None]
-    if len(asked) != 1:
-        several = f", not {' and '.join(f'{name}=' for name in asked)} together" if asked else ""
-        found.append(f"give one of user=NAME, items=A,B,C, users=all out=FILE, export=embeddings out=FILE{several}")
-        return found
-    (question,) = asked
-    suffixes = _SUFFIXES.get(question, ())
-    if not suffixes and request.out is not None:
-        found.append("out=: goes with users= or export=, leave it out")
-    if suffixes and (request.out is None or Path(request.out).suffix not in suffixes):
+def require_askable(task: str, request: Prediction, run: str | Path) -> None:
+    """RequestError if runs of the task cannot be asked this, or not so.
+
+    Args:
+        task: The task of the run.
+        request: What is asked.
+        run: What the run is called in the message.
+    """
+    require_served(task, run)
+    if request.question not in TASKS[task].questions:
+        raise RequestError(f"{run} is a run of task={task}: give one of {_examples(task)}, not {request.question}=")
+    if found := _contradictions(task, request):
+        raise RequestError("\n".join(found))
+
+
+def _examples(task: str) -> str:
+    return f"{', '.join(question.example for question in TASKS[task].questions.values())} (task={task})"
+
+
+def _contradictions(task: str, request: Prediction) -> list[str]:
+    """What does not go together in a request to runs of a task."""
+    asked, question, found = request.question, TASKS[task].questions[request.question], []
+    if not question.files and request.out is not None:
+        writing = " or ".join(f"{key}=" for key, other in TASKS[task].questions.items() if other.files)
+        found.append(f"out=: goes with {writing}, leave it out")
+    missing = request.out is None and not question.printed
+    if question.files and (missing or (request.out is not None and Path(request.out).suffix not in question.files)):
         typed = "" if request.out is None else f", not {shown(request.out)}"
-        found.append(f"{question}=: give out=FILE that ends in {' or '.join(suffixes)}{typed}")
-    if suffixes and request.format == "csv":
-        found.append(f"format=csv: {question}= writes to out= and only reports on stdout, as text or json")
-    idle = {"top", "seen", "index", "index_kind", "index_effort", "index_sample"} if question == "export" else set()
-    if request.index == "exact":
-        idle |= {"index_kind", "index_effort", "index_sample"}
-    reason = "export= takes none" if question == "export" else "goes with index=faiss"
-    found += [f"{key}=: {reason}, leave it out" for key in prediction_settings() if key in idle & given]
+        found.append(f"{asked}=: give out=FILE that ends in {' or '.join(question.files)}{typed}")
+    if question.files and (request.out is not None or missing) and request.format == "csv":
+        found.append(f"format=csv: {asked}= writes to out= and only reports on stdout, as text or json")
+    hows = [key for tasks in questions().values() for other in tasks.values() for key in other.takes]
+    for key in dict.fromkeys(hows):
+        if key in request.given and key not in question.takes:
+            found.append(f"{key}=: {asked}= takes none, leave it out")
+        elif key in request.given and key in _OF_INDEX and request.index == "exact":
+            found.append(f"{key}=: goes with index=faiss, leave it out")
     return found
 
 
@@ -136,12 +199,14 @@ def help_page() -> str:
         ("run=runs/FOLDER items=7,19 top=5", "for a new user who took items 7 and 19"),
         ("run=runs/FOLDER users=all out=top.csv", "for all users, into a file"),
         ("run=runs/FOLDER user=42 index=faiss", "through an approximate index"),
+        ("run=runs/FOLDER node=ada top=5", "the best 5 new links of a node"),
+        ("run=runs/FOLDER pairs=pairs.csv", "how likely each pair of a table is linked"),
     ]
-    asked = {key: settings[key] for key in ("run", *QUESTIONS)}
+    asked = {key: settings[key] for key in ("run", *questions())}
     return render(
         "usage: python -m graphkit.predict run=FOLDER [KEY=VALUE ...]\n",
-        "Answer from the weights of a finished recommendation run. Users and items go by the names that the data has, else by "
-        "their numbers, from 0 on.\n",
+        "Answer from the weights of a finished run. Users, items and nodes go by the names that the data has, else by their "
+        "numbers, from 0 on.\n",
         section("what is asked: run= and one of the others", settings_rows(asked)),
         section("how", settings_rows({key: one for key, one in settings.items() if key not in asked})),
         section("flags", aligned(FLAGS.items())),

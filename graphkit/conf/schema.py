@@ -22,6 +22,13 @@ class LinkTask:
     metric: str = setting(
         "auto", "validation metric that selects the epoch; auto: the data set's own where it can decide, else mrr"
     )
+    protocol: str = setting(
+        "auto",
+        "how edges are held out and judged; auto: the data set's own, of own edges time where data.time_column is given, else "
+        "random; ogb: OGB's; ncn: 70/10/20, hits@100; buddy: the same on the largest component, validation edges in the graph "
+        "at test; random: by data.split; time: the latest edges; heart: 500 hard negatives per edge, mrr",
+        choices=("auto", "ogb", "ncn", "buddy", "random", "time", "heart"),
+    )
     target_link_removal: bool = setting(
         True, "leave a batch's own edges out of the message passing graph while training on them"
     )
@@ -228,8 +235,8 @@ class Data:
     )
     time_column: str | None = setting(
         None,
-        "header or number of the column of times, numbers or ISO dates: hold out each user's latest items; default: a random "
-        "split",
+        "header or number of the column of times, numbers or ISO dates: hold out each user's latest items, with task=link the "
+        "latest edges; default: a random split",
         own=True,
     )
     split: list[float] = setting(

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphkit.data.dataset import Dataset, Pairs
+    from graphkit.data.leaks.check import check_leaks
     from graphkit.data.loading import load
 
-__all__ = ["Dataset", "Pairs", "load"]
+__all__ = ["Dataset", "Pairs", "check_leaks", "load"]
 
-_HOME = {"load": "graphkit.data.loading", "Dataset": "graphkit.data.dataset", "Pairs": "graphkit.data.dataset"}
+_HOME = {
+    "load": "graphkit.data.loading",
+    "Dataset": "graphkit.data.dataset",
+    "Pairs": "graphkit.data.dataset",
+    "check_leaks": "graphkit.data.leaks.check",
+}
 
 
 def __getattr__(name: str) -> Any:

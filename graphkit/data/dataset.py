@@ -14,6 +14,10 @@ from torch import Tensor
 
 from graphkit.data import validate
 from graphkit.data.graph import Graph, required
+from graphkit.data.leaks.interactions import check_interactions
+from graphkit.data.leaks.nodes import check_nodes
+from graphkit.data.leaks.pairs import ScoredPairs, check_pairs
+from graphkit.data.leaks.report import LeakReport
 from graphkit.data.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -22,10 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Supervision of link prediction: positive pairs [2, P] and, for evaluation splits, negative pairs [2, Q]."""
+    """Supervision of link prediction: positive pairs [2, P] and, for evaluation splits, negative pairs [2, Q].
+
+    Attributes:
+        positive: The positives.
+        negative: The negatives; None for training, which draws its own.
+        own_negatives: Whether each positive is ranked against its own negatives alone: the first Q / P are those of the first
+            positive, and so on. Else all positives share all negatives.
+    """
 
     positive: Tensor
     negative: Tensor | None = None
+    own_negatives: bool = False
+
+    @property
+    def num_candidates(self) -> int:
+        """Negatives that a positive is ranked against."""
+        count = 0 if self.negative is None else int(self.negative.size(1))
+        return count // max(int(self.positive.size(1)), 1) if self.own_negatives else count
 
     def sizes(self) -> dict[str, int]:
         """Numbers of positive and, where there are any, negative pairs."""
@@ -77,6 +95,10 @@ class Dataset(ABC):
         Raises:
             DataError: If anything is empty, out of range, not finite, or does not fit the rest.
         """
+
+    def leaks(self) -> LeakReport:
+        """What leaks from training into evaluation; by default nothing is looked for."""
+        return LeakReport()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +165,19 @@ class NodeData(GraphData):
             validate.check_part(self.name, name, part, self.graph.num_nodes)
         validate.check_labels(self.name, self.graph.y, self.splits["train"])
 
+    def leaks(self) -> LeakReport:
+        """Nodes in two splits, duplicates, and labels that features tell."""
+        graph = self.graph
+        return check_nodes(
+            self.splits,
+            graph.num_nodes,
+            graph.edge_index,
+            x=graph.x,
+            y=graph.y,
+            names=self.node_names,
+            class_names=self.class_names,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkData(GraphData):
@@ -153,12 +188,14 @@ class LinkData(GraphData):
         node_names: The user's own node ids in index order, for own files; else empty.
         class_names: Names of the classes in index order, where known.
         scaling: How `graph.x` was scaled; None: not at all.
+        test_graph: The graph at test time, where the protocol adds validation edges to that of training; None: it is `graph`.
     """
 
     splits: dict[str, Pairs]
     node_names: tuple[str, ...] = field(default=(), repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
     scaling: Scaling | None = field(default=None, repr=False)
+    test_graph: Graph | None = field(default=None, repr=False)
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
@@ -167,7 +204,10 @@ class LinkData(GraphData):
 
     def facts(self) -> dict[str, Any]:
         """Nodes, edges, and the pairs of each split by sign."""
-        return {**super().facts(), "splits": {name: part.sizes() for name, part in self.splits.items()}}
+        found = super().facts()
+        if self.test_graph is not None:
+            found["message_passing_edges_at_test"] = int(self.test_graph.edge_index.size(1))
+        return {**found, "splits": {name: part.sizes() for name, part in self.splits.items()}}
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """Nodes and classes."""
@@ -180,10 +220,18 @@ class LinkData(GraphData):
     def check(self) -> None:
         """As `Dataset.check`."""
         validate.check_graph(self.name, self.graph, self.node_names)
+        if self.test_graph is not None:
+            validate.check_graph(self.name, self.test_graph, self.node_names)
         for name, part in self.splits.items():
             validate.check_part(self.name, name, part.positive, self.graph.num_nodes)
             if part.negative is not None:
                 validate.check_part(self.name, name, part.negative, self.graph.num_nodes)
+
+    def leaks(self) -> LeakReport:
+        """Pairs that the message graph, other splits, negatives or features give away."""
+        graph = self.graph
+        splits = {name: ScoredPairs(graph.edge_index, part.positive, part.negative) for name, part in self.splits.items()}
+        return check_pairs(splits, graph.num_nodes, names=self.node_names, x=graph.x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,11 +242,13 @@ class InteractionData(GraphData):
         splits: `train`, `valid` and `test`, int64 [2, P] (user, item), items numbered from 0.
         user_names: The ids of the users in index order, where known.
         item_names: The same of the items.
+        times: When each interaction of each split happened [P], where the data says so; nothing but `leaks` reads it.
     """
 
     splits: dict[str, Tensor]
     user_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
+    times: dict[str, Tensor] | None = field(default=None, repr=False)
 
     @property
     def num_users(self) -> int:
@@ -233,6 +283,12 @@ class InteractionData(GraphData):
         for name, part in self.splits.items():
             validate.check_part(self.name, name, part[0], self.num_users, "user")
             validate.check_part(self.name, name, part[1], self.num_items, "item")
+
+    def leaks(self) -> LeakReport:
+        """Interactions in two splits, and training interactions later than held-out ones of the same user."""
+        return check_interactions(
+            self.splits, self.num_items, times=self.times, user_names=self.user_names, item_names=self.item_names
+        )
 
 
 def _graph_sizes(graph: Graph) -> dict[str, int]:

@@ -11,6 +11,8 @@ from torch import Tensor
 from graphkit.data import validate
 from graphkit.data.dataset import Dataset
 from graphkit.data.graphs import Graphs
+from graphkit.data.leaks.nodes import in_two, overlaps
+from graphkit.data.leaks.report import LeakReport
 from graphkit.data.scaling import Scaling, fit_scaling
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import RequestError, shown
@@ -155,3 +157,7 @@ class GraphSet(Dataset):
             validate.check_part(self.name, name, part, self.graphs.num_graphs, "graph")
         if self.kind == "classes":
             validate.check_labels(self.name, self.graphs.y, self.splits["train"], "graph")
+
+    def leaks(self) -> LeakReport:
+        """Graphs in two splits."""
+        return LeakReport((in_two("graph"),), tuple(overlaps(self.splits, "graph", self.graph_names)))

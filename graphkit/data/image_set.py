@@ -9,6 +9,8 @@ from torch import Tensor
 
 from graphkit.data import validate
 from graphkit.data.dataset import Dataset
+from graphkit.data.leaks.nodes import copied, duplicates, in_two, overlaps, same_rows
+from graphkit.data.leaks.report import LeakReport
 
 METRICS = {"classes": ("accuracy", "accuracy-before-projection"), "labels": ("roc-auc", "ap", "accuracy")}
 """What judges each kind of targets of own images."""
@@ -93,3 +95,12 @@ class ImageSet(Dataset):
             validate.check_part(self.name, name, part, len(self.pixels), "image")
         if self.kind == "classes":
             validate.check_labels(self.name, self.y, self.splits["train"], "image")
+
+    def leaks(self) -> LeakReport:
+        """Images in two splits, under one number or pixel by pixel."""
+        group, all_of_them = same_rows(self.pixels), self.y.new_ones(len(self.pixels)).bool()
+        found = [
+            *overlaps(self.splits, "image", self.image_names),
+            *copied(self.splits, group, all_of_them, "image", "pixels", self.image_names),
+        ]
+        return LeakReport((in_two("image"), duplicates("image")), tuple(found))

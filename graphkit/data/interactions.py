@@ -23,6 +23,7 @@ class Interactions:
         item_names: The same of the items.
         remarks: Sentences on what was left out while reading, and how the split was made.
         notes: Sentences on what may be meant otherwise.
+        times: When each interaction of each split happened [P], where that is known.
     """
 
     splits: dict[str, Tensor]
@@ -32,6 +33,7 @@ class Interactions:
     item_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    times: dict[str, Tensor] | None = None
 
 
 def bipartite(interactions: Interactions) -> Graph:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypedDict, Unpack
 
-from graphkit.conf.catalog import TASKS
+from graphkit.conf.catalog import TASKS, task_settings
 from graphkit.conf.schema import Data
 from graphkit.data.catalog import DATASETS, DatasetEntry
 from graphkit.data.dataset import Dataset
@@ -65,7 +65,15 @@ def data_root(root: PathLike | None = None) -> Path:
     return expanded(chosen, "data.root").absolute()
 
 
-def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = None, **options: Unpack[Options]) -> Dataset:
+def load(
+    name: str,
+    *,
+    task: str,
+    seed: int = 0,
+    own_files: OwnFiles | None = None,
+    protocol: str = "auto",
+    **options: Unpack[Options],
+) -> Dataset:
     """Load a data set, from its publisher's address the first time, and split it for a task.
 
     Args:
@@ -74,6 +82,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         seed: Draws what the data set's protocol draws per seed: link splits, splits of own files, planted graphs,
             validation interactions. Where there are ten published splits, seed s takes split s mod 10.
         own_files: Reads own files, once for all the calls that get the same one; default: they are read by this call.
+        protocol: With `link`, how edges are held out and judged, as `task.protocol` of a run; `auto`: the data set's own.
         **options: By keyword, as `data.*` of a run:
 
             - `root`: Data folder; default: $GRAPHKIT_DATA, else ~/.cache/graphkit.
@@ -108,6 +117,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         given, memory = take(options)
         own_files = OwnFiles(memory=memory)
     entry, data = _entry(name, task), _options(given)
+    _check_protocol(protocol, task)
     shares = _shares(entry, data.split)
     _check_options(entry, task, data)
     request = DataRequest(
@@ -118,6 +128,7 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
         options=data,
         shares=shares,
         own_files=own_files,
+        asked_protocol=protocol,
     )
     dataset: Dataset = resolve_name(TASKS[task].data)(request)
     dataset.check()
@@ -140,6 +151,17 @@ def _entry(name: str, task: str) -> DatasetEntry:
         hint = f"for task={task} choose one of: {', '.join(others)}" if others else f"it has: {', '.join(entry.tasks)}"
         raise RequestError(f"data set {name!r} has no task {task!r}; {hint}")
     return entry
+
+
+def _check_protocol(protocol: str, task: str) -> None:
+    if protocol == "auto":
+        return
+    if not TASKS[task].splits_by_protocol:
+        raise RequestError(f"protocol={shown(protocol)}: the data of task={task} has one protocol, leave it out")
+    choices = task_settings(task)["task.protocol"].choices
+    if protocol not in choices:
+        close = did_you_mean(protocol, choices) or f": choose one of: {', '.join(choices)}"
+        raise RequestError(f"unknown protocol '{shown(protocol)}'{close}")
 
 
 def _shares(entry: DatasetEntry, split: Sequence[float]) -> Shares:

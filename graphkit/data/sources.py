@@ -43,6 +43,7 @@ class DataRequest:
         options: The section `data` of a run's settings: own files, and how they are to be read.
         shares: Shares of training, validation and test, where the name does not fix the split.
         own_files: Reads own files.
+        asked_protocol: The name in `task.protocol`, of a task whose data it splits; `auto`: the data set's own.
     """
 
     entry: DatasetEntry
@@ -52,6 +53,7 @@ class DataRequest:
     options: Data
     shares: Shares
     own_files: OwnFiles
+    asked_protocol: str = "auto"
 
     @cached_property
     def generator(self) -> torch.Generator:
@@ -102,6 +104,7 @@ class GraphSource:
         nodes: A published or fixed split of the nodes: ids of `train`, `valid` and `test`; None: by shares, class by class.
         pairs: A published split of the edges, of which the graph then holds the training part; None: see `split_edges`.
         split_edges: Holds out edges; None: at random by shares.
+        edge_time: When each edge of the graph [E] came to be, both directions alike; None: not known.
         node_names: The user's own node ids in index order, for own files; else empty.
         class_names: Names of the classes in index order, where known.
         remarks: Sentences on what was dropped or kept while reading.
@@ -112,6 +115,7 @@ class GraphSource:
     nodes: dict[str, Tensor] | None = None
     pairs: dict[str, Pairs] | None = None
     split_edges: EdgeSplit | None = None
+    edge_time: Tensor | None = None
     node_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -129,7 +129,7 @@ def _explained(request: Explaining) -> list[Explanation]:
     stored = stored_request(folder, "run", request.places)
     require_askable(stored.task, request.asked, str(folder))
     from graphkit.explain.explainer import compared, is_same_data
-    from graphkit.explain.opened import open_seed, other_seeds
+    from graphkit.serving.opened import open_seed, other_seeds
     from graphkit.training.artifacts import finished_seed
     from graphkit.training.runtime import torch_errors
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from graphkit.explain.explanation import Account, Agreement, Explanation
-from graphkit.explain.opened import Opened
+from graphkit.serving.opened import Opened
 
 _STRONGEST = 5
 _LARGE_REMAINDER = 0.2

@@ -3,13 +3,19 @@
 from graphkit.layers.context.node_context import ContextReading, NodeContext
 from graphkit.layers.context.reasoner import ContextReasoner
 from graphkit.layers.conv.adpa import DirectedPatternAggregation
+from graphkit.layers.conv.air import AdaptiveHops, InitialResidual
+from graphkit.layers.conv.catgcn import CategoryInteractions
+from graphkit.layers.conv.dagnn import GatedPropagation
+from graphkit.layers.conv.dgmlp import NodeAdaptiveSmoothing
 from graphkit.layers.conv.directional import DirectionalConv
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.gcn import GCNConv
 from graphkit.layers.conv.gin import GINConv
+from graphkit.layers.conv.higcn import FlowerPetalConv
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.layers.conv.propagation import Propagation
 from graphkit.layers.conv.sage import SAGEConv
+from graphkit.layers.conv.sir import SIRConv
 from graphkit.layers.dense.adjacency_linear import AdjacencyLinear
 from graphkit.layers.dense.dropout import Dropout
 from graphkit.layers.dense.feature_linear import FeatureLinear
@@ -17,10 +23,12 @@ from graphkit.layers.dense.graph_free_linear import GraphFreeLinear
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.graph.graph_norm import GraphNorm
 from graphkit.layers.graph.readout import Readout
+from graphkit.layers.pairs.bellman_ford import BellmanFordLayer
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.completion import CompletionScore
 from graphkit.layers.pairs.hadamard import HadamardScore
 from graphkit.layers.pairs.residual_hadamard import ResidualHadamardScore
+from graphkit.layers.pairs.subgraph_counts import SubgraphCountScore
 from graphkit.layers.sheaf.diffusion import SheafDiffusion
 from graphkit.layers.sheaf.polynomial import PolynomialSheafDiffusion
 from graphkit.layers.subgraph.aggregations import AGGREGATIONS
@@ -38,8 +46,11 @@ __all__ = [
     "AGGREGATIONS",
     "POLICIES",
     "PRESETS",
+    "AdaptiveHops",
     "AdjacencyLinear",
     "BagFeatures",
+    "BellmanFordLayer",
+    "CategoryInteractions",
     "CommonNeighborScore",
     "CompletionScore",
     "ContextReasoner",
@@ -48,13 +59,17 @@ __all__ = [
     "Dropout",
     "EquivariantLinear",
     "FeatureLinear",
+    "FlowerPetalConv",
     "GATConv",
     "GCNConv",
     "GINConv",
+    "GatedPropagation",
     "GraphFreeLinear",
     "GraphNorm",
     "HadamardScore",
+    "InitialResidual",
     "LightGCNPropagation",
+    "NodeAdaptiveSmoothing",
     "NodeContext",
     "NormDropoutReLU",
     "PPGNBlock",
@@ -66,7 +81,9 @@ __all__ = [
     "Readout",
     "ResidualHadamardScore",
     "SAGEConv",
+    "SIRConv",
     "SheafDiffusion",
+    "SubgraphCountScore",
     "SubgraphConv",
     "SubgraphPermutationConv",
     "SubgraphPooling",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Link prediction: the negatives that every positive of a split is ranked against, at least 1."""
+    """Link prediction: the negatives that each positive of a split is ranked against, shared or its own, at least 1."""
 
     negatives: int
 

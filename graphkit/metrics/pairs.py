@@ -14,25 +14,28 @@ def hits_at_k(pos_scores: Tensor, neg_scores: Tensor, k: int) -> float:
 
     .. math:: \frac{1}{P} \left|\{ i : s^+_i > s^-_{(k)} \}\right|
 
-    A tie with the k-th negative is a miss. With fewer than k negatives every positive is a hit.
+    A tie with the k-th negative is a miss. With fewer than k negatives every positive is a hit. Where each positive has its own
+    negatives a hit is a positive of rank at most k among them, ranked as in `mrr`.
 
     Args:
         pos_scores: Scores of positives [P].
-        neg_scores: Scores of the negatives [Q] that all positives share.
+        neg_scores: Scores of negatives: [Q], shared by all positives, or [P, Q], each positive's own.
         k: Rank of the deciding negative, at least 1.
 
     Returns:
         A fraction.
 
     Raises:
-        ValueError: If k is below 1, there is no positive, or a score is NaN.
+        ValueError: If k is below 1, there is no positive, the shapes do not fit, or a score is NaN.
 
     Source:
-        OGB's `Evaluator` for ogbl-ddi, ogbl-collab and ogbl-ppa (ogb 1.3.6).
+        OGB's `Evaluator` for ogbl-ddi, ogbl-collab and ogbl-ppa, with own negatives that for ogbl-citation2 (ogb 1.3.6).
     """
     _check(pos_scores, neg_scores)
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    if neg_scores.dim() == 2:
+        return (_ranks(pos_scores, neg_scores) <= k).double().mean().item()
     if neg_scores.numel() < k:
         return 1.0
     kth = torch.topk(neg_scores, k).values[-1]
@@ -60,6 +63,11 @@ def mrr(pos_scores: Tensor, neg_scores: Tensor) -> float:
         OGB's `Evaluator` for ogbl-citation2, ties as since ogb 1.3.4; OGB gives each positive its own negatives.
     """
     _check(pos_scores, neg_scores)
+    return _ranks(pos_scores, neg_scores).reciprocal().mean().item()
+
+
+def _ranks(pos_scores: Tensor, neg_scores: Tensor) -> Tensor:
+    """Rank [P] of each positive, the mean of the optimistic and the pessimistic one; see `mrr`."""
     pos_scores, neg_scores = pos_scores.double(), neg_scores.double()
     if neg_scores.dim() == 2:
         if neg_scores.size(0) != pos_scores.numel():
@@ -70,8 +78,7 @@ def mrr(pos_scores: Tensor, neg_scores: Tensor) -> float:
         ascending = neg_scores.sort().values
         above = neg_scores.numel() - torch.searchsorted(ascending, pos_scores, right=True)
         at_least = neg_scores.numel() - torch.searchsorted(ascending, pos_scores, right=False)
-    rank = 1.0 + 0.5 * (above + at_least).double()
-    return rank.reciprocal().mean().item()
+    return 1.0 + 0.5 * (above + at_least).double()
 
 
 def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
@@ -79,7 +86,7 @@ def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
 
     Args:
         pos_scores: Scores of positives [P].
-        neg_scores: Scores of negatives [Q].
+        neg_scores: Scores of negatives of any shape; all positives are compared with all of them.
 
     Returns:
         A fraction.
@@ -90,6 +97,7 @@ def roc_auc(pos_scores: Tensor, neg_scores: Tensor) -> float:
     _check(pos_scores, neg_scores)
     if neg_scores.numel() == 0:
         raise ValueError("there is no negative to rank the positives against")
+    neg_scores = neg_scores.flatten()
     labels = torch.cat([torch.ones(pos_scores.numel()), torch.zeros(neg_scores.numel())])
     from sklearn.metrics import roc_auc_score  # takes seconds, and most runs do without
 
@@ -102,7 +110,7 @@ def link_metric(name: str, pos_scores: Tensor, neg_scores: Tensor) -> float:
     Args:
         name: `hits@K`, `mrr` or `roc-auc`.
         pos_scores: Scores of positives [P].
-        neg_scores: Scores of the negatives [Q] that all positives share.
+        neg_scores: Scores of negatives: [Q], shared by all positives, or [P, Q], each positive's own.
 
     Returns:
         A percentage.

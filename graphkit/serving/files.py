@@ -6,8 +6,7 @@ import contextlib
 import csv
 import importlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,23 +18,10 @@ from graphkit.training.artifacts import is_own_file
 from graphkit.training.files import replaced, write_arrays
 from graphkit.training.table import cells
 
-COLUMNS = ("user", "rank", "item", "score")
 Array = np.ndarray[Any, np.dtype[Any]]
+Columns = Mapping[str, Array]
+"""Columns of equal length by their header."""
 _MOST_ROOM = 1 << 30
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of lists, a column each: names of users, ranks from 1 on, names of items, scores."""
-
-    user: Array
-    rank: Array
-    item: Array
-    score: Array
-
-    def columns(self) -> tuple[Array, ...]:
-        """The columns in the order of `COLUMNS`."""
-        return self.user, self.rank, self.item, self.score
 
 
 def check_out(path: Path, run: Path, inputs: Iterable[Path] = ()) -> None:
@@ -65,8 +51,12 @@ def check_out(path: Path, run: Path, inputs: Iterable[Path] = ()) -> None:
         _require_parquet()
 
 
-def write_rows(path: Path, blocks: Iterable[Rows]) -> int:
+def write_rows(path: Path, blocks: Iterable[Columns]) -> int:
     """Write blocks of rows as .csv or .parquet, replacing the file as a whole; one block is in memory at a time.
+
+    Args:
+        path: The file.
+        blocks: The columns of each block, all with the same headers.
 
     Returns:
         How many rows were written.
@@ -119,30 +109,35 @@ def _fixed_width(path: Path, names: Array) -> Array:
     return names.astype(f"U{longest}")
 
 
-def _write_csv(path: Path, blocks: Iterable[Rows]) -> int:
+def _write_csv(path: Path, blocks: Iterable[Columns]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for rows in blocks:
-            writer.writerows(zip(*map(cells, rows.columns()), strict=True))
-            count += len(rows.rank)
+        for number, columns in enumerate(blocks):
+            if number == 0:
+                writer.writerow(columns)
+            writer.writerows(zip(*map(cells, columns.values()), strict=True))
+            count += _length(columns)
     return count
 
 
-def _write_parquet(path: Path, blocks: Iterable[Rows]) -> int:
+def _write_parquet(path: Path, blocks: Iterable[Columns]) -> int:
     arrow, count, file = _require_parquet(), 0, None
     try:
-        for rows in blocks:
-            columns = (column.tolist() if column.dtype.kind in "UT" else column for column in rows.columns())
-            table = arrow.table({name: arrow.array(column) for name, column in zip(COLUMNS, columns, strict=True)})
+        for columns in blocks:
+            plain = {name: column.tolist() if column.dtype.kind in "UT" else column for name, column in columns.items()}
+            table = arrow.table({name: arrow.array(column) for name, column in plain.items()})
             file = file or importlib.import_module("pyarrow.parquet").ParquetWriter(path, table.schema)
             file.write_table(table)
-            count += len(rows.rank)
+            count += _length(columns)
     finally:
         if file is not None:
             file.close()
     return count
+
+
+def _length(columns: Columns) -> int:
+    return max(map(len, columns.values()))
 
 
 @contextlib.contextmanager

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from graphkit.conf.compose import compose
-from graphkit.conf.request import Request
 from graphkit.data.dataset import InteractionData
-from graphkit.data.own.memory import InMemory
-from graphkit.errors import CheckpointError, RequestError
+from graphkit.errors import RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags, take_rows
-from graphkit.serving.files import Rows
+from graphkit.serving.files import Columns
 from graphkit.serving.index import ItemIndex
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Array, Opened
 from graphkit.sparse import CSR
-from graphkit.tasks.experiment import Experiment
 from graphkit.tasks.ranking import rank_items
-from graphkit.training.artifacts import weights_path
-from graphkit.training.restore import Restored, restore
-
-_DAMAGED = (
-    OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile,
-)  # fmt: skip
-"""What NumPy and zipfile raise on a broken .npz; RuntimeError where its flags ask for a password or an unknown compression."""
 
 BLOCK = 4096
 """Users whose lists are in memory at a time."""
@@ -64,26 +48,27 @@ class Served:
     evaluation, bit for bit on the same machine; of equal scores the lower item comes first.
 
     Args:
-        trainer: The seed's task and model with the selected weights.
-        dataset: The seed's data.
-        seed: The seed.
-        data_files: The files that the data was read from.
+        opened: A seed of the run.
 
     Attributes:
         users: Names of users.
         items: Names of items.
         index: The approximate index that lists are taken from; None: exact search.
+
+    Raises:
+        CheckpointError: If the lists that the run left cannot come from its data as it is now.
     """
 
-    def __init__(
-        self, trainer: Restored[Recommender], dataset: InteractionData, seed: int, data_files: Sequence[Path] = ()
-    ) -> None:
-        self._trainer, self.seed, self.data_files = trainer, seed, tuple(data_files)
-        self._model = trainer.model
+    def __init__(self, opened: Opened) -> None:
+        dataset = opened.dataset
+        assert isinstance(dataset, InteractionData)
+        self._trainer, self.seed, self.data_files = opened.restored, opened.seed, opened.data_files
+        self._model: Recommender = opened.model
+        opened.require_same_data(lambda arrays: _same_lists(dataset, self._model, arrays))
         self.users = Names("user", self._model.num_users, dataset.user_names)
         self.items = Names("item", self._model.num_items, dataset.item_names)
         self.index: ItemIndex | None = None
-        with trainer.evaluating():
+        with self._trainer.evaluating():
             self._model.prepare()
 
     def top(self, user: str | int, k: int = 20, *, seen: str = "hide") -> list[Ranked]:
@@ -159,8 +144,8 @@ class Served:
         queries = self._embedding_model().embeddings()[0][users]
         return self.index.recall(queries, k, self._seen_rows(users, seen))
 
-    def rows(self, users: Sequence[int] | None = None, k: int = 20, *, seen: str = "hide") -> Iterator[Rows]:
-        """The lists of many users, a block of users at a time.
+    def rows(self, users: Sequence[int] | None = None, k: int = 20, *, seen: str = "hide") -> Iterator[Columns]:
+        """The lists of many users, a block of users at a time: columns `user`, `rank` from 1 on, `item` and `score`.
 
         Args:
             users: Numbers of users as `users.find` gives them; None: all.
@@ -172,7 +157,8 @@ class Served:
             scores, items = (array.cpu() for array in self._rank(part.to(self._device), k, seen))
             place, rank = (items >= 0).nonzero(as_tuple=True)
             item, score = items[place, rank].numpy(), scores[place, rank].numpy()
-            yield Rows(self.users.array[part[place].numpy()], rank.numpy() + 1, self.items.array[item], score)
+            users_of = self.users.array[part[place].numpy()]
+            yield {"user": users_of, "rank": rank.numpy() + 1, "item": self.items.array[item], "score": score}
 
     @property
     def _device(self) -> torch.device:
@@ -208,51 +194,13 @@ class Served:
         return lists
 
 
-def serve(
-    folder: Path, request: Request, seed: int, device: str = "auto", memory: Mapping[str, InMemory] | None = None
-) -> Served:
-    """Open a seed of a finished run.
-
-    Args:
-        folder: The run folder.
-        request: What it was started with and where its data lies, as `graphkit.tasks.experiment.stored_request` gives it.
-        seed: A seed of the run.
-        device: `auto`, `cpu` or `cuda`.
-        memory: Data in memory that stands in the place of own files, by setting.
-
-    Raises:
-        RequestError: If the device is not available, or the data.
-        CheckpointError: If the weights are damaged or the data has changed since the run.
-    """
-    values = {**request.values, "device": device}
-    if str(values.get("precision")).endswith("-mixed"):
-        values["precision"] = "32-true"  # a run of mixed precision evaluates in full precision, too
-    resolved = compose(dataclasses.replace(request, values=values))
-    experiment = Experiment(resolved.run, folder, memory)
-    trainer = restore(folder, resolved.config, experiment, seed, experiment.device)
-    dataset = cast(InteractionData, experiment.dataset(seed))  # of the one task whose row names `serve`
-    served = Served(trainer, dataset, seed, experiment.data_files)
-    _require_same_data(weights_path(folder, seed).with_name("predictions.npz"), dataset, trainer.model)
-    return served
-
-
-def _require_same_data(path: Path, dataset: InteractionData, model: Recommender) -> None:
-    """CheckpointError if the lists that the run left cannot come from this data: other users, or items that they have seen."""
-    if not path.is_file():
-        return
+def _same_lists(dataset: InteractionData, model: Recommender, arrays: Mapping[str, Array]) -> bool:
+    """Whether lists can come from this data: of these users, without items that they have seen."""
     judged = {split: dataset.splits[split][0].unique() for split in ("valid", "test")}
     interactions = model.interactions.to("cpu")
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # NumPy leaves a file open that is no archive
-            split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
-            users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
-        if items.dtype != torch.int64:
-            raise ValueError("items are numbers")
-        same = torch.equal(users, judged[split]) and int(items.max()) < interactions.shape[1]
-        same = same and not bool(interactions.structure.contains(users.unsqueeze(1), items).any())
-    except _DAMAGED as error:
-        raise CheckpointError(f"{path} is damaged: put it back, or remove it, the weights do without") from error
-    if not same:
-        raise CheckpointError(
-            f"the data of {path.parent.parent} has changed since the run: put it back as it was, or train again"
-        )
+    split = "valid" if "valid_users" in arrays else "test"  # with task.protocol=lightgcn there is no validation
+    users, items = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("users", "items"))
+    if items.dtype != torch.int64:
+        raise ValueError("items are numbers")
+    same = torch.equal(users, judged[split]) and int(items.max()) < interactions.shape[1]
+    return same and not bool(interactions.structure.contains(users.unsqueeze(1), items).any())

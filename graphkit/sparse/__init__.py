@@ -10,11 +10,15 @@ from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.graph_batch import BatchOperator, GraphBatch, GraphIndex
 from graphkit.sparse.memo import remember
+from graphkit.sparse.neighborhood import neighbor_statistics
 from graphkit.sparse.norm import normalize
 from graphkit.sparse.order import Relabeling, degree_order
+from graphkit.sparse.pairs.balls import Balls
 from graphkit.sparse.pairs.intersection import NeighborSets
 from graphkit.sparse.pairs.product import pair_product
 from graphkit.sparse.pairs.second_order import SecondOrderSets
+from graphkit.sparse.pairs.shared import SharedNeighbors
+from graphkit.sparse.pairs.sketches import BallSketches
 from graphkit.sparse.polynomials import polynomial, polynomial_rows
 from graphkit.sparse.products import dense_product
 from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
@@ -30,6 +34,8 @@ from graphkit.sparse.structure import Structure, check_ids, lasting, pointers, u
 __all__ = [
     "CSR",
     "Adjacency",
+    "BallSketches",
+    "Balls",
     "BatchOperator",
     "Entries",
     "GraphBatch",
@@ -37,6 +43,7 @@ __all__ = [
     "NeighborSets",
     "Relabeling",
     "SecondOrderSets",
+    "SharedNeighbors",
     "Structure",
     "TripleSampler",
     "Triples",
@@ -54,6 +61,7 @@ __all__ = [
     "gather",
     "incidence_of",
     "lasting",
+    "neighbor_statistics",
     "norm_dropout_relu",
     "normalize",
     "pair_product",

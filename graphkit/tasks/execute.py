@@ -12,6 +12,7 @@ from graphkit.tasks.experiment import Experiment
 
 if TYPE_CHECKING:
     from graphkit.conf.compose import Resolved
+    from graphkit.data.leaks.report import LeakReport
     from graphkit.data.own.memory import InMemory
     from graphkit.training.result import RunResult
 
@@ -102,3 +103,19 @@ def preview(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) ->
         "notes": list(task.notes),
         "folder": settings.resume or str(Path(settings.out) / new),
     }
+
+
+def leaks(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) -> dict[int, LeakReport]:
+    """What leaks from training into evaluation in the data of each seed of a run; nothing is trained or written.
+
+    Args:
+        resolved: The request with every setting.
+        memory: Data in memory that stands in the place of own files, by setting.
+
+    Raises:
+        DataError: If the data cannot be loaded.
+    """
+    settings = resolved.run
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None, memory)
+    with _process(experiment):
+        return {seed: experiment.dataset(seed).leaks() for seed in range(settings.seed, settings.seed + settings.seeds)}

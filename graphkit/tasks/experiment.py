@@ -111,7 +111,7 @@ class Experiment:
     def _load(self, seed: int) -> Dataset:
         from graphkit.data import load
 
-        data = self.settings.data
+        data, chosen = self.settings.data, self.settings.task
         for key, source in self._known.files.items() if self._known else ():
             if getattr(data, key) is None:
                 if source.path:
@@ -121,9 +121,10 @@ class Experiment:
                 raise CheckpointError(f"data.{key}: {reason}: give the same in Python, run(resume=..., data=...)")
         dataset = load(
             self.settings.dataset,
-            task=self.settings.task.name,
+            task=chosen.name,
             seed=seed,
             own_files=self._own_files,
+            protocol=chosen.protocol if TASKS[chosen.name].splits_by_protocol else "auto",
             **vars(data),
         )
         if self._known is not None:

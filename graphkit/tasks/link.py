@@ -46,7 +46,7 @@ class LinkPrediction:
     The loss is the model's, by default mean softplus(-s) over a batch's positives plus mean softplus(s) over random negatives,
     `task.num_negatives` for each positive. With target link removal the batch's own edges are absent from the message passing
     graph and from the neighbor sets while it is scored; other batches' edges are there. Evaluation uses the whole training
-    graph.
+    graph, at test time with validation edges where the protocol says so.
 
     Args:
         dataset: Graph with link splits; features are optional.
@@ -67,13 +67,16 @@ class LinkPrediction:
         self._make_model, self._train, self._settings, self._device = make_model, train, settings, device
         self.protocol = dataset.protocol
         negatives = {name: _negatives(dataset, name) for name in EVALUATED}
-        counts = {name: PairCounts(pairs.size(1)) for name, pairs in negatives.items()}
+        counts = {name: PairCounts(splits[name].num_candidates) for name in EVALUATED}
         choice = choose("link", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics, self.notes = choice.metric, tuple(choice.metrics), (*dataset.notes, *choice.notes)
         self.lower_is_better = choice.lower_is_better
         num_nodes = dataset.graph.num_nodes
         self._x = None if dataset.graph.x is None else sparse_features(dataset.graph.x.to(device))
         self._adj = weighted_operator(dataset.graph, device)
+        test = self._adj if dataset.test_graph is None else weighted_operator(dataset.test_graph, device)
+        self._seen = {"valid": self._adj, "test": test}
+        self._rows = {name: splits[name].positive.size(1) if splits[name].own_negatives else 0 for name in EVALUATED}
         self._positive = splits["train"].positive.to(device)
         self._evaluated = {name: (splits[name].positive.to(device), negatives[name].to(device)) for name in EVALUATED}
         self._entries = self._adj.positions(self._positive) if settings.target_link_removal else self._positive[0]
@@ -144,11 +147,10 @@ class LinkPrediction:
     @torch.no_grad()
     def evaluate(self, model: LinkModel, splits: tuple[str, ...] = EVALUATED) -> Evaluation:
         """Metrics of each split, in percent, and the loss of the validation pairs."""
-        nodes = self._encode(model, self._adj)
         results, valid_loss = {}, None
-        for split in splits:
-            positive, negative = (self._scores(model, nodes, pairs) for pairs in self._evaluated[split])
-            results[split] = {metric: link_metric(metric, positive, negative) for metric in self.metrics}
+        for split, (positive, negative) in self._scored(model, splits):
+            ranked = negative.view(self._rows[split], -1) if self._rows[split] else negative
+            results[split] = {metric: link_metric(metric, positive, ranked) for metric in self.metrics}
             if split == "valid":
                 valid_loss = partial(_mean_loss, positive, negative)
         return Evaluation(results, valid_loss)
@@ -156,12 +158,11 @@ class LinkPrediction:
     @torch.no_grad()
     def predictions(self, model: LinkModel) -> dict[str, np.ndarray]:
         """Pairs and their scores of both evaluated splits, positives and negatives apart."""
-        nodes = self._encode(model, self._adj)
         arrays = {}
-        for split in EVALUATED:
-            for kind, pairs in zip(("positive", "negative"), self._evaluated[split], strict=True):
+        for split, scores in self._scored(model, EVALUATED):
+            for kind, pairs, found in zip(("positive", "negative"), self._evaluated[split], scores, strict=True):
                 arrays[f"{split}_{kind}_pairs"] = pairs.cpu().numpy()
-                arrays[f"{split}_{kind}_scores"] = self._scores(model, nodes, pairs).cpu().numpy()
+                arrays[f"{split}_{kind}_scores"] = found.cpu().numpy()
         return arrays
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
@@ -182,12 +183,22 @@ class LinkPrediction:
     def _encode(self, model: LinkModel, adj: CSR) -> tuple[Tensor, ...]:
         return model.encode(self.inputs(model)[0], adj)
 
-    def _scores(self, model: LinkModel, nodes: tuple[Tensor, ...], pairs: Tensor) -> Tensor:
+    def _scored(self, model: LinkModel, splits: tuple[str, ...]) -> Iterator[tuple[str, tuple[Tensor, Tensor]]]:
+        """Scores of the positives and the negatives of each split; a graph that several splits see is encoded once."""
+        encoded: tuple[CSR, tuple[Tensor, ...]] | None = None
+        for split in splits:
+            adj = self._seen[split]
+            if encoded is None or encoded[0] is not adj:
+                encoded = adj, self._encode(model, adj)
+            positive, negative = (self._scores(model, encoded[1], adj, pairs) for pairs in self._evaluated[split])
+            yield split, (positive, negative)
+
+    def _scores(self, model: LinkModel, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> Tensor:
         """Scores [P], in blocks; no block size changes a score."""
         size = self._settings.micro_batch or self._train.eval_batch_size
         scores = [torch.zeros(0, device=self._device)]
         for block in pairs.split(self._train.eval_batch_size, dim=1):
-            features = model.pair_features(nodes, self._adj, block)
+            features = model.pair_features(nodes, adj, block)
             scores += [model.head(*part) for part in zip(*(feature.split(size) for feature in features), strict=True)]
         return torch.cat(scores)
 

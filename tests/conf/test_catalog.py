@@ -75,7 +75,10 @@ def test_no_other_file_tells_tasks_apart():
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_s_row_names_what_there_is(task: str):
     row = TASKS[task]
-    assert all(callable(resolve_name(target)) for target in (row.target, row.data, row.serve, row.explain) if target)
+    assert all(
+        callable(resolve_name(target)) for target in (row.target, row.data, row.serve, row.answer, row.explain) if target
+    )
+    assert bool(row.serve) == bool(row.answer) == bool(row.questions)
     assert all(OPTIONS[key].own for key in row.own) and row.refuses.keys() <= OPTIONS.keys()
     assert not row.refuses.keys() & set(row.own)
     assert row.settings().name == task and task in DATASETS[row.default_dataset].tasks

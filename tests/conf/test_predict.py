@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from graphkit.conf.arguments import split
-from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings
+from graphkit.conf.catalog import TASKS
+from graphkit.conf.entries import Question
+from graphkit.conf.predict import FLAGS, Prediction, check_prediction, help_page, prediction_settings, require_askable
 from graphkit.errors import RequestError
 from graphkit.nearest import nearest_names
 
@@ -19,16 +23,23 @@ def refused(*arguments: str) -> list[str]:
 
 def test_a_request_s_values():
     request = asked("run=runs/a", "user=0042", "top=5", "seed=3", "data.root=somewhere")
-    assert request == Prediction(run="runs/a", user="0042", top=5, seed=3, root="somewhere")
+    assert request == Prediction(
+        question="user",
+        asked="0042",
+        run="runs/a",
+        top=5,
+        seed=3,
+        places={"data.root": "somewhere"},
+        given=frozenset({"run", "user", "top", "seed", "data.root"}),
+    )
 
 
 def test_all_mistakes_at_once():
-    assert refused("usr=3", "top=0", "seen=hid", "--list", "foo", "node=7") == [
+    assert refused("usr=3", "top=0", "seen=hid", "--list", "foo", "grph=7") == [
         "unknown flag '--list': expected one of --help, --version, or key=value",
         "foo: expected key=value",
         "unknown key 'usr': did you mean user?",
-        "node=: predict serves task=recommend so far; scores of the nodes of other runs are in the run's "
-        "seed-K/predictions.npz",
+        "unknown key 'grph': did you mean data.graphs?",
         "top=0: expected an integer from 1 to 1000000000",
         "seen=hid: expected one of hide, show: did you mean hide?",
     ]
@@ -37,8 +48,9 @@ def test_all_mistakes_at_once():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "give run=FOLDER, the folder of a finished run of task=recommend"),
-        (("run=a",), "give one of user=NAME, items=A,B,C, users=all out=FILE, export=embeddings out=FILE"),
+        ((), "give run=FOLDER, the folder of a finished run"),
+        (("run=a",), "user=NAME, items=A,B,C, users=all out=FILE, export=embeddings out=FILE (task=recommend)"),
+        (("run=a",), "give one of node=NAME, pairs=FILE, nodes=all out=FILE (task=link); user="),
         (("run=a", "user=1", "items=2"), "user= and items= together"),
         (("run=a", "user=1", "out=a.csv"), "out=: goes with users= or export=, leave it out"),
         (("run=a", "users=all"), "users=: give out=FILE that ends in .csv or .parquet"),
@@ -47,10 +59,61 @@ def test_all_mistakes_at_once():
         (("run=a", "users=all", "out=a.csv", "format=csv"), "format=csv: users= writes to out="),
         (("run=a", "user=1", "index_kind=ivf"), "index_kind=: goes with index=faiss, leave it out"),
         (("run=a", "export=embeddings", "out=a.npz", "top=3"), "top=: export= takes none, leave it out"),
+        (("run=a", "node=1", "out=a.csv"), "out=: goes with pairs= or nodes=, leave it out"),
+        (("run=a", "node=1", "index=faiss"), "index=: node= takes none, leave it out"),
+        (("run=a", "user=1", "edges=a.csv"), "edges=: user= takes none, leave it out"),
+        (("run=a", "nodes=all"), "nodes=: give out=FILE that ends in .csv or .parquet"),
+        (("run=a", "pairs=p.csv", "out=a.npz"), "pairs=: give out=FILE that ends in .csv or .parquet, not a.npz"),
+        (("run=a", "pairs=p.csv", "out=a.csv", "format=csv"), "format=csv: pairs= writes to out= and only reports on stdout"),
+        (("run=a", "pairs=p.csv", "top=3"), "top=: pairs= takes none, leave it out"),
     ],
 )
 def test_contradictions(arguments: tuple[str, ...], says: str):
     assert any(says in line for line in refused(*arguments))
+
+
+def test_what_goes_together_passes():
+    for arguments in (
+        ("user=1", "index=faiss", "index_kind=ivf", "format=csv"),
+        ("users=all", "out=a.csv", "top=3"),
+        ("node=a,b", "edges=new.csv", "seen=show"),
+        ("pairs=p.csv", "format=csv"),
+        ("pairs=p.csv", "out=a.parquet", "format=json"),
+    ):
+        assert asked("run=a", *arguments).question == arguments[0].partition("=")[0]
+
+
+def test_the_run_s_task_decides_what_it_can_be_asked():
+    for task, arguments, says in (
+        (
+            "node",
+            ("user=1",),
+            "a is a run of task=node, and predict serves task=link, task=recommend so far: its scores are in a/",
+        ),
+        (
+            "link",
+            ("user=1",),
+            "a is a run of task=link: give one of node=NAME, pairs=FILE, nodes=all out=FILE (task=link), not",
+        ),
+        ("recommend", ("node=1",), "a is a run of task=recommend: give one of user=NAME, items=A,B,C, users=all out=FILE, "),
+    ):
+        with pytest.raises(RequestError) as caught:
+            require_askable(task, asked("run=a", *arguments), "a")
+        assert str(caught.value).startswith(says)
+    require_askable("link", asked("run=a", "node=1"), "a")
+
+
+def test_a_question_that_two_tasks_know(monkeypatch: pytest.MonkeyPatch):
+    other = Question("node=NAME out=FILE", "its class", files=(".csv",))
+    monkeypatch.setitem(TASKS, "node", replace(TASKS["node"], serve="x:y", questions={"node": other}))
+    assert "(task=link); its class (task=node)" in prediction_settings()["node"].help
+    request, written = asked("run=a", "node=1", "top=3"), asked("run=a", "node=1", "out=a.csv")
+    require_askable("link", request, "a")
+    require_askable("node", written, "a")
+    for task, wrong, says in (("node", request, "give out=FILE"), ("link", written, "out=: goes with pairs= or nodes=")):
+        with pytest.raises(RequestError, match=says):
+            require_askable(task, wrong, "a")
+    assert refused("run=a", "node=1", "out=a.csv", "edges=e.csv")[0].startswith("out=: goes with pairs= or nodes=")
 
 
 def test_the_help_page_has_everything():

@@ -92,7 +92,7 @@ WRONG = [
     (["=3"], "=3: expected key=value"),
     ([""], "'': expected key=value"),
     (["--lst"], "unknown flag '--lst': did you mean --list?"),
-    (["--zzzzz"], "unknown flag '--zzzzz': expected one of --help, --list, --dry-run, --version, or key=value"),
+    (["--zzzzz"], "unknown flag '--zzzzz': expected one of --help, --list, --dry-run, --check-leaks, --version, or key=value"),
     (["--seed", "3"], "'--seed 3': settings take no dashes, give seed=3"),
     (["--train.epochs=5"], "'--train.epochs=5': settings take no dashes, give train.epochs=5"),
     (["--batch-size", "8"], "'--batch-size 8': settings take no dashes, give train.batch_size=8"),

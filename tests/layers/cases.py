@@ -79,6 +79,13 @@ class WithEdgeFeatures(RowByRow):
         return self.layer(x, edge_index, edge_weight, torch.sin(x[source, :2] - 2.0 * x[target, :2]))
 
 
+class WithFirstStates(RowByRow):
+    """A layer that mixes states with those before the first layer, here made of them."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        return self.layer(x, torch.sin(3.0 * x))
+
+
 class ContextsOfGraph(RowByRow):
     """Contexts that need no features, here of the graph, made as it comes; times a feature."""
 
@@ -105,12 +112,30 @@ class SumOfPairScores(RowByRow):
         return torch.zeros_like(x[:, 0]).index_add(0, pairs[0], scores).unsqueeze(1)
 
 
+class SeenFromThreeSources(RowByRow):
+    """A layer on representations of nodes seen from several sources, its boundary made of them."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        h = torch.stack([x, 1.5 - x, x.square()], dim=1)
+        return self.layer(h, h.sin(), edge_index).flatten(1)
+
+
 def _row_by_row(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), RowByRow, ("x",), UNWEIGHTED)
 
 
 def _pair_score(layer: type[nn.Module], **arguments: Any) -> Case:
     return Case(layer, lambda: layer(4, **arguments), SumOfPairScores, ("h", "edge_index", "pairs"), UNWEIGHTED)
+
+
+def _bellman_ford(**arguments: Any) -> Case:
+    return Case(
+        layers.BellmanFordLayer,
+        lambda: layers.BellmanFordLayer(4, **arguments),
+        SeenFromThreeSources,
+        ("h", "start", "edge_index"),
+        UNWEIGHTED,
+    )
 
 
 def _gcn(out_channels: int = 3, **arguments: Any) -> Case:
@@ -142,6 +167,13 @@ def _directional(**arguments: Any) -> Case:
 
 def _patterns(**arguments: Any) -> Case:
     return Case(layers.DirectedPatternAggregation, lambda: layers.DirectedPatternAggregation(4, 3, **arguments))
+
+
+def _sir(**arguments: Any) -> Case:
+    inputs = ("x", "edge_index", "edge_weight", "edge_attr")
+    adapt: Callable[[nn.Module], nn.Module] = WithEdgeFeatures if "edge_channels" in arguments else lambda layer: layer
+    arguments = {"activation": "tanh", **arguments}  # relu has no gradient at places, which finite differences may cross
+    return Case(layers.SIRConv, lambda: layers.SIRConv(4, 3, **arguments), adapt, inputs)
 
 
 def _sheaf(maps: str, **arguments: Any) -> Case:
@@ -187,6 +219,29 @@ CASES: dict[str, Case] = {
     "DirectedPatternAggregation": _patterns(exponent=0.4),
     "DirectedPatternAggregation-node": _patterns(pattern_attention="node", exponent=0.0, num_layers=2),
     "DirectedPatternAggregation-hops": _patterns(num_hops=3, decay=False, dropout=0.5),
+    "GatedPropagation": Case(layers.GatedPropagation, lambda: layers.GatedPropagation(4, num_hops=3)),
+    "AdaptiveHops": Case(layers.AdaptiveHops, lambda: layers.AdaptiveHops(4, 3, num_hops=3)),
+    "AdaptiveHops-teleport": Case(layers.AdaptiveHops, lambda: layers.AdaptiveHops(4, num_hops=2, teleport=0.2)),
+    "InitialResidual": Case(
+        layers.InitialResidual, lambda: layers.InitialResidual(4), WithFirstStates, ("x", "x_initial"), UNWEIGHTED
+    ),
+    "NodeAdaptiveSmoothing": Case(
+        layers.NodeAdaptiveSmoothing,
+        lambda: layers.NodeAdaptiveSmoothing(num_hops=3, temperature=0.2),
+        inputs=("x", "edge_index"),
+        weighted=UNWEIGHTED,
+        parameters=False,
+    ),
+    "SIRConv-sum": _sir(hidden_channels=5, dropout=0.5),
+    "SIRConv-max": _sir(aggregation="max"),
+    "SIRConv-edges": _sir(aggregation="mean", edge_channels=2),
+    "FlowerPetalConv": Case(
+        layers.FlowerPetalConv,
+        lambda: layers.FlowerPetalConv(4, 3, max_order=3, degree=3, dropout=0.5),
+        inputs=("x", "edge_index"),
+        weighted=UNWEIGHTED,
+    ),
+    "CategoryInteractions": _row_by_row(layers.CategoryInteractions, out_channels=3, embedding_channels=5, dropout=0.5),
     "SheafDiffusion-identity": _sheaf("identity", high_pass=True),
     "SheafDiffusion-identity-gated": _sheaf("identity", edge_weights=True),
     "SheafDiffusion-diagonal": _sheaf("diagonal", low_pass=True, edge_weights=True),
@@ -243,5 +298,10 @@ CASES: dict[str, Case] = {
     # Inner scores have no gradient, which differences would show: here all weights are alike. See `pairs/test_completion.py`.
     "CompletionScore": _pair_score(layers.CompletionScore, dropout=0.5, common_neighbor_dropout=0.3, scale=0.0),
     "CompletionScore-twice": _pair_score(layers.CompletionScore, depth=2, inner="embeddings", scale=0.0),
+    # The degree scalers of pna are those of the whole graph. See `pairs/test_bellman_ford.py`.
+    "BellmanFordLayer-sum": _bellman_ford(aggregate="sum"),
+    "BellmanFordLayer-mean": _bellman_ford(aggregate="mean", shortcut=False),
+    # Sketches hash the ids of nodes.
+    "SubgraphCountScore": _pair_score(layers.SubgraphCountScore, counts="exact", head_dropout=0.5, count_dropout=0.5),
     "CommonNeighborScore-plain": _pair_score(layers.CommonNeighborScore, norm=False, transform_pooled=False),
 }

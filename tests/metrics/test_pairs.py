@@ -1,4 +1,6 @@
+import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -111,3 +113,30 @@ def test_equal_to_ogbs_evaluator(evaluator):
         rows = neg.view(-1, 60).repeat(100, 1)
         expected = evaluator("ogbl-citation2").eval({"y_pred_pos": pos, "y_pred_neg": rows})["mrr_list"].mean().item()
         assert mrr(pos, rows) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def ogb():
+    """OGB's evaluator from its file alone: the package asks the network and imports PyG."""
+    package = importlib.util.find_spec("ogb")
+    if package is None or package.origin is None:
+        pytest.skip("ogb is not installed")
+    path = Path(package.origin).parent / "linkproppred" / "evaluate.py"
+    spec = importlib.util.spec_from_file_location("ogb_evaluate", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Evaluator
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_to_ogbs_evaluator_with_ties(ogb, seed):
+    generator = torch.Generator().manual_seed(seed)
+    pos, neg = (torch.randint(9, (size,), generator=generator).float() for size in (50, 45 + 40 * seed))
+    for name, k in (("ogbl-ddi", 20), ("ogbl-collab", 50), ("ogbl-ppa", 100)):
+        right = ogb(name).eval({"y_pred_pos": pos, "y_pred_neg": neg})[f"hits@{k}"]
+        assert hits_at_k(pos, neg, k) == pytest.approx(right, abs=1e-12)
+    own = torch.randint(9, (50, 30), generator=generator).float()
+    right = ogb("ogbl-citation2").eval({"y_pred_pos": pos, "y_pred_neg": own})
+    assert mrr(pos, own) == pytest.approx(float(right["mrr_list"].double().mean()), abs=1e-6)
+    for k in (1, 3, 10):
+        assert hits_at_k(pos, own, k) == pytest.approx(float(right[f"hits@{k}_list"].double().mean()), abs=1e-12)

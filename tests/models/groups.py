@@ -10,10 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from graphkit import layers, models
-from graphkit.layers import CommonNeighborScore, DirectedPatternAggregation, DirectionalConv, SheafDiffusion
+from graphkit.layers import (
+    CommonNeighborScore,
+    DirectedPatternAggregation,
+    DirectionalConv,
+    SheafDiffusion,
+    SubgraphCountScore,
+)
 from graphkit.layers.conv.adpa import PatternOptions
 from graphkit.layers.conv.directional import DirectionalConvOptions
 from graphkit.layers.pairs.completion import CommonNeighborOptions
+from graphkit.layers.pairs.subgraph_counts import SubgraphCountOptions
 from graphkit.layers.sheaf.diffusion import SheafDiffusionOptions, SheafOptions
 from graphkit.models.graph.message_passing import PooledNetwork, PooledNetworkOptions
 from graphkit.models.graph.ppgn import PPGN, PPGNOptions
@@ -48,6 +55,7 @@ OWNERS: dict[Any, Callable[..., Any]] = {
     SheafEncoderOptions: SheafEncoder,
     SheafNetworkOptions: SheafNetwork,
     SheafOptions: SheafDiffusion,
+    SubgraphCountOptions: SubgraphCountScore,
 }
 """Each group of options, and where their defaults are."""
 

@@ -6,12 +6,22 @@ import pytest
 
 from graphkit.errors import RequestError, RunError
 from graphkit.serving import files
-from graphkit.serving.files import Rows, check_out, write_embeddings, write_rows
+from graphkit.serving.files import check_out, write_embeddings, write_rows
 from graphkit.training.table import as_text
 
 BLOCKS = [
-    Rows(np.array(["a", "a"]), np.array([1, 2]), np.array(["x,1", 'y"']), np.array([0.1, -2.5], dtype=np.float32)),
-    Rows(np.array(["long name"]), np.array([1]), np.array(["x,1"]), np.array([3e-9], dtype=np.float32)),
+    {
+        "user": np.array(["a", "a"]),
+        "rank": np.array([1, 2]),
+        "item": np.array(["x,1", 'y"']),
+        "score": np.array([0.1, -2.5], dtype=np.float32),
+    },
+    {
+        "user": np.array(["long name"]),
+        "rank": np.array([1]),
+        "item": np.array(["x,1"]),
+        "score": np.array([3e-9], dtype=np.float32),
+    },
 ]
 EXPECTED = [("a", 1, "x,1", np.float32(0.1)), ("a", 2, 'y"', np.float32(-2.5)), ("long name", 1, "x,1", np.float32(3e-9))]
 EMBEDDINGS = (

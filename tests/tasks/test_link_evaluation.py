@@ -100,7 +100,8 @@ def test_hits_equal_a_loop_over_pairs() -> None:
     result = make_task(dataset).evaluate(Given(matrix)).metrics
     shares = set()
     for split in ("valid", "test"):
-        scores = [[float(matrix[u, v]) for u, v in pairs.t().tolist()] for pairs in vars(dataset.splits[split]).values()]
+        held = dataset.splits[split]
+        scores = [[float(matrix[u, v]) for u, v in pairs.t().tolist()] for pairs in (held.positive, held.negative)]
         positive, negative = scores[0], sorted(scores[1], reverse=True)
         for k in (1, 5, 20, 40):
             hits = [score for score in positive if score > negative[k - 1]]

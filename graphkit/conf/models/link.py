@@ -80,6 +80,7 @@ class GAEModel(_EncodedPairs):
 
     name: str = "gae"
     head_layers: int = depth(3, "linear layers of the head")
+    reweight: float = weight(0.0, "weigh edges up that the model itself scores high, by this share; with conv=puregcn")
 
 
 @dataclass
@@ -146,6 +147,58 @@ class SheafGAEModel:
 
 
 @dataclass
+class _SubgraphCounts:
+    """What the head of ELPH and BUDDY reads beside the product of two embeddings."""
+
+    hops: int = count(2, "largest distance from the two nodes at which others are counted", low=1, high=4)
+    counts: str = setting(
+        "sketches", "sketches: estimates from sketches of one size; exact: all balls in memory", choices=("sketches", "exact")
+    )
+    num_hashes: int = count(128, "hashes of a MinHash sketch", low=1, high=65536)
+    precision: int = count(8, "2^precision registers of a HyperLogLog sketch", low=4, high=8)
+    near_one_end: bool = setting(False, "read also how many neighbors of one node alone there are (use_zero_one)")
+    head_dropout: float = probability(0.0, "dropout of the product's stream")
+    count_dropout: float = probability(0.0, "dropout of the counts' stream (label_dropout)")
+
+
+@dataclass
+class BUDDYModel(_SubgraphCounts):
+    """Propagated features, and sketches that tell how many nodes lie at which distances from the two nodes."""
+
+    name: str = "buddy"
+    hidden_channels: int = width(256, "width of embeddings and head")
+    powers: int = depth(0, "powers of the propagation read beside each other; 0: the first one alone (sign_k)", low=0)
+    dropout: float = probability(0.0, "dropout of the powers (sign_dropout)")
+
+
+@dataclass
+class ELPHModel(_SubgraphCounts):
+    """Graph convolutions, and sketches that tell how many nodes lie at which distances from the two nodes."""
+
+    name: str = "elph"
+    hidden_channels: int = width(256, "width of embeddings and head")
+    num_layers: int = depth(2, "graph convolutions", low=0)
+    residual: bool = setting(False, "add a convolution's input to its output where the widths agree")
+    feature_dropout: float = probability(0.0, "dropout of the input features")
+    dropout: float = probability(0.0, "dropout of embeddings and between convolutions")
+
+
+@dataclass
+class NBFNetModel:
+    """Neural Bellman-Ford network: learned sums over the walks from each of the two nodes to the other."""
+
+    name: str = "nbfnet"
+    hidden_channels: int = width(32, "width of a representation")
+    num_layers: int = depth(6, "steps, and edges of the longest walk")
+    aggregate: str = setting(
+        "pna", "pna: mean, maximum, minimum and deviation of the messages, scaled by degree", choices=("pna", "sum", "mean")
+    )
+    shortcut: bool = setting(True, "add a step's input to its output")
+    self_loops: bool = setting(True, "a node is a neighbor of itself")
+    symmetric: bool = setting(True, "score from both nodes and take the mean")
+
+
+@dataclass
 class CommonNeighborsModel:
     """Number of common neighbors."""
 
@@ -195,6 +248,14 @@ _GAE = Paper("Variational Graph Auto-Encoders", "NIPS workshop 2016", "https://a
 _REFINED = Paper("Reconsidering the Performance of GAE in Link Prediction", "CIKM 2025", "https://arxiv.org/abs/2411.03845")
 _PLNLP = Paper("Pairwise Learning for Neural Link Prediction", "arXiv 2021", "https://arxiv.org/abs/2112.02936")
 _SHEAF = Paper("Neural Sheaf Diffusion", "NeurIPS 2022", "https://arxiv.org/abs/2202.04579")
+_SKETCHES = Paper(
+    "Graph Neural Networks for Link Prediction with Subgraph Sketching", "ICLR 2023", "https://arxiv.org/abs/2209.15486"
+)
+_NBFNET = Paper(
+    "Neural Bellman-Ford Networks: A General Graph Neural Network Framework for Link Prediction",
+    "NeurIPS 2021",
+    "https://arxiv.org/abs/2106.06935",
+)
 
 MODELS: dict[str, ModelEntry] = {
     "ncn": ModelEntry(NCNModel, "graphkit.models.link.ncn:NCN", "neural common neighbor", _NCN),
@@ -205,6 +266,11 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "plnlp": ModelEntry(PLNLPModel, "graphkit.models.link.plnlp:PLNLP", "GraphSAGE with a pairwise loss", _PLNLP),
     "sheaf": ModelEntry(SheafGAEModel, "graphkit.models.link.sheaf:SheafGAE", "sheaf diffusion", _SHEAF),
+    "buddy": ModelEntry(
+        BUDDYModel, "graphkit.models.link.buddy:BUDDY", "subgraph sketches, features propagated once", _SKETCHES
+    ),
+    "elph": ModelEntry(ELPHModel, "graphkit.models.link.elph:ELPH", "subgraph sketches, message passing", _SKETCHES),
+    "nbfnet": ModelEntry(NBFNetModel, "graphkit.models.link.nbfnet:NBFNet", "neural Bellman-Ford network", _NBFNET),
     "cn": ModelEntry(CommonNeighborsModel, "graphkit.models.link.heuristics:CommonNeighbors", "common neighbors", _LIBEN),
     "aa": ModelEntry(AdamicAdarModel, "graphkit.models.link.heuristics:AdamicAdar", "Adamic-Adar", _ADAMIC),
     "ra": ModelEntry(ResourceAllocationModel, "graphkit.models.link.heuristics:ResourceAllocation", "resource allocation", _RA),

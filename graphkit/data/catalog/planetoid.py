@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphkit.data.catalog.entries import DataFile, DatasetEntry, Protocol
-from graphkit.data.catalog.shared import ACCURACY
+from graphkit.data.catalog.shared import ACCURACY, HITS_AT_100, NCN_SPLIT
 
 _PUBLIC_SPLIT = Protocol(
     "Public split of Planetoid: 20 labeled nodes per class for training, 500 for validation, 1,000 for test; the whole graph "
@@ -12,11 +12,9 @@ _PUBLIC_SPLIT = Protocol(
     ACCURACY,
 )
 _NCN_SPLIT = Protocol(
-    "NCN's 70/10/20 protocol: a fresh split of the undirected edges a seed; validation has 10% of the edges as positives and "
-    "as many negatives as 20% of the edges, test 20% of both; negatives are distinct true non-edges. Only training edges are "
-    "in message passing, also at test; features as published (not row-normalized).",
+    f"{NCN_SPLIT}; features as published (not row-normalized).",
     "hits@100",
-    ("hits@100", "hits@20", "hits@50", "mrr", "roc-auc"),
+    HITS_AT_100,
 )
 
 _PLANETOID_URL = "https://github.com/kimiyoung/planetoid/raw/master/data"

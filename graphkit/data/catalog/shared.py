@@ -9,12 +9,19 @@ ROC_AUC = ("roc-auc", "accuracy")
 LINKS = ("roc-auc", "mrr", "hits@20", "hits@50", "hits@100")
 """Of random edge splits. The first judges: one negative is enough for it to decide, and it is the steadiest. Over five seeds of
 digits test roc-auc is 99.2 +- 0.1, mrr 22 +- 8, hits@20 64 +- 8 and hits@100 97.9 +- 0.3."""
+HITS_AT_100 = ("hits@100", "hits@20", "hits@50", "mrr", "roc-auc")
 RANKING = ("recall@20", "ndcg@20", "precision@20", "hit@20")
 
 EDGE_SPLIT = (
     "The undirected edges are split {} at random, with a new draw for every seed. Validation and test get the same number of "
     "negatives, as many as the larger of the two has edges, so that hits@K asks the same of both: distinct pairs of nodes that "
     "are no edge of the whole graph. Messages pass along training edges only, also at test time."
+)
+
+NCN_SPLIT = (
+    "NCN's 70/10/20 protocol: a fresh split of the undirected edges a seed; validation has 10% of the edges as positives and "
+    "as many negatives as 20% of the edges, test 20% of both; negatives are distinct true non-edges. Only training edges are "
+    "in message passing, also at test"
 )
 
 TEN_SPLITS = "Seed s takes split s mod 10, so that seeds=10 takes each of them once."

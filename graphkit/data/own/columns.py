@@ -17,6 +17,7 @@ class GraphColumns:
         source: Ids of the sources of edges.
         target: Ids of their targets.
         weight: Their weights.
+        time: When they came to be; None: not read.
         node: Ids of nodes beside features or labels.
         label: Labels of nodes.
         categorical: Columns of features that are categories, though they may look like numbers.
@@ -26,6 +27,7 @@ class GraphColumns:
     source: str | None = None
     target: str | None = None
     weight: str | None = None
+    time: str | None = None
     node: str | None = None
     label: str | None = None
     categorical: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class GraphColumns:
             source=options.source_column,
             target=options.target_column,
             weight=options.weight_column,
+            time=options.time_column,
             node=options.node_column,
             label=options.label_column,
             categorical=_names(options.categorical),

@@ -8,8 +8,9 @@ import numpy as np
 
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.table import Column, Table
-from graphkit.data.own.table.roles import SOURCE, TARGET, WEIGHT, named
+from graphkit.data.own.table.roles import SOURCE, TARGET, TIME, WEIGHT, named
 from graphkit.data.own.table.values import numbers_of
+from graphkit.data.own.times import times_of
 from graphkit.errors import DataError, shown
 
 
@@ -23,6 +24,7 @@ class Edges:
         target: Ids of the targets.
         columns: Where both stand.
         weight: Weights [E], float32; None without any.
+        time: When each came to be [E], float64; None without a column.
         read: What was read, in few words each.
     """
 
@@ -31,6 +33,7 @@ class Edges:
     target: Column
     columns: tuple[int, int]
     weight: np.ndarray | None
+    time: np.ndarray | None
     read: tuple[str, ...]
 
 
@@ -38,7 +41,8 @@ def edges_of(table: Table, columns: GraphColumns) -> Edges:
     """Take the edges out of a table.
 
     Raises:
-        DataError: If there are none, columns are missing or unclear, an id is empty, or a weight is no finite number above 0.
+        DataError: If there are none, columns are missing or unclear, an id is empty, or a weight is no finite number above 0,
+            or a time is neither a number nor a date.
     """
     if not table.rows:
         raise DataError(f"{table.name} holds no edge: one edge per row is needed, source and target separated by a comma")
@@ -47,7 +51,10 @@ def edges_of(table: Table, columns: GraphColumns) -> Edges:
     read = [f"source is column {table.title(source)}, target {table.title(target)}"]
     if weight is not None:
         read.append(f"weights are column {table.title(weight)}")
-    others = [table.title(place) for place in range(len(table.columns)) if place not in (source, target, weight)]
+    time = named(table.name, table.header, len(table.columns), TIME, columns.time) if columns.time else None
+    if time is not None:
+        read.append(f"times are column {table.title(time)}")
+    others = [table.title(place) for place in range(len(table.columns)) if place not in (source, target, weight, time)]
     if others:
         read.append(f"not read: {', '.join(others[:5])}{' and others' if len(others) > 5 else ''}")
     return Edges(
@@ -56,6 +63,7 @@ def edges_of(table: Table, columns: GraphColumns) -> Edges:
         table.ids(target),
         (source, target),
         None if weight is None else _weights(table, weight),
+        None if time is None else times_of(table, time),
         tuple(read),
     )
 

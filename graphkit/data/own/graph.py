@@ -26,6 +26,7 @@ from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
+from graphkit.data.splits.negatives import pair_keys
 from graphkit.errors import DataError, shown
 
 File = Path | InputFile | GraphFile | Table | Matrix
@@ -50,6 +51,7 @@ class OwnGraph:
         notes: Sentences on what was dropped or kept.
         read: Sentences on how the files were read.
         nodes: Ids of the nodes of `train`, `valid` and `test`, where the data says so; None: it does not.
+        edge_time: When each edge of `data` first came to be [E], in either direction; None: not read.
     """
 
     data: Graph
@@ -57,6 +59,7 @@ class OwnGraph:
     notes: tuple[str, ...]
     read: tuple[str, ...] = field(default=(), compare=False)
     nodes: dict[str, Tensor] | None = None
+    edge_time: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,15 @@ def read_own(
         graph.y, classes, more = _labels(given, index, table)
         told += [_told(given.table), *more]
     nodes = {split: _numbered(part, index) for split, part in masks.items()} if masks else None
-    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))), nodes)
+    time = None if found.time is None else _earliest(pairs, torch.from_numpy(found.time[kept]), graph)
+    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))), nodes, time)
+
+
+def _earliest(pairs: Tensor, time: Tensor, graph: Graph) -> Tensor:
+    """The first time [E] of each edge of a graph, of rows that name it in either direction."""
+    keys, place = torch.unique(pair_keys(pairs, graph.num_nodes), return_inverse=True)
+    first = torch.full((keys.numel(),), torch.inf, dtype=time.dtype).scatter_reduce_(0, place, time, "amin")
+    return first[torch.searchsorted(keys, pair_keys(graph.edge_index, graph.num_nodes))]
 
 
 def _numbered(nodes: np.ndarray, index: dict[str, int]) -> Tensor:
@@ -192,7 +203,7 @@ def _edges(file: File, layout: Layout) -> Edges:
     if isinstance(file, GraphFile):
         return edges_of(file.edges, columns)
     assert not isinstance(file, Matrix)  # which is features
-    named = [name for name in (columns.source, columns.target, columns.weight) if name]
+    named = [name for name in (columns.source, columns.target, columns.weight, columns.time) if name]
     return edges_of(read_table(file, layout.reading, (SOURCE, TARGET), named), columns)
 
 

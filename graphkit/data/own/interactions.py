@@ -13,7 +13,8 @@ from graphkit.data.interactions import Interactions
 from graphkit.data.own.naming import look_alike, number
 from graphkit.data.own.table import Column, Reading, Table, read_table
 from graphkit.data.own.table.roles import ITEM, RATING, TIME, USER, Role, named
-from graphkit.data.own.table.values import moment_of, number_of, numbers_of, seconds_in
+from graphkit.data.own.table.values import numbers_of, seconds_in
+from graphkit.data.own.times import times_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
@@ -52,6 +53,7 @@ class Taken:
         time: When it was, all zero without a column.
         low: How many rows were left out, being rated too low.
         unused: Ratings that nobody asked for.
+        clock: Times that nobody asked for, of each row; None where there are none, or some that cannot be read.
         read: Sentences on how the file was read.
     """
 
@@ -60,6 +62,7 @@ class Taken:
     time: np.ndarray
     low: int = 0
     unused: np.ndarray | None = None
+    clock: np.ndarray | None = None
     read: tuple[str, ...] = ()
 
 
@@ -98,13 +101,21 @@ def split_taken(
     when: Tensor | None = torch.from_numpy(time[first]) if columns.time else None
     train, valid, test = hold_out(pairs, shares, generator, when)
     splits = {"train": train, "valid": valid, "test": test}
-    read = Interactions(splits, len(user_names), len(item_names), user_names, item_names)
+    clock = time if columns.time else taken.clock
+    times = None if clock is None else _times_of(splits, pairs, len(item_names), clock[first])
+    read = Interactions(splits, len(user_names), len(item_names), user_names, item_names, times=times)
     dropped = ((taken.low, f"interactions rated below {columns.min_rating:g}" if taken.low else ""),
                (len(users) - len(first), "repeated interactions"))  # fmt: skip
     notes = [f"{count:,} {what}" for count, what in dropped if count]
     order = "by time, each user's latest items are test, those before them validation" if columns.time else "at random"
     split = f"Each user's items were split {order}."
     return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), (*taken.read, *_unused_ratings(taken))
+
+
+def _times_of(splits: dict[str, Tensor], pairs: Tensor, num_items: int, times: np.ndarray) -> dict[str, Tensor]:
+    """The times of the pairs of each split, of which `pairs` are all, by user and item."""
+    keys, values = pairs[0] * num_items + pairs[1], torch.from_numpy(times)
+    return {split: values[torch.searchsorted(keys, part[0] * num_items + part[1])] for split, part in splits.items()}
 
 
 def _unused_ratings(taken: Taken) -> tuple[str, ...]:
@@ -153,11 +164,12 @@ def read_taken(path: Path | InputFile | Table, columns: Columns, reading: Readin
         numbers = numbers_of(table.columns[usual].values)
         # Others are no ratings as we know them, and nobody asked for them.
         unused = None if np.isnan(numbers).any() else numbers[table.columns[usual].codes]
-    time = _times(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
+    time = times_of(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
+    clock = None if columns.time else _clock(table, kept)
     if not kept.size:
         raise DataError(f"{table.name} holds no interaction that is rated high enough")
     users, items = (ids.taken(kept) for ids in columns_read)
-    return Taken(users, items, time[kept], table.rows - kept.size, unused, _read(table, place))
+    return Taken(users, items, time[kept], table.rows - kept.size, unused, clock, _read(table, place))
 
 
 def _column(table: Table, role: Role, given: str | None) -> int:
@@ -205,25 +217,14 @@ def _ratings(table: Table, column: int) -> np.ndarray:
     return ratings
 
 
-def _times(table: Table, column: int) -> np.ndarray:
-    cells = table.columns[column]
+def _clock(table: Table, kept: np.ndarray) -> np.ndarray | None:
+    """Times of the rows that are kept, from a column of a usual name; None where there is none that can be read."""
+    place = _guess(table, TIME, None)
+    if place is None:
+        return None
+    cells = table.columns[place]
     values = seconds_in([*cells.values])
-    table.refuse(
-        column, np.isnan(values), lambda text: f"expected a number or a date as 2024-05-31T12:00:00, found '{shown(text)}'"
-    )
-    dates = cells.marked(lambda text: number_of(text) is None)
-    if dates.any() and not dates.all():
-        fewer = dates if dates.mean() <= 0.5 else ~dates
-        kinds = "two kinds of time in one column, numbers and dates: write all alike"
-        table.refuse(
-            column,
-            fewer,
-            lambda text: (
-                f"'{shown(text)}' is {'a date' if moment_of(text) and number_of(text) is None else 'a number'}, {kinds}"
-            ),
-        )
-    times: np.ndarray = values[cells.codes]
-    return times
+    return None if np.isnan(values).any() else values[cells.codes][kept]
 
 
 def _numbered(ids: Column) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -21,7 +21,13 @@ def read_graph(request: DataRequest) -> GraphSource:
     """
     own = request.own_files.graph(request.options)
     return GraphSource(
-        own.data, own.nodes, node_names=own.names.nodes, class_names=own.names.classes, remarks=own.notes, notes=own.read
+        own.data,
+        own.nodes,
+        edge_time=own.edge_time,
+        node_names=own.names.nodes,
+        class_names=own.names.classes,
+        remarks=own.notes,
+        notes=own.read,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from graphkit.data.dataset import Pairs
 from graphkit.data.splits.negatives import pair_keys, sample_non_edges, unpack_keys
 from graphkit.data.splits.shares import Shares, share_of
 from graphkit.errors import DataError
+
+_NAMES = ("train", "valid", "test")
 
 
 def undirected_pairs(edge_index: Tensor, num_nodes: int) -> Tensor:
@@ -80,6 +84,75 @@ def split_edges(
     return _split(edge_index, num_nodes, valid, test, generator, returned=0.0)
 
 
+def split_edges_with_equal_negatives(
+    edge_index: Tensor, num_nodes: int, shares: Shares, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Pairs]]:
+    """As `split_edges`, but validation and test have as many negatives as positives each.
+
+    Args:
+        edge_index: The whole graph [2, E'] in any direction, read as undirected.
+        num_nodes: Number of nodes N.
+        shares: Shares of training, validation and test; they sum to 1.
+        generator: Source of randomness.
+
+    Returns:
+        The message passing graph of training edges alone, and the pairs of `train`, `valid` and `test`.
+
+    Raises:
+        DataError: If a split would be empty, or the graph has too few non-edges.
+
+    Source:
+        The counts of PyG's `RandomLinkSplit`, with which Chamberlain et al., "Graph Neural Networks for Link Prediction with
+        Subgraph Sketching", ICLR 2023, split.
+    """
+    edges, splits = split_edges(edge_index, num_nodes, shares, generator)
+    return edges, {name: _cut_negatives(pairs) for name, pairs in splits.items()}
+
+
+def _cut_negatives(pairs: Pairs) -> Pairs:
+    negative = pairs.negative
+    return pairs if negative is None else Pairs(pairs.positive, negative[:, : pairs.positive.size(1)])
+
+
+def split_edges_at_times(
+    edge_index: Tensor, num_nodes: int, time: Tensor, shares: Shares, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Pairs]]:
+    """Hold out the latest edges for test, those before them for validation; negatives as in `split_edges`.
+
+    With E undirected edges in order of time, validation begins at the time of the edge of number E - floor(shares[1] E) -
+    floor(shares[2] E), test at that of number E - floor(shares[2] E), from 0 on. Edges of one time are never divided.
+
+    Args:
+        edge_index: The whole graph [2, E'] in any direction, read as undirected.
+        num_nodes: Number of nodes N.
+        time: When each edge came to be [E']; of an edge that is there several times the first counts.
+        shares: Shares of training, validation and test; they sum to 1.
+        generator: Source of the negatives.
+
+    Returns:
+        The message passing graph of training edges alone, and the pairs of `train`, `valid` and `test`, each in order of time.
+
+    Raises:
+        DataError: If a split would be empty, or the graph has too few non-edges.
+    """
+    kept = edge_index[0] != edge_index[1]
+    keys, place = torch.unique(pair_keys(edge_index[:, kept], num_nodes), return_inverse=True)
+    first = torch.full((keys.numel(),), torch.inf, dtype=torch.float64).scatter_reduce_(0, place, time[kept].double(), "amin")
+    first, order = first.sort(stable=True)
+    pairs, total = unpack_keys(keys[order], num_nodes), keys.numel()
+    num_valid, num_test = share_of(shares[1], total), share_of(shares[2], total)
+    starts = first[[min(total - num_valid - num_test, total - 1), min(total - num_test, total - 1)]]
+    cuts = [0, *torch.searchsorted(first, starts).tolist(), total]
+    parts = [pairs[:, start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
+    if min(part.size(1) for part in parts) < 1:
+        sizes = ", ".join(f"{part.size(1)} for {name}" for part, name in zip(parts, _NAMES, strict=True))
+        raise DataError(
+            f"{total} undirected edges of {first.unique().numel()} different times leave {sizes}, since edges of one time stay "
+            "together; use finer times, more edges or other shares"
+        )
+    return _with_negatives(parts, num_nodes, max(num_valid, num_test), generator)
+
+
 def split_edges_as_ncn(edge_index: Tensor, num_nodes: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Pairs]]:
     """NCN's protocol for Cora, CiteSeer and PubMed.
 
@@ -119,14 +192,19 @@ def _split(
     shuffled = pairs[:, torch.randperm(total, generator=generator)]
     held_out, train = shuffled[:, : num_valid + num_test], shuffled[:, num_valid + num_test :]
     train = torch.cat([held_out[:, kept:num_valid], train], dim=1)
-    num_negatives = max(num_valid, num_test)
+    parts = [train, held_out[:, :kept], held_out[:, num_valid:]]
+    return _with_negatives(parts, num_nodes, max(num_valid, num_test), generator)
+
+
+def _with_negatives(
+    parts: Sequence[Tensor], num_nodes: int, count: int, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Pairs]]:
+    """The graph of the first part, and all parts as splits, of which all but the first have `count` negatives each."""
+    known = torch.unique(pair_keys(torch.cat([*parts], dim=1), num_nodes))
     try:
-        negatives = sample_non_edges(2 * num_negatives, num_nodes, pair_keys(pairs, num_nodes), generator, distinct=True)
+        negatives = sample_non_edges(2 * count, num_nodes, known, generator, distinct=True)
     except ValueError as error:
         raise DataError(f"no negatives for validation and test: {error}") from error
-    splits = {
-        "train": Pairs(train),
-        "valid": Pairs(held_out[:, :kept], negatives[:, :num_negatives]),
-        "test": Pairs(held_out[:, num_valid:], negatives[:, num_negatives:]),
-    }
-    return both_directions(train, num_nodes), splits
+    of = (None, negatives[:, :count], negatives[:, count:])
+    splits = {name: Pairs(part, negative) for name, part, negative in zip(_NAMES, parts, of, strict=True)}
+    return both_directions(parts[0], num_nodes), splits

@@ -28,4 +28,5 @@ def build(request: DataRequest) -> InteractionData:
         notes=source.notes,
         user_names=source.user_names,
         item_names=source.item_names,
+        times=source.times,
     )

@@ -16,7 +16,6 @@ from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Check, Explanation, Part
 from graphkit.explain.familiarity import Familiarity, familiarity
 from graphkit.explain.neighborhood import Scene, steps_to
-from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import Looks, prototype_warnings
 from graphkit.explain.receipt import NAMED, removal, strongest
 from graphkit.explain.tasks.graph_rerun import GraphRerun
@@ -25,6 +24,7 @@ from graphkit.models.graph.base import GraphModel
 from graphkit.models.graph.prototype import PrototypeGraphs
 from graphkit.prototypes import explain
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Opened
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.graph import GraphPrediction
 

@@ -17,7 +17,6 @@ from graphkit.explain.decision import Decision
 from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Bar, Check, Explanation, Part, Picture, Term
 from graphkit.explain.familiarity import MOST, Familiarity, familiarity
-from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import prototype_warnings
 from graphkit.explain.receipt import NAMED, removal
 from graphkit.models.image.base import ImageModel
@@ -25,6 +24,7 @@ from graphkit.models.image.prototype_autoencoder import PrototypeAutoencoder
 from graphkit.models.image.prototype_network import PrototypeNetwork
 from graphkit.prototypes import Evidence, Head, PartBatch, PrototypeEvidence, because, explain_branches
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Opened
 from graphkit.tasks.image_pictures import png
 from graphkit.vision import Box, characteristics
 

@@ -16,11 +16,11 @@ from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Check, Drawing, Explanation
 from graphkit.explain.ledger import ledger
 from graphkit.explain.neighborhood import Scene
-from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
 from graphkit.explain.words import counted, percent
 from graphkit.models.link.base import LinkModel
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Opened
 from graphkit.sparse import CSR
 
 _KINDS = ("the pair", "common neighbor", "neighbor of one")

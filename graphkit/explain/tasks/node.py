@@ -19,7 +19,6 @@ from graphkit.explain.explanation import Account, Bar, Check, Explanation, Part
 from graphkit.explain.familiarity import Familiarity, familiarity
 from graphkit.explain.features import Features
 from graphkit.explain.neighborhood import Scene, steps_to
-from graphkit.explain.opened import Opened
 from graphkit.explain.prototypes import Looks, prototype_warnings
 from graphkit.explain.receipt import NAMED, removal, strongest
 from graphkit.explain.tasks.node_rerun import NodeRerun
@@ -29,6 +28,7 @@ from graphkit.models.node.prototype import PrototypeNodes
 from graphkit.models.node.x_node import XNode
 from graphkit.prototypes import ComponentsHead, explain
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Opened
 from graphkit.sparse import CSR
 
 _FAR = 4

@@ -14,11 +14,11 @@ from graphkit.explain.accounts import account_of
 from graphkit.explain.explainer import Explainer, warnings_of
 from graphkit.explain.explanation import Account, Check, Explanation
 from graphkit.explain.ledger import ledger
-from graphkit.explain.opened import Opened
 from graphkit.explain.receipt import removal, strongest
 from graphkit.explain.words import counted
 from graphkit.models.recommend.base import Recommender, take_rows
 from graphkit.serving.names import Names
+from graphkit.serving.opened import Opened
 
 _LIST = 20
 _FEW = 3

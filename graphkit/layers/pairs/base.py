@@ -7,6 +7,8 @@ Each works in three steps, so that a caller runs the expensive parts once per gr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -32,6 +34,21 @@ class PairScore(nn.Module):
             pairs: Node ids.
         """
         raise NotImplementedError
+
+    def from_sources(
+        self, nodes: tuple[Tensor, ...], adj: CSR, sources: Int[Tensor, " S"]
+    ) -> Callable[[Int[Tensor, "2 P"]], tuple[Tensor, ...]]:
+        """`pair_features` of pairs whose first node is one of a few, which may share work; by default they do not.
+
+        Args:
+            nodes: What `node_features` gave.
+            adj: The graph.
+            sources: Node ids.
+
+        Returns:
+            Called with pairs, gives what `pair_features` gives for them.
+        """
+        return lambda pairs: self.pair_features(nodes, adj, pairs)
 
     def head(self, *features: Float[Tensor, "P _"]) -> Float[Tensor, " P"]:
         """Logits of pairs from their features, row by row."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_choice, check_probability
 from graphkit.layers.dense.norm_dropout_relu import NormDropoutReLU
 from graphkit.layers.pairs.base import PairScore, logit
-from graphkit.sparse import CSR, NeighborSets, SecondOrderSets, pair_product
+from graphkit.sparse import CSR, NeighborSets, SecondOrderSets, SharedNeighbors, pair_product
 
 EXTRA_POOLS = ("none", "difference", "second")
 
@@ -125,6 +127,16 @@ class CommonNeighborScore(PairScore):
         if self.extra_pool == "second":
             return *features, SecondOrderSets(sets).pool(pairs, nodes[2])
         return features
+
+    def from_sources(
+        self, nodes: tuple[Tensor, ...], adj: CSR, sources: Int[Tensor, " S"]
+    ) -> Callable[[Int[Tensor, "2 P"]], tuple[Tensor, ...]]:
+        """The neighbors of a source are walked once for all its pairs, see `PairScore.from_sources`; not with `extra_pool`."""
+        if self.extra_in is not None or self.training:
+            return super().from_sources(nodes, adj, sources)
+        shared = SharedNeighbors(adj, sources)
+        pooled = shared.pool(nodes[1])
+        return lambda pairs: (pair_product(nodes[0], pairs), shared.rows(pooled, pairs))
 
     def _dropped(self, sets: NeighborSets) -> NeighborSets:
         """In training the sets without the entries that `common_neighbor_dropout` leaves out, a new draw."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypedDict, Unpack
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphkit.layers.checks import check_at_least, check_choice, check_positive
+from graphkit.layers.pairs.base import PairScore
 from graphkit.layers.pairs.common_neighbors import CommonNeighborScore
 from graphkit.layers.pairs.distinct import DistinctPairs
 from graphkit.layers.pairs.one_sided import one_sided
@@ -96,6 +97,14 @@ class CompletionScore(CommonNeighborScore):
                 h, x = x, self._transformed(x)
                 nodes += h.detach(), *self._mapped(x)
         return nodes
+
+    def from_sources(
+        self, nodes: tuple[Tensor, ...], adj: CSR, sources: Int[Tensor, " S"]
+    ) -> Callable[[Int[Tensor, "2 P"]], tuple[Tensor, ...]]:
+        """Without completion as `CommonNeighborScore`; with it pairs share no more than a block of them does."""
+        if self.depth == 0:
+            return super().from_sources(nodes[:2], adj, sources)
+        return PairScore.from_sources(self, nodes, adj, sources)
 
     def pair_features(
         self, nodes: tuple[Tensor, ...], adj: CSR | NeighborSets, pairs: Int[Tensor, "2 P"]

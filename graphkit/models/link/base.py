@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -33,7 +33,8 @@ class LinkModel(nn.Module, ABC):
     """Whether there is something to learn; False for heuristics."""
 
     coupled: ClassVar[bool] = False
-    """Whether `training_loss` compares a positive with its negatives, which a block of pairs must then hold beside it."""
+    """Whether a block of pairs must hold positives with their negatives: `training_loss` compares them, or they are normalized
+    together."""
 
     @abstractmethod
     def encode(self, x: Tensor | CSR | None, adj: CSR) -> tuple[Tensor, ...]:
@@ -60,9 +61,27 @@ class LinkModel(nn.Module, ABC):
             Tensors [P, C].
         """
 
+    def from_sources(self, nodes: tuple[Tensor, ...], adj: CSR, sources: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """`pair_features` of pairs whose first node is one of a few, without gradients; models let those share work.
+
+        Args:
+            nodes: What `encode` gave for this graph.
+            adj: The message passing graph.
+            sources: Node ids [S], int64.
+
+        Returns:
+            Called with pairs [2, P], gives what `pair_features` gives for them.
+        """
+        return lambda pairs: self.pair_features(nodes, adj, pairs)
+
     @abstractmethod
     def head(self, *features: Tensor) -> Tensor:
         """Scores [P], higher for pairs that are more likely linked, row by row from what `pair_features` gave."""
+
+    @property
+    def bound_to_nodes(self) -> bool:
+        """Whether it has learned a row for each node of the graph it was trained on, and so knows no other graph."""
+        return any(isinstance(getattr(module, "table", None), Tensor) for module in self.modules())
 
     def head_parameters(self) -> Iterable[nn.Parameter]:
         """The parameters that `train.head_lr` is for; by default none."""
@@ -211,6 +230,10 @@ class EncodedPairs(LinkModel):
     def pair_features(self, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> tuple[Tensor, ...]:
         """Those of the score, see `LinkModel.pair_features`."""
         return self.score.pair_features(nodes, adj, pairs)
+
+    def from_sources(self, nodes: tuple[Tensor, ...], adj: CSR, sources: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """That of the score, see `LinkModel.from_sources`."""
+        return self.score.from_sources(nodes, adj, sources)
 
     def head(self, *features: Tensor) -> Tensor:
         """That of the score, see `LinkModel.head`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from graphkit.models.link.base import LinkModel
 from graphkit.models.reasons import Reasons
-from graphkit.sparse import CSR, NeighborSets
+from graphkit.sparse import CSR, NeighborSets, SharedNeighbors
 
 
 class CommonNeighborSum(LinkModel):
@@ -32,6 +33,12 @@ class CommonNeighborSum(LinkModel):
     def pair_features(self, nodes: tuple[Tensor, ...], adj: CSR, pairs: Tensor) -> tuple[Tensor, ...]:
         """The scores themselves [P, 1]."""
         return (NeighborSets.of(adj).pool(pairs, nodes[0]),)
+
+    def from_sources(self, nodes: tuple[Tensor, ...], adj: CSR, sources: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """The neighbors of a source are walked once for all its pairs, see `LinkModel.from_sources`."""
+        shared = SharedNeighbors(adj, sources)
+        pooled = shared.pool(nodes[0])
+        return lambda pairs: (shared.rows(pooled, pairs),)
 
     def head(self, *features: Tensor) -> Tensor:
         """The scores [P]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
@@ -55,6 +55,23 @@ class WalkSum(LinkModel):
         degree = nodes[0].clamp(min=1)
         scores = self._walks(operator, left, right) * self.factor(degree[pairs[0]], degree[pairs[1]])
         return (scores.unsqueeze(1),)
+
+    def from_sources(self, nodes: tuple[Tensor, ...], adj: CSR, sources: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """The walks of the sources are made once for all their pairs, see `LinkModel.from_sources`."""
+        operator = self.operator(adj if adj.value is None else adj.with_value(None))
+        starts, degree = sources.unique(), nodes[0].clamp(min=1)
+        columns = torch.zeros(operator.shape[0], starts.numel(), dtype=torch.float64, device=sources.device)
+        columns[starts, torch.arange(starts.numel(), device=sources.device)] = 1.0
+        total = torch.zeros_like(columns)
+        for k, weight in enumerate(self.weights()):
+            columns = operator @ columns if k else columns
+            total += weight * columns
+
+        def features(pairs: Tensor) -> tuple[Tensor, ...]:
+            walks = total[pairs[1], torch.searchsorted(starts, pairs[0].contiguous())]
+            return ((walks * self.factor(degree[pairs[0]], degree[pairs[1]])).unsqueeze(1),)
+
+        return features
 
     def head(self, *features: Tensor) -> Tensor:
         """The scores [P]."""

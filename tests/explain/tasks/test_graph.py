@@ -10,9 +10,9 @@ import torch
 from graphkit.data import load
 from graphkit.explain import explain
 from graphkit.explain.explanation import Drawing
-from graphkit.explain.opened import open_seed
 from graphkit.explain.tasks.graph_rerun import copies_without
 from graphkit.run import run
+from graphkit.serving.opened import open_seed
 from graphkit.sparse import GraphBatch
 from graphkit.tasks.experiment import stored_request
 

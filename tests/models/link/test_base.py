@@ -13,6 +13,7 @@ from graphkit.tasks.build import model_maker
 
 NODES = 30
 INTERSECTING = {"ncn", "ncnc", "cn", "aa", "ra"}
+SHARING = {"ncn", "cn", "aa", "ra", "katz", "ppr"}
 
 
 def model_of(name: str) -> LinkModel:
@@ -55,3 +56,25 @@ def test_neighbor_sets_are_laid_out_for_models_that_intersect(name: str, monkeyp
     for removed in (None, torch.tensor([0, 5]), torch.tensor([9])):
         model(x, adj if removed is None else adj.without(removed, mirror=True), pairs)
     assert len(laid_out) == (1 if name in INTERSECTING else 0)
+
+
+@pytest.mark.parametrize("name", MODELS["link"])
+def test_pairs_of_a_few_sources_score_as_others_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (x, adj, _) = model_of(name), graph()
+    sources = torch.tensor([7, 2, NODES - 1])
+    pairs = torch.cartesian_prod(sources, torch.arange(NODES)).t()
+    nodes = model.encode(x, adj)
+    expected = model.head(*model.pair_features(nodes, adj, pairs))
+    if name in SHARING:
+        monkeypatch.setattr(NeighborSets, "pool", lambda *_: pytest.fail("a pair is visited"))
+        monkeypatch.setattr(type(model), "pair_features", lambda *_: pytest.fail("a pair is visited"))
+    features = model.from_sources(nodes, adj, sources)
+    found = torch.cat([model.head(*features(block)) for block in pairs.split(13, dim=1)])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS["link"])
+def test_rows_of_nodes_are_learned_without_features_alone(name: str) -> None:
+    make = model_maker("link", MODELS["link"][name].settings())
+    assert not make(in_channels=4, num_nodes=NODES).bound_to_nodes
+    assert make(in_channels=0, num_nodes=NODES).bound_to_nodes == model_of(name).trained

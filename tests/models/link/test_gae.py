@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from graphkit.models.link.gae import GAE
 from graphkit.sparse import CSR
+from tests.models.link import dense as small
+from tests.models.link.dense import NODES, assert_same, gcn
 
 
 def graph(num_nodes=20, seed=0):
@@ -63,3 +65,28 @@ def test_settings_reach_their_place():
     )
     assert model.encoder.afters[0].weight is None and model.encoder.afters[0].dropout == 0.1
     assert [(act.weight, act.dropout) for act in model.score.acts] == [(None, 0.2)] * 2
+
+
+@pytest.mark.parametrize("features", [6, 0])
+def test_reweighted_message_passing_equals_dense_algebra(features: int) -> None:
+    """P, then P with every row's edges weighed up by the scores of the first embeddings; nothing flows back through these."""
+    torch.manual_seed(0)
+    x, edges, adjacency, pairs = small.graph(features)
+    model = GAE(features, NODES, hidden_channels=8, num_layers=2, reweight=0.8, head_layers=2).double().eval()
+    operator = gcn(adjacency)
+    table = model.encoder.table
+    first = table[:NODES] if x is None else x @ model.encoder.input[0].weight.t() + model.encoder.input[0].bias
+    with torch.no_grad():
+        h = operator @ operator @ first
+        every = torch.cartesian_prod(torch.arange(NODES), torch.arange(NODES)).t()
+        scores = model.score.head((operator @ h)[every[0]] * h[every[1]]).sigmoid().view(NODES, NODES)
+        share = scores.masked_fill(operator == 0, -torch.inf).softmax(dim=1)
+        weighted = operator + 0.8 * share * operator.sum(1, keepdim=True)
+    h = weighted @ weighted @ first
+    expected = model.score.head(h[pairs[0]] * h[pairs[1]])
+    assert_same(model(x, CSR.from_edge_index(edges, NODES), pairs), expected, list(model.parameters()))
+
+
+def test_reweighting_goes_with_one_convolution() -> None:
+    with pytest.raises(ValueError, match=r"reweight=0.5 goes with conv=puregcn, not with gcn"):
+        GAE(4, 5, reweight=0.5, conv="gcn")

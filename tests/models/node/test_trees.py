@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from graphkit import explain
-from graphkit.explain.opened import open_seed
 from graphkit.models.node.base import NodeView
 from graphkit.models.node.trees import Trees, TreesRegressor, tree_features
 from graphkit.run import run
+from graphkit.serving.opened import open_seed
 from graphkit.sparse import as_csr, sparse_features
 from graphkit.sparse.graph_measures import fast_random_projection, random_projection
 from graphkit.tasks.experiment import stored_request

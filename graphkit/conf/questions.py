@@ -1,0 +1,54 @@
+"""What finished runs can be asked by `graphkit.predict`, task by task; the rows of the catalog name these."""
+
+from __future__ import annotations
+
+from graphkit.conf.entries import Question
+
+_TABLES = (".csv", ".parquet")
+_INDEXED = ("top", "seen", "index", "index_kind", "index_effort", "index_sample")
+
+LINK = {
+    "node": Question(
+        "node=NAME",
+        "the best new links of a node; several nodes: node=a,b,c, names with commas in double quotes",
+        takes=("top", "seen", "edges"),
+    ),
+    "pairs": Question(
+        "pairs=FILE",
+        "scores of pairs: a table of two columns, source and target; out= writes them to a file",
+        takes=("seen", "edges"),
+        files=_TABLES,
+        printed=True,
+    ),
+    "nodes": Question(
+        "nodes=all out=FILE",
+        "lists of many nodes, written to out=: all, or a text file with a node a line",
+        takes=("top", "seen", "edges"),
+        files=_TABLES,
+    ),
+}
+
+RECOMMEND = {
+    "user": Question(
+        "user=NAME",
+        "the best items for a user; several users: user=a,b,c, names with commas in double quotes",
+        takes=_INDEXED,
+    ),
+    "items": Question(
+        "items=A,B,C",
+        "the best items for a new user known by these items, items=x,y,z; nothing is retrained",
+        takes=_INDEXED,
+    ),
+    "users": Question(
+        "users=all out=FILE",
+        "lists of many users, written to out=: all, or a text file with a user a line",
+        takes=_INDEXED,
+        files=_TABLES,
+    ),
+    "export": Question(
+        "export=embeddings out=FILE",
+        "embeddings: those of all users and items with their names, written to out=",
+        files=(".npz", ".parquet"),
+        choices=("embeddings",),
+    ),
+}

@@ -1,0 +1,72 @@
+"""A user's own pairs of nodes of a graph that is there already, from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphkit.data.own.columns import GraphColumns
+from graphkit.data.own.edges import Edges, edges_of
+from graphkit.data.own.table import Table, read_table
+from graphkit.data.own.table.roles import SOURCE, TARGET
+from graphkit.data.own.table.table import MOST_TOLD
+from graphkit.errors import DataError
+
+
+@dataclass(frozen=True)
+class OwnPairs:
+    """Pairs as they stand in a table.
+
+    Attributes:
+        ids: Numbers of the nodes [2, P], a row each.
+        weight: Weights [P], where the table has some.
+        edges: The table, and which columns were read.
+    """
+
+    ids: Tensor
+    weight: Tensor | None
+    edges: Edges
+
+    def refuse(self, wrong: Tensor, message: Callable[[int], str]) -> None:
+        """Refuse some of the pairs, if there are any.
+
+        Args:
+            wrong: Which [P].
+            message: What to say of the pair of a row.
+
+        Raises:
+            DataError: With a line per row, at most ten, and how many there are besides.
+        """
+        rows = wrong.nonzero().flatten().tolist()
+        if rows:
+            place = self.edges.columns[0]
+            raise self.edges.table.broken([(row, place, message(row)) for row in rows[:MOST_TOLD]], len(rows))
+
+
+def read_pairs(path: Path | Table, order: Mapping[str, int], unknown: Callable[[str], str]) -> OwnPairs:
+    """Read pairs of nodes from a table of any form, whose columns are told as those of own edges are.
+
+    Args:
+        path: The file, or a table that was read.
+        order: The number of each node by its name.
+        unknown: What to say of a name that no node has.
+
+    Raises:
+        DataError: If the file cannot be read, has no pair or no two columns, or names a node that there is not.
+    """
+    if isinstance(path, Path) and not path.exists():
+        raise DataError(f"{path} cannot be read (No such file or directory): name a table of pairs, source and target")
+    table = read_table(path, needed=(SOURCE, TARGET), known=order)
+    if not table.rows:
+        raise DataError(f"{table.name} holds no pair: one pair per row is needed, source and target separated by a comma")
+    edges = edges_of(table, GraphColumns())
+    for column, cells in zip(edges.columns, (edges.source, edges.target), strict=True):
+        table.refuse(column, np.array([name not in order for name in cells.values]), unknown)
+    ids = np.stack([cells.places(dict(order)) for cells in (edges.source, edges.target)])
+    weight = None if edges.weight is None else torch.from_numpy(edges.weight)
+    return OwnPairs(torch.from_numpy(ids), weight, edges)
