@@ -18,7 +18,7 @@ from graphkit.tasks.build import model_maker
 
 N = 11
 SCALED = ("dir-gnn", "sage")  # a common factor of all weights cancels in them
-TIED = ("linkx", "x-node")  # parameters or contexts belong to nodes
+TIED = ("linkx", "x-node", "hei", "fastrp", "trees")  # parameters, contexts or random rows belong to nodes
 
 
 def graph(seed: int = 0) -> tuple[Tensor, Tensor]:

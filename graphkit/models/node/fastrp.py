@@ -90,7 +90,7 @@ class FastRPModel(NodeModel):
 
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
         """FastRP embeddings, made once per graph, see `NodeModel.hidden`."""
-        dtype, seed = self.head.weight.dtype, int(self.seed)
+        dtype, seed = x.dtype or torch.get_default_dtype(), int(self.seed)
 
         def embed() -> Tensor:
             r = random_projection(adj.shape[0], self.channels, self.projection, seed=seed).to(adj.device, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,8 @@ from graphkit.layers.checks import check_at_least, check_choice
 from graphkit.models.node.backbone import BackboneModel
 from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.models.node.network import Network
-from graphkit.sparse import CSR, Adjacency, as_csr
-from graphkit.training.stages import Backward, Stage, Step, head_apart
+from graphkit.sparse import CSR
+from graphkit.training.stages import Backward, Stage, Step
 
 TRAININGS = ("joint", "alternating")
 MIXTURES = ("probabilities", "logits")
@@ -41,27 +42,60 @@ def dispersion(logits: Tensor) -> Tensor:
     return torch.stack([variance, 1 - entropy], dim=1)
 
 
-class ConfidenceGate(nn.Module):
-    """Confidence c = sigmoid(MLP(dispersion, perhaps x)) in the weak expert.
+class Experts(NamedTuple):
+    """Logits of the weak and of the strong expert [N, C], and the logit of the confidence in the weak one [N]."""
+
+    weak: Tensor
+    strong: Tensor
+    gate: Tensor
+
+
+class MixtureHead(nn.Module):
+    """The last layers of both experts, and a gate that reads how sure the weak one is: c = sigmoid(MLP(dispersion, perhaps g)).
 
     Args:
-        in_channels: Feature width F where features are read; 0: they are not.
-        hidden_channels: Width of the one hidden layer.
+        strong_channels: Width of what the strong expert gives.
+        weak_channels: Width of what the weak one gives.
+        num_classes: C.
+        gate_channels: Width of the gate's hidden layer.
+        gate_features: Whether the gate is given g, a map of the features to `gate_channels`.
+        of_logits: Whether logits are mixed; else probabilities.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+    def __init__(
+        self,
+        strong_channels: int,
+        weak_channels: int,
+        *,
+        num_classes: int,
+        gate_channels: int,
+        gate_features: bool,
+        of_logits: bool,
+    ) -> None:
         super().__init__()
-        self.spread = nn.Linear(2, hidden_channels)
-        self.features = FeatureLinear(in_channels, hidden_channels, bias=False) if in_channels else None
-        self.out = nn.Linear(hidden_channels, 1)
+        self.strong = nn.Linear(strong_channels, num_classes)
+        self.weak = nn.Linear(weak_channels, num_classes)
+        self.gate = nn.ModuleList([nn.Linear(2, gate_channels), nn.Linear(gate_channels, 1)])
+        self.widths = (strong_channels, weak_channels, gate_channels if gate_features else 0)
+        self.of_logits = of_logits
 
-    def forward(self, logits: Tensor, x: Tensor | CSR) -> Tensor:
-        """The logit of the confidence [N], of the weak expert's logits [N, C] and features x [N, F]."""
-        h = self.spread(dispersion(logits))
-        if self.features is not None:
-            h = h + self.features(x)
-        found: Tensor = self.out(F.relu(h)).squeeze(1)
-        return found
+    def experts(self, h: Tensor) -> Experts:
+        """What each says of h [N, sum of widths]: states of the strong and of the weak expert, and g."""
+        strong, weak, features = h.split(self.widths, dim=1)
+        z = self.weak(weak)
+        spread, out = self.gate
+        inside = spread(dispersion(z).to(z.dtype))
+        if self.widths[2]:
+            inside = inside + features
+        return Experts(z, self.strong(strong), out(F.relu(inside)).squeeze(1))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Logarithms of the mixed probabilities, or the mixed logits [N, C]."""
+        weak, strong, gate = self.experts(h)
+        if self.of_logits:
+            return torch.lerp(strong, weak, gate.sigmoid().unsqueeze(1))
+        first = F.logsigmoid(gate).unsqueeze(1) + weak.log_softmax(1)
+        return torch.logaddexp(first, F.logsigmoid(-gate).unsqueeze(1) + strong.log_softmax(1))
 
 
 class Mowst(BackboneModel):
@@ -100,6 +134,8 @@ class Mowst(BackboneModel):
     averaged over 50 draws; ours is the expectation of that draw.
     """
 
+    head: MixtureHead
+
     def __init__(
         self,
         backbone: NodeModel,
@@ -123,7 +159,6 @@ class Mowst(BackboneModel):
         check_at_least(1, turns=turns, turn_epochs=turn_epochs)
         check_at_least(0, warm_epochs=warm_epochs)
         check_at_least(2, out_channels=out_channels)
-        self.head = nn.Linear(backbone.embedding_channels, out_channels)
         self.weak = Network(
             GraphFreeLinear,
             in_channels,
@@ -131,26 +166,30 @@ class Mowst(BackboneModel):
             hidden_channels=weak_channels,
             num_layers=weak_layers,
             dropout=weak_dropout,
+            make_head=lambda *_: nn.Identity(),
         )
-        self.gate = ConfidenceGate(in_channels if gate_features else 0, gate_channels)
-        self.joint, self.of_logits = training == "joint", mixture == "logits"
+        self.features = FeatureLinear(in_channels, gate_channels, bias=False) if gate_features else None
+        self.head = MixtureHead(
+            backbone.embedding_channels,
+            self.weak.embedding_channels,
+            num_classes=out_channels,
+            gate_channels=gate_channels,
+            gate_features=gate_features,
+            of_logits=mixture == "logits",
+        )
+        self.joint = training == "joint"
         self.turns, self.turn_epochs, self.warm_epochs = turns, turn_epochs, warm_epochs
 
-    def experts(self, x: Tensor | CSR, adj: CSR) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the weak and of the strong expert [N, C], and the logit of the confidence in the weak one [N]."""
-        weak = self.weak(x)
-        return weak, self.head(self.hidden(x, adj)), self.gate(weak, x)
+    @property
+    def embedding_channels(self) -> int:
+        """Width of both experts' states and of what the gate reads, see `NodeModel.embedding_channels`."""
+        return sum(self.head.widths)
 
-    def forward(self, x: Tensor | CSR, adj: Adjacency) -> Tensor:
-        """Logarithms of p, or the mixed logits, of every node, see `NodeModel.forward`."""
-        weak, strong, gate = self.experts(x, as_csr(adj, x.shape[0]))
-        if self.of_logits:
-            return torch.lerp(strong, weak, gate.sigmoid().unsqueeze(1))
-        parts = [
-            F.logsigmoid(gate).unsqueeze(1) + weak.log_softmax(1),
-            F.logsigmoid(-gate).unsqueeze(1) + strong.log_softmax(1),
-        ]
-        return torch.logaddexp(*parts)
+    def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor:
+        """The states of both experts and what the gate reads, side by side, see `NodeModel.hidden`."""
+        strong = super().hidden(x, adj)
+        parts = [strong, self._dense(self.weak.embed(x)).to(strong.dtype)]
+        return torch.cat(parts if self.features is None else [*parts, self.features(x)], dim=1)
 
     def training_loss(self, view: NodeView, nodes: Tensor) -> Tensor:
         """Cross-entropy of the mixture, or the mixture of the experts' cross-entropies, see `NodeModel.training_loss`."""
@@ -161,7 +200,7 @@ class Mowst(BackboneModel):
 
     def _losses(self, view: NodeView, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Cross-entropies [B] of weak and strong expert, and the logit of the confidence."""
-        weak, strong, gate = (part[nodes] for part in self.experts(view.x, view.adj))
+        weak, strong, gate = (part[nodes] for part in self.head.experts(self.hidden(view.x, view.adj)))
         y = view.y[nodes]
         first, second = (
             F.cross_entropy(z.to(torch.promote_types(z.dtype, torch.float32)), y, reduction="none") for z in (weak, strong)
@@ -169,15 +208,13 @@ class Mowst(BackboneModel):
         return first, second, gate.to(first.dtype)
 
     def stages(self, view: NodeView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
-        """One stage, or the experts' turns, see `NodeModel.stages`; `head_lr` is the rate of the gate, too."""
+        """One stage, or the experts' turns, see `NodeModel.stages`; last layers and gate are the head."""
         if self.joint:
-            return head_apart(self, [*self.head.parameters(), *self.gate.parameters()], lr, head_lr)
-        rate = lr if head_lr is None else head_lr
-        perceptron = {"params": list(self.weak.parameters()), "lr": lr}
-        gate = {"params": list(self.gate.parameters()), "lr": rate}
-        strong = [{"params": list(self.head.parameters()), "lr": rate}]
-        if body := list(self.backbone.parameters()):
-            strong.append({"params": body, "lr": lr})
+            return super().stages(view, step, lr=lr, head_lr=head_lr)
+        rate, features = lr if head_lr is None else head_lr, self.features
+        weak = _groups(lr, self.weak, rate, self.head.weak)
+        gate = _groups(lr, features, rate, self.head.gate)
+        strong = _groups(lr, self.backbone, rate, self.head.strong)
 
         def each(model: Mowst, nodes: Tensor, backward: Backward) -> Tensor:
             first, second, _ = self._losses(view, nodes)
@@ -185,13 +222,20 @@ class Mowst(BackboneModel):
             backward(loss)
             return loss.detach()
 
-        warm = Stage("experts", [perceptron, *strong], epochs=self.warm_epochs, step=each, selects=False)
+        warm = Stage("experts", [*weak, *strong], epochs=self.warm_epochs, step=each, selects=False)
         turn = [
-            Stage("weak", [perceptron, gate], epochs=self.turn_epochs),
+            Stage("weak", [*weak, *gate], epochs=self.turn_epochs),
             Stage("strong", strong, epochs=self.turn_epochs),
         ]
         return [*([warm] if self.warm_epochs else []), *(turn * self.turns)]
 
     def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
         """`confidence` [N]: how much of each answer is the weak expert's."""
-        return {"confidence": self.experts(view.x, view.adj)[2].sigmoid()}
+        return {"confidence": self.head.experts(self.hidden(view.x, view.adj)).gate.sigmoid()}
+
+
+def _groups(lr: float, body: nn.Module | None, head_lr: float, head: nn.Module) -> list[dict[str, Any]]:
+    """Parameter groups of a body and a head, without empty ones."""
+    found = [{"params": list(body.parameters()) if body is not None else [], "lr": lr}]
+    found.append({"params": list(head.parameters()), "lr": head_lr})
+    return [group for group in found if group["params"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -50,7 +51,7 @@ def tree_features(x: Tensor | CSR, adj: CSR, *, hops: int = 2, projection_channe
 
 
 class TreeHead(nn.Module):
-    """Logarithms of the class probabilities that trees give; without gradients.
+    """Logarithms of the class probabilities that trees give, without gradients; before they are fitted all classes are alike.
 
     Args:
         num_classes: C.
@@ -62,13 +63,9 @@ class TreeHead(nn.Module):
         self.trees: HistGradientBoostingClassifier | None = None
 
     def forward(self, h: Tensor) -> Tensor:
-        """Logits [N, C] of tree features h [N, D].
-
-        Raises:
-            RuntimeError: The trees are not fitted.
-        """
+        """Logits [N, C] of tree features h [N, D]."""
         if self.trees is None:
-            raise RuntimeError("trees are fitted by the model's `fit`, which must be called first")
+            return h.new_full((len(h), self.num_classes), -math.log(self.num_classes))
         found = torch.from_numpy(self.trees.predict_proba(h.detach().cpu().numpy()))
         p = found.new_zeros(len(found), self.num_classes).index_copy(1, torch.from_numpy(self.trees.classes_), found)
         return p.clamp(min=_LEAST).log().to(h)

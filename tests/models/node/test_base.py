@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -64,7 +65,10 @@ def test_logits_are_the_head_on_the_embedding(case: str) -> None:
     torch.testing.assert_close(model(x, edge_index), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", CASES)
+TRAINED = [case for case in CASES if case not in MODELS["node"] or resolve_name(MODELS["node"][case].target).trained]
+
+
+@pytest.mark.parametrize("case", TRAINED)
 def test_another_head_takes_the_place_of_the_last_layer(case: str) -> None:
     edge_index, n = messy_graph()
     x, model = features(n), model_of(case, n)
@@ -107,4 +111,4 @@ def test_a_model_reads_edges_both_ways_if_it_says_so(case: str) -> None:
     edge_index = edge_index.unique(dim=1)
     x, model = features(n), model_of(case, n)
     same = torch.allclose(model(x, edge_index), model(x, edge_index.flip(0)), rtol=0, atol=1e-9)
-    assert same == (model.undirected or case == "mlp")
+    assert same == (model.undirected or case in ("mlp", "trees"))  # trees: not fitted

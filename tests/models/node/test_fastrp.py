@@ -18,7 +18,7 @@ def fitted(classes, num_classes, **settings):
     torch.manual_seed(0)
     model = FastRPModel(num_classes, channels=4, **settings).double()
     y = torch.where(torch.arange(n) % 4 == 0, -1, torch.tensor(classes)[torch.arange(n) % len(classes)])
-    view = NodeView(torch.rand(n, 2), as_csr(edge_index, n), y)
+    view = NodeView(torch.rand(n, 2, dtype=torch.float64), as_csr(edge_index, n), y)
     model.fit(view)
     return model, view
 

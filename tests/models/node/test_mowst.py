@@ -32,21 +32,21 @@ def model_of(backbone="gcn", **settings):
 
 def confidence(model, view):
     """The gate by loops, from the perceptron's logits."""
-    weak, gate = perceptron(model, view), model.gate
+    weak, (spread_layer, out) = perceptron(model, view), model.head.gate
     found = []
     for v, z in enumerate(weak.detach()):
         p = [float(e) for e in (z - z.max()).exp()]
         p = torch.tensor([e / sum(p) for e in p], dtype=torch.float64)
         onehot = torch.eye(CLASSES, dtype=torch.float64)[0]
         spread = [p.var(correction=0) / onehot.var(correction=0), 1 + (p * p.log()).sum() / np.log(CLASSES)]
-        h = gate.spread.weight @ torch.stack(spread) + gate.spread.bias
-        h = h if gate.features is None else h + gate.features.weight @ view.x[v]
-        found.append(1 / (1 + (-(gate.out.weight @ h.clamp(min=0) + gate.out.bias)).exp()))
+        h = spread_layer.weight @ torch.stack(spread) + spread_layer.bias
+        h = h if model.features is None else h + model.features.weight @ view.x[v]
+        found.append(1 / (1 + (-(out.weight @ h.clamp(min=0) + out.bias)).exp()))
     return torch.cat(found)
 
 
 def perceptron(model, view):
-    hidden, head = model.weak.hidden[0], model.weak.head
+    hidden, head = model.weak.hidden[0], model.head.weak
     return (view.x @ hidden.weight.t() + hidden.bias).clamp(min=0) @ head.weight.t() + head.bias
 
 
@@ -60,7 +60,7 @@ def strong(model, view):
     h = view.x
     for conv in model.backbone.network.hidden:
         h = (a @ h @ conv.lin.weight.t() + conv.bias).clamp(min=0)
-    return h @ model.head.weight.t() + model.head.bias
+    return h @ model.head.strong.weight.t() + model.head.strong.bias
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,15 @@ def test_answers_and_losses_equal_dense_algebra(training, mixture, features):
         each = c[nodes, 0] * of[0] + (1 - c[nodes, 0]) * of[1]
     loss = model.training_loss(view, nodes)
     torch.testing.assert_close(loss, each.mean(), rtol=0, atol=1e-10)
-    parameters = [parameter for name, parameter in model.named_parameters() if not name.startswith("gate")]
+    parameters = [parameter for name, parameter in model.named_parameters() if not name.startswith(("head.gate", "features"))]
     ours = torch.autograd.grad(loss, parameters, retain_graph=True)
     theirs = torch.autograd.grad(each.mean(), parameters)
     # No gradient goes through what the oracle's gate reads, and none may go through ours.
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
-    assert all(one.abs().sum() > 0 for one in torch.autograd.grad(model.training_loss(view, nodes), model.gate.parameters()))
+    assert all(
+        one.abs().sum() > 0 for one in torch.autograd.grad(model.training_loss(view, nodes), model.head.gate.parameters())
+    )
 
 
 def test_permutation_equivariance():
@@ -133,8 +135,10 @@ def test_validation_selects_and_training_nodes_do_not(tmp_path):
         ("experts", 3, False), *[("weak", 7, True), ("strong", 7, True)] * 2,
     ]  # fmt: skip
     moving = [{id(p) for group in stage.groups for p in group["params"]} for stage in stages[1:3]]
-    names = [{name.split(".")[0] for name, p in model.named_parameters() if id(p) in one} for one in moving]
-    assert names == [{"weak", "gate"}, {"backbone", "head"}]
+    names = [
+        {name.removeprefix("head.").split(".")[0] for name, p in model.named_parameters() if id(p) in one} for one in moving
+    ]
+    assert names == [{"weak", "gate"}, {"backbone", "strong"}] and moving[0] | moving[1] == {id(p) for p in model.parameters()}
     assert {group["lr"] for group in stages[1].groups} == {0.1, 0.2}
 
 
@@ -144,8 +148,8 @@ def test_the_gate_reads_the_same_in_training_and_evaluation():
     loss = model.train().training_loss(view, view.nodes)
     logits = model.eval()(view.x, view.adj)[view.nodes]
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, view.y[view.nodes]), rtol=0, atol=1e-12)
-    twice = dispersion(model.weak(view.x).softmax(1))
-    assert not torch.allclose(twice, dispersion(model.weak(view.x)))
+    weak = perceptron(model, view)
+    assert not torch.allclose(dispersion(weak.softmax(1)), dispersion(weak))
 
 
 def test_the_selected_epoch_has_its_gate(tmp_path):
@@ -163,6 +167,6 @@ def test_the_selected_epoch_has_its_gate(tmp_path):
     )
     folder = result.folder / "seed-0"
     stored, weights = np.load(folder / "predictions.npz"), load_file(folder / "best.safetensors")
-    assert any(key.startswith("gate.") for key in weights)
+    assert any(key.startswith("head.gate.") for key in weights)
     c = stored["confidence"]
     assert c.shape == (34,) and ((c > 0) & (c < 1)).all()
