@@ -120,7 +120,7 @@ class ServedPairs:
             raise RequestError(
                 f"edges=: model={self._opened.model_name} has learned an embedding for each node, since the data has no "
                 "features, and those belong to the graph it was trained on: train again with the new edges, or take "
-                "data.features= or a model without embeddings (cn, aa, ra, katz, ppr)"
+                "data.features= or a model without embeddings (cn, aa, ra, katz, ppr, nbfnet)"
             )
         read, old = self._read(edges, "edges"), self._new
         weighted = self._adj.value

@@ -175,7 +175,7 @@ def test_embeddings_of_nodes_take_no_new_edges(bound: Path, files: Path, capsys:
     assert told == [
         "edges=: model=gae has learned an embedding for each node, since the data has no features, and those belong to the "
         "graph it was trained on: train again with the new edges, or take data.features= or a model without embeddings (cn, "
-        "aa, ra, katz, ppr)"
+        "aa, ra, katz, ppr, nbfnet)"
     ]
 
 
