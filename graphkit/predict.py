@@ -10,6 +10,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -236,7 +237,10 @@ def _text(lists: Lists, facts: dict[str, Any]) -> str:
 
 
 def _json(lists: Lists, facts: dict[str, Any]) -> str:
-    found = [{"user": user, "top": [one._asdict() for one in ranked]} for user, ranked in lists]
+    found = [
+        {"user": user, "top": [{"item": item, "score": score if math.isfinite(score) else None} for item, score in ranked]}
+        for user, ranked in lists
+    ]
     return json.dumps({**facts, "lists": found}, indent=2, ensure_ascii=False) + "\n"
 
 
