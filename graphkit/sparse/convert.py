@@ -10,14 +10,14 @@ from torch import Tensor
 from graphkit.sparse.csr import CSR
 from graphkit.sparse.entries import Entries, assemble
 from graphkit.sparse.memo import remember
-from graphkit.sparse.structure import check_weight, untraced
+from graphkit.sparse.structure import Size, as_shape, check_weight, untraced
 
 Adjacency: TypeAlias = Tensor | CSR
 """`edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO (rows are targets), or a `CSR`."""
 
 
 @untraced
-def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor | None = None) -> CSR:
+def as_csr(adj: Adjacency, num_nodes: Size, edge_weight: Tensor | None = None) -> CSR:
     """The operator of a graph in any layout that layers accept.
 
     The work is done on the first call: later calls with the same tensor find the operator, and with it norms and adjoints,
@@ -27,7 +27,7 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
     Args:
         adj: `edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO tensor whose rows are targets (as
             PyG's convolutions take them), or a `CSR`, which is returned as it is.
-        num_nodes: Number of nodes, or (targets, sources) of a bipartite graph.
+        num_nodes: Number of nodes, or (targets, sources) of a bipartite graph: integers of Python, NumPy or torch.
         edge_weight: Weights [E] of an `edge_index`; None for ones. Other layouts carry their own.
 
     Returns:
@@ -35,9 +35,9 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
 
     Raises:
         ValueError: Ids out of range, a wrong shape, or `edge_weight` beside a layout that carries weights.
-        TypeError: No known layout.
+        TypeError: No known layout, or a number of nodes that is no integer.
     """
-    shape = (num_nodes, num_nodes) if isinstance(num_nodes, int) else (int(num_nodes[0]), int(num_nodes[1]))
+    shape = as_shape(num_nodes)
     if not isinstance(adj, Tensor | CSR):
         raise TypeError(f"a graph must be an edge_index, EdgeIndex, torch sparse tensor or CSR, got {type(adj).__name__}.")
     if isinstance(adj, Tensor) and adj.layout == torch.strided:
@@ -59,7 +59,7 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
 
 
 @untraced
-def as_entries(adj: Adjacency, num_nodes: int | tuple[int, int]) -> Entries:
+def as_entries(adj: Adjacency, num_nodes: Size) -> Entries:
     """How the edges of a graph lie as entries of its operator: `as_entries(edge_index, N).gather(edge_attr)` [nnz, D].
 
     Remembered as `as_csr` is, with the same arguments and errors. Sparse layouts and a `CSR` hold entries already: rows that

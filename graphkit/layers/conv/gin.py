@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least
+from graphkit.layers.checks import check_at_least, check_one_graph
 from graphkit.sparse import Adjacency, as_csr, as_entries, at_cols, propagate_and_keep, segment_sum
 
 
@@ -93,10 +93,11 @@ class GINConv(nn.Module):
             The new features.
 
         Raises:
-            ValueError: `edge_attr` without `edge_channels`, or the other way round.
+            ValueError: `edge_attr` without `edge_channels` or the other way round, or x is [B, N, C].
         """
         if (edge_attr is None) != (self.lin is None):
             raise ValueError("edge_attr and edge_channels come together: give both or neither.")
+        check_one_graph(x=x)
         adj = as_csr(edge_index, x.size(0), edge_weight)
         if edge_attr is not None and self.lin is not None:
             sent = (at_cols(x, adj.structure) + self.lin(as_entries(edge_index, x.size(0)).gather(edge_attr))).relu()
