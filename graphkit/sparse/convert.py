@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_list import SORTED, EdgeList
 from graphkit.sparse.entries import Entries, assemble
 from graphkit.sparse.memo import remember
 from graphkit.sparse.structure import Size, as_shape, check_weight, untraced
@@ -22,7 +23,8 @@ def as_csr(adj: Adjacency, num_nodes: Size, edge_weight: Tensor | None = None) -
 
     The work is done on the first call: later calls with the same tensor find the operator, and with it norms and adjoints,
     as long as the tensor lives and is not changed in place (changes through NumPy or `.data` cannot be seen). Weights that
-    need gradients share everything but their values. Repeated edges sum up.
+    need gradients share everything but their values. Repeated edges sum up. While `torch.export` looks on, the graph stays
+    a list of edges (`EdgeList`).
 
     Args:
         adj: `edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO tensor whose rows are targets (as
@@ -37,6 +39,8 @@ def as_csr(adj: Adjacency, num_nodes: Size, edge_weight: Tensor | None = None) -
         ValueError: Ids out of range, a wrong shape, or `edge_weight` beside a layout that carries weights.
         TypeError: No known layout, or a number of nodes that is no integer.
     """
+    if torch.compiler.is_exporting():
+        return EdgeList.of(adj, num_nodes, edge_weight)
     shape = as_shape(num_nodes)
     if not isinstance(adj, Tensor | CSR):
         raise TypeError(f"a graph must be an edge_index, EdgeIndex, torch sparse tensor or CSR, got {type(adj).__name__}.")
@@ -65,6 +69,8 @@ def as_entries(adj: Adjacency, num_nodes: Size) -> Entries:
     Remembered as `as_csr` is, with the same arguments and errors. Sparse layouts and a `CSR` hold entries already: rows that
     belong to their entries stay in that order.
     """
+    if torch.compiler.is_exporting():
+        raise ValueError(SORTED)
     csr = as_csr(adj, num_nodes)
     if isinstance(adj, CSR):
         return Entries(csr.structure, None, None)
