@@ -31,8 +31,12 @@ MODELS: dict[str, dict[str, Any]] = {
         }  # fmt: skip
         for maps in ("identity", "diagonal", "orthogonal", "general")
     },
+    "dagnn": {"model.hidden_channels": 48},
+    "air-gcn": {"model.hidden_channels": 48, "model.base": "gcn"},
 }
 """What is drawn, all of width 48; a name's first part is the model's."""
+DEPTH = {"dagnn": "model.num_hops", "air": "model.num_hops"}
+"""What depth is, where it is not `model.num_layers`: hops of the scores of a perceptron of two layers; convolutions."""
 SETTINGS: dict[str, Any] = {
     "recipe": "none", "model.dropout": 0.0, "model.input_dropout": 0.5,
     "train.lr": 0.01, "train.weight_decay": 5e-4, "train.eval_every": 5,
@@ -74,9 +78,9 @@ class Plan:
         return rows
 
     def _row(self, name: str, depth: int, metric: str) -> Row:
-        model, _, maps = name.partition("-")
-        overrides = {**MODELS[name], **SETTINGS, "model.num_layers": depth, "train.epochs": self.epochs}
-        variant = f"{maps}-{depth}" if maps else f"{depth}"
+        model, _, kind = name.partition("-")
+        overrides = {**MODELS[name], **SETTINGS, DEPTH.get(model, "model.num_layers"): depth, "train.epochs": self.epochs}
+        variant = f"{kind}-{depth}" if kind else f"{depth}"
         return Row("node", self.dataset, model, self.seeds, metric, overrides, variant=variant)
 
 

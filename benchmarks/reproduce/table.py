@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from pkgutil import resolve_name
 from string import ascii_lowercase, digits
 from typing import Any
 
 import yaml
 
 from graphkit.conf.arguments import Assignment
+from graphkit.conf.catalog import MODELS
 from graphkit.conf.compose import compose
 from graphkit.conf.recipe import find_recipe
 from graphkit.conf.request import Request, check
@@ -252,8 +254,9 @@ def _row(entry: Any) -> Row:
         raise RequestError("\n".join(mistakes))
     row = Row(**{key: value for key, value in entry.items() if key not in ("published", "further")})
     row.request()  # names and settings are those of a run
-    metrics = DATASETS[row.dataset].protocols[row.task].metrics
-    further = entry.get("further", {})
+    metrics, further = DATASETS[row.dataset].protocols[row.task].metrics, entry.get("further", {})
+    if not {row.metric, *further} <= set(metrics):  # then a figure that the model tells of itself; its class imports torch
+        metrics += getattr(resolve_name(MODELS[row.task][row.model].target), "measures", ())
     for metric in (row.metric, *further):
         if metric not in metrics or metric in further and metric == row.metric:
             raise RequestError(f"{row.label}: metric {metric!r} is none of {', '.join(metrics)}, or stands there twice")

@@ -56,6 +56,8 @@ BENCHMARKS = {
     ),
     "projection": Benchmark("benchmarks.speed.prototype_projection", "projection of prototypes onto a million training parts"),
     "contexts": Benchmark("benchmarks.speed.contexts", "contexts of 100,000 nodes with 1,000,000 edges"),
+    "clique-lifting": Benchmark("benchmarks.speed.cliques", "pairs of nodes in triangles and larger cliques, of 20,000 nodes"),
+    "fastrp": Benchmark("benchmarks.speed.fastrp", "FastRP embeddings of 1,000,000 nodes with 10,000,000 edges"),
     "patch-similarity": Benchmark(
         "benchmarks.speed.patch_similarity",
         "similarities of 64 maps to 1,000 prototypes and their maximum, forward and backward",

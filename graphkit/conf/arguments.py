@@ -13,7 +13,7 @@ from graphkit.nearest import did_you_mean, similarity
 
 FLAGS = {
     "--help": "this page",
-    "--list [WHAT]": "what there is, with papers and settings; WHAT: tasks, datasets, models, or the name of one",
+    "--list [WHAT]": "what there is, with papers and settings; WHAT: tasks, datasets, models, transforms, or the name of one",
     "--dry-run": "the resolved settings, parameter count, splits, metric and output folder; trains and writes nothing",
     "--version": "the version",
 }
@@ -119,7 +119,7 @@ def flatten(settings: Mapping[str, Any]) -> list[Assignment]:
     for key, value in settings.items():
         if key in SECTIONS and isinstance(value, Mapping):
             for inner, leaf in value.items():
-                chosen = inner == "name" and key in ("task", "model")
+                chosen = inner == "name" and key in CHOICES
                 assignments.append(Assignment(key if chosen else f"{key}.{inner}", leaf))
         else:
             assignments.append(Assignment(str(key), value))

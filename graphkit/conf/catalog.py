@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from graphkit.conf import schema
 from graphkit.conf.entries import ModelEntry, TaskEntry
-from graphkit.conf.models import graph, image, link, node, recommend
+from graphkit.conf.models import graph, image, link, node, node_experts, node_untrained, recommend
 from graphkit.conf.setting import Setting, settings_table
+from graphkit.conf.transforms import NONE, TRANSFORMS
 
 _TABLES = ("data.header", "data.separator", "data.comments", "data.encoding")
 """How own tables are read."""
@@ -27,6 +28,10 @@ _GRAPH = (
     "data.ignore",
 )
 """How the tables of an own graph are read."""
+_NO_NODES = dict.fromkeys(("data.embed", "data.embed_channels"), "has images, which are no graph")
+_NO_FEATURES = dict.fromkeys(
+    ("data.embed", "data.embed_channels"), "learns embeddings of users and items and reads no features"
+)
 
 TASKS: dict[str, TaskEntry] = {
     "link": TaskEntry(
@@ -54,6 +59,7 @@ TASKS: dict[str, TaskEntry] = {
         report="graphkit.tasks.reports:node",
         explain="graphkit.explain.tasks.node:NodeExplainer",
         asks={"node": "a node by its name; several: node=a,b,c, names with commas in double quotes"},
+        transforms=("teddy", "stable"),
     ),
     "graph": TaskEntry(
         schema.GraphTask,
@@ -78,7 +84,7 @@ TASKS: dict[str, TaskEntry] = {
         "classification of images by parts that are like training parts",
         needs=("data.images",),
         reads=("data.targets",),
-        refuses={"data.scale": "standardizes the channels of images by itself"},
+        refuses={"data.scale": "standardizes the channels of images by itself", **_NO_NODES},
         report="graphkit.tasks.reports:image",
         explain="graphkit.explain.tasks.image:ImageExplainer",
         asks={"image": "an image by its name or number; several: image=a,b,c"},
@@ -101,7 +107,7 @@ TASKS: dict[str, TaskEntry] = {
             "data.format",
             *_TABLES,
         ),
-        refuses={"data.scale": "has no features to scale"},
+        refuses={"data.scale": "has no features to scale", **_NO_FEATURES},
         serve="graphkit.serving.served:serve",
         explain="graphkit.explain.tasks.recommend:RecommendExplainer",
         asks={"user": "a user by its name", "item": "an item by its name; several: item=a,b,c"},
@@ -110,21 +116,22 @@ TASKS: dict[str, TaskEntry] = {
 
 MODELS: dict[str, dict[str, ModelEntry]] = {
     "link": link.MODELS,
-    "node": node.MODELS,
+    "node": {**node.MODELS, **node_experts.MODELS, **node_untrained.MODELS},
     "graph": graph.MODELS,
     "image": image.MODELS,
     "recommend": recommend.MODELS,
 }
 
-SECTIONS = ("task", "model", "data", "train")
-"""Settings that hold settings; `task` and `model` are also choices."""
+SECTIONS = ("task", "model", "transform", "data", "train")
+"""Settings that hold settings; `task`, `model` and `transform` are also choices."""
 
 CHOICES = {
     "task": Setting("task", str, False, "link", "what is predicted; --list tasks"),
     "dataset": Setting("dataset", str, False, "auto", "the data set, with its split; default: the task's own; --list datasets"),
     "model": Setting("model", str, False, "auto", "the model; default: the task's own; --list models"),
+    "transform": Setting("transform", str, False, NONE, "what changes the graph before any model; --list transforms"),
 }
-"""The three names that say what a run is."""
+"""The names that say what a run is."""
 
 BACKBONE = "model.backbone"
 """The setting that names what a model is built around; its value decides which further settings there are."""
@@ -153,9 +160,16 @@ def own_settings(task: str, model: str, backbone: str | None = None) -> dict[str
     return {key: value for key, value in table.items() if key not in model_settings(task, choice.default)}
 
 
-def all_settings(tasks: Iterable[str], models: Iterable[tuple[str, str]], backbone: str | None = None) -> dict[str, Setting]:
+def transform_settings(transform: str) -> dict[str, Setting]:
+    """The settings `transform.*` of what changes the graph."""
+    return settings_table(TRANSFORMS[transform].settings, "transform.")
+
+
+def all_settings(
+    tasks: Iterable[str], models: Iterable[tuple[str, str]], backbone: str | None = None, transform: str = NONE
+) -> dict[str, Setting]:
     """The settings of a run of any of these tasks and (task, model) pairs, of models around a backbone with this one."""
-    table = run_settings()
+    table = run_settings() | transform_settings(transform)
     for task in tasks:
         table |= task_settings(task)
     for task, model in models:

@@ -14,6 +14,7 @@ from graphkit.conf.catalog import BACKBONE, MODELS, SECTIONS, TASKS, run_setting
 from graphkit.conf.recipe import Recipe, find_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.setting import show
+from graphkit.conf.transforms import TRANSFORMS
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
@@ -90,7 +91,7 @@ def _deciding(run: schema.Run) -> dict[str, str]:
 def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
     from omegaconf import OmegaConf
 
-    config = copy.deepcopy(_defaults(request.task, request.model, request.backbone))
+    config = copy.deepcopy(_defaults(request.task, request.model, request.backbone, request.transform))
     config.merge_with({"dataset": request.dataset}, recipe.sections if recipe else {})
     paths = {key for key, setting in run_settings().items() if setting.path}
     for key, value in request.values.items():
@@ -99,29 +100,31 @@ def _composed(request: Request, recipe: Recipe | None) -> schema.Run:
 
 
 @cache  # Hydra takes a third of a second, and the rows of a table ask for the same again and again
-def _defaults(task: str, model: str, backbone: str | None) -> Any:
+def _defaults(task: str, model: str, backbone: str | None, transform: str) -> Any:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
     with _HYDRA:
-        _fill_store(task, model, backbone)
+        _fill_store(task, model, backbone, transform)
         callers = GlobalHydra.instance().hydra  # an application that uses Hydra itself may call `graphkit.run.run`
         GlobalHydra.instance().clear()
         try:
             with hydra.initialize_config_module("graphkit.conf", version_base="1.3"):
                 chosen = [f"+graphkit/task@task={task}", f"+graphkit/model/{task}@model={model}"]
+                chosen.append(f"+graphkit/transform@transform={transform}")
                 return hydra.compose(_ROOT, overrides=chosen)
         finally:
             GlobalHydra.instance().hydra = callers
 
 
-def _fill_store(task: str, model: str, backbone: str | None) -> None:
+def _fill_store(task: str, model: str, backbone: str | None, transform: str) -> None:
     """Hand what is chosen to Hydra, under a prefix so that it meets no other application's."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
     store.store(group="graphkit/task", name=task, node=TASKS[task].settings)
     store.store(group=f"graphkit/model/{task}", name=model, node=MODELS[task][model].settings_on(backbone))
+    store.store(group="graphkit/transform", name=transform, node=TRANSFORMS[transform].settings)
     store.store(name=_ROOT, node=schema.Run)
 
 

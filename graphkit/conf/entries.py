@@ -37,6 +37,7 @@ class TaskEntry:
         serve: Opens a finished run for `graphkit.predict`; empty: it cannot be asked.
         explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
         asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
+        transforms: Keys of `graphkit.conf.transforms.TRANSFORMS` that its graph may be changed by, beside `none`.
     """
 
     settings: type
@@ -53,6 +54,7 @@ class TaskEntry:
     serve: str = ""
     explain: str = ""
     asks: Mapping[str, str] = field(default_factory=dict)
+    transforms: tuple[str, ...] = ()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -82,3 +84,25 @@ class ModelEntry:
     def settings_on(self, backbone: str | None) -> type:
         """The settings with a backbone; the default ones where it has none of that name."""
         return self.backbones.get(backbone or "", self.settings)
+
+
+@dataclass(frozen=True)
+class TransformEntry:
+    """What acts on the graph before any model.
+
+    Attributes:
+        settings: Dataclass of its settings `transform.*`.
+        target: The class, a `graphkit.models.transforms.base.Transform`; empty: nothing is changed.
+        summary: What it is, in a few words.
+        paper: Where it is from.
+        around: A model around the run's own, which trains it otherwise; empty: there is none. Of the settings each class gets
+            those that its constructor names.
+        undirected: Whether it is for undirected graphs alone.
+    """
+
+    settings: type
+    target: str
+    summary: str
+    paper: Paper | None = None
+    around: str = ""
+    undirected: bool = False

@@ -13,14 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from graphkit.conf.arguments import FLAGS
-from graphkit.conf.catalog import CHOICES, MODELS, TASKS, model_settings, run_settings, task_settings
+from graphkit.conf.catalog import CHOICES, MODELS, TASKS, model_settings, run_settings, task_settings, transform_settings
 from graphkit.conf.recipe import all_recipes
 from graphkit.conf.setting import Setting, show
+from graphkit.conf.transforms import TRANSFORMS
 from graphkit.errors import shown
 from graphkit.nearest import did_you_mean
 
 _INDENT = (0, 0, 0, 2)
-_TOPICS = ("tasks", "datasets", "models")
+_TOPICS = ("tasks", "datasets", "models", "transforms")
 
 
 class _Protocol(Protocol):
@@ -73,6 +74,7 @@ def help_page(datasets: Iterable[str]) -> str:
         ("task", ", ".join(TASKS), CHOICES["task"].default),
         ("dataset", ", ".join(datasets), ", ".join(f"{entry.default_dataset} (task={task})" for task, entry in TASKS.items())),
         *(("model", f"{', '.join(models)} (task={task})", TASKS[task].default_model) for task, models in MODELS.items()),
+        ("transform", ", ".join(TRANSFORMS), CHOICES["transform"].default),
     ]
     examples = [
         ("python -m graphkit.run", "the main job on embedded data"),
@@ -98,10 +100,15 @@ def list_page(topic: str | None, datasets: Mapping[str, DatasetPage]) -> str:
     """What `--list` prints.
 
     Args:
-        topic: `tasks`, `datasets`, `models`, or the name of one of them; None: everything.
+        topic: `tasks`, `datasets`, `models`, `transforms`, or the name of one of them; None: everything.
         datasets: The data sets by name.
     """
-    pages = {"tasks": _tasks, "datasets": lambda only=None: _datasets(datasets, only), "models": _models}
+    pages = {
+        "tasks": _tasks,
+        "datasets": lambda only=None: _datasets(datasets, only),
+        "models": _models,
+        "transforms": _transforms,
+    }
     if topic in pages:
         return render(*pages[topic]())
     if topic is not None:
@@ -114,10 +121,10 @@ def list_page(topic: str | None, datasets: Mapping[str, DatasetPage]) -> str:
 
 def topic_mistakes(topic: str | None, datasets: Iterable[str]) -> list[str]:
     """What is wrong with the WHAT of `--list`: nothing, or a line."""
-    names = [*_TOPICS, *TASKS, *datasets, *(model for models in MODELS.values() for model in models)]
+    names = [*_TOPICS, *TASKS, *datasets, *(model for models in MODELS.values() for model in models), *TRANSFORMS]
     if topic is None or topic in names:
         return []
-    hint = did_you_mean(topic, names) or f": expected one of {', '.join(_TOPICS)}, or the name of a task, data set or model"
+    hint = did_you_mean(topic, names) or f": expected one of {', '.join(_TOPICS)}, or the name of one of them"
     return [f"--list {shown(topic)}{hint}"]
 
 
@@ -165,6 +172,19 @@ def _models(only: str | None = None) -> list[RenderableType]:
                 about.append(("backbone", f"settings of its own and of model.backbone={backbone}; {others}"))
             body: list[RenderableType] = [Text(entry.summary), *([aligned(about)] if about else [])]
             parts.append(section(f"task={task} model={name}", *body, settings_rows(model_settings(task, name))))
+    return parts
+
+
+def _transforms(only: str | None = None) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for name, entry in TRANSFORMS.items():
+        if only not in (None, name):
+            continue
+        about = [("tasks", ", ".join(task for task, row in TASKS.items() if name in row.transforms) or "all")]
+        if entry.paper:
+            about.append(("paper", f"{entry.paper.title}, {entry.paper.venue}, {entry.paper.url}".removesuffix(", ")))
+        body: list[RenderableType] = [Text(entry.summary), aligned(about)]
+        parts.append(section(f"transform={name}", *body, settings_rows(transform_settings(name))))
     return parts
 
 

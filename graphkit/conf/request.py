@@ -9,8 +9,19 @@ from typing import Any, Protocol
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import Assignment, read
-from graphkit.conf.catalog import BACKBONE, CHOICES, MODELS, SECTIONS, TASKS, all_settings, own_settings, task_settings
+from graphkit.conf.catalog import (
+    BACKBONE,
+    CHOICES,
+    MODELS,
+    SECTIONS,
+    TASKS,
+    all_settings,
+    own_settings,
+    task_settings,
+    transform_settings,
+)
 from graphkit.conf.setting import Setting, nearest_key, settings_table, show
+from graphkit.conf.transforms import NONE, TRANSFORMS
 from graphkit.errors import RequestError, shown
 from graphkit.metrics.registry import parse
 from graphkit.nearest import did_you_mean, nearest
@@ -55,12 +66,14 @@ class Request:
         dataset: A data set that serves the task.
         model: A model of the task.
         values: The settings that were given, by dotted key, in their own types.
+        transform: A key of `TRANSFORMS` that the task takes.
     """
 
     task: str
     dataset: str
     model: str
     values: dict[str, Any]
+    transform: str = NONE
 
     @property
     def backbone(self) -> str | None:
@@ -69,7 +82,7 @@ class Request:
 
     def settings(self) -> dict[str, Setting]:
         """All settings of such a run, by dotted key."""
-        return all_settings([self.task], [(self.task, self.model)], self.backbone)
+        return all_settings([self.task], [(self.task, self.model)], self.backbone, self.transform)
 
 
 def check(
@@ -98,12 +111,14 @@ def check(
     task = _task(values.get("task"), found)
     dataset = _dataset(values.get("dataset"), task, datasets, found)
     model = _model(values.get("model"), task, found)
+    transform = _transform(values.get("transform"), task, found)
     rest = [given for given in assignments if given.key not in CHOICES]
     backbone = _backbone(rest)
     known = all_settings(
         [task] if task else TASKS,
         [(of, name) for of in ([task] if task else TASKS) for name in ([model] if model else MODELS[of]) if name in MODELS[of]],
         backbone,
+        transform,
     )
     unknown = dict.fromkeys(given.key for given in rest if given.key not in known)
     found += [_unknown(key, known, task, model) for key in unknown]
@@ -118,7 +133,7 @@ def check(
         found += _resume_mistakes([given.key for given in assignments if given.key in CHOICES or given.key in known])
     if found or not (task and dataset and model):
         raise RequestError("\n".join(dict.fromkeys(found)))
-    return Request(task, dataset, model, values)
+    return Request(task, dataset, model, values, transform)
 
 
 def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting], found: list[str]) -> dict[str, Any]:
@@ -193,6 +208,20 @@ def _model(name: str | None, task: str | None, found: list[str]) -> str | None:
     return None
 
 
+def _transform(name: str | None, task: str | None, found: list[str]) -> str:
+    """What changes the graph; nothing, where the request's is unknown or not of the task."""
+    name = name or NONE
+    if name not in TRANSFORMS:
+        found.append(
+            f"transform={shown(name)}" + (did_you_mean(name, TRANSFORMS) or f": unknown; choose one of {', '.join(TRANSFORMS)}")
+        )
+        return NONE
+    if task and name != NONE and name not in TASKS[task].transforms:
+        having = ", ".join(f"task={other}" for other, entry in TASKS.items() if name in entry.transforms)
+        found.append(f"transform={name}: it is for {having}, not for task={task}")
+    return name
+
+
 def _backbone(assignments: Iterable[Assignment]) -> str | None:
     """The text that was given as the backbone; whether there is such a one is checked with the other values."""
     given = [assignment.value for assignment in assignments if assignment.key == BACKBONE]
@@ -203,7 +232,7 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
     if key in SECTIONS:
         inner = [other for other in known if other.startswith(key + ".")]
         return f"'{key}' holds settings: give {', '.join(inner)}"
-    if key in ("task.name", "model.name"):
+    if key in ("task.name", "model.name", "transform.name"):
         return f"unknown key '{key}': did you mean {key.removesuffix('.name')}?"
     for other in TASKS:
         if task and key in task_settings(other):
@@ -213,6 +242,8 @@ def _unknown(key: str, known: Mapping[str, Setting], task: str | None, model: st
         chosen = known.get(BACKBONE)
         around = f" with {BACKBONE}={chosen.default}" if chosen and set(having) & set(chosen.choices) else ""
         return f"unknown key '{key}': a setting of {', '.join(having)}, not of model={model}{around}"
+    if of := [name for name in TRANSFORMS if key in transform_settings(name)]:
+        return f"unknown key '{key}': a setting of transform={'/'.join(of)}, which must be asked for"
     close = nearest_key(key, {**CHOICES, **known})
     return f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --list")
 

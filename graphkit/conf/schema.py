@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.conf.setting import count, own_file, setting, weight
+from graphkit.conf.setting import count, own_file, setting, weight, width
 
 # --------------------------------------------------------------------------------------------------------------- tasks
 
@@ -160,6 +160,13 @@ class Data:
         "zeros and ones and bags of words, nothing of named data sets",
         choices=("auto", "standard", "none"),
     )
+    embed: str = setting(
+        "none",
+        "features of nodes made of the graph alone, after those given: fastrp, random projections of its powers (task=link: of "
+        "the training edges)",
+        choices=("none", "fastrp"),
+    )
+    embed_channels: int = width(128, "how many of them, for data.embed=fastrp")
     interactions: str | None = own_file(
         "own interactions: user, item, perhaps rating and time, one per row (with dataset=custom; required by task=recommend)"
     )
@@ -267,6 +274,7 @@ class Run:
     task: Any = None
     dataset: str = setting("digits", "data set; default: the task's own; --list datasets")
     model: Any = None
+    transform: Any = None
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     recipe: str = setting("auto", "tuned settings: auto (used where they exist), none", choices=("auto", "none"))

@@ -36,6 +36,8 @@ class Options(TypedDict, total=False):
     targets: str
     directed: bool
     scale: str
+    embed: str
+    embed_channels: int
     format: str
     header: str
     separator: str
@@ -92,6 +94,8 @@ def load(name: str, *, task: str, seed: int = 0, own_files: OwnFiles | None = No
             - `scale`: With `link` and `node`, what is done to the columns of the features: `auto` (own features are
               standardized, but for zeros and ones and bags of words), `standard` (all are, of any data set) or `none`. Mean and
               deviation are those of the training nodes; with `link`, where no node is held out, those of all nodes.
+            - `embed`, `embed_channels`: With `fastrp`, with `link`, `node` and `graph`: so many features of the nodes are added
+              that are made of the graph alone.
             - `split`: Shares of training, validation and test, for own files and planted graphs.
 
     Returns:
@@ -172,6 +176,9 @@ def _check_options(entry: DatasetEntry, task: str, data: Data) -> None:
     for key in ("data.scale", "data.time_split"):
         if values[key] not in (None, *(known := declared[key].metadata["choices"])):
             raise RequestError(f"{key}={shown(values[key])}: expected {', '.join(known)}")
+    if data.embed not in (embeds := declared["data.embed"].metadata["choices"]) or data.embed_channels < 1:
+        asked = f"data.embed={shown(data.embed)} data.embed_channels={data.embed_channels}"
+        raise RequestError(f"{asked}: expected {', '.join(embeds)}, and at least 1 channel")
     if entry.own and data.time_split and data.time_column is None:
         raise RequestError(f"data.time_split={data.time_split} splits by times: name their column by data.time_column=")
     for key in filter(row.refuses.get, given):

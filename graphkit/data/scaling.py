@@ -29,6 +29,11 @@ class Scaling:
         """Scaled features [N, F] in the dtype of x."""
         return ((x.double() - self.mean) / self.std).to(x.dtype)
 
+    def with_others(self, count: int) -> Scaling:
+        """The scaling of these columns and of so many others after them, which stay as they are."""
+        zeros = self.mean.new_zeros(count)
+        return Scaling(torch.cat([self.mean, zeros]), torch.cat([self.std, zeros + 1]), self.num_scaled)
+
 
 def row_normalized(x: Tensor) -> Tensor:
     """Features [N, F] scaled so that each node's sum to 1; a node without features keeps its zeros."""

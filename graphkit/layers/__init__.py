@@ -3,13 +3,19 @@
 from graphkit.layers.context.node_context import ContextReading, NodeContext
 from graphkit.layers.context.reasoner import ContextReasoner
 from graphkit.layers.conv.adpa import DirectedPatternAggregation
+from graphkit.layers.conv.air import AdaptiveHops, InitialResidual
+from graphkit.layers.conv.catgcn import CategoryInteractions
+from graphkit.layers.conv.dagnn import GatedPropagation
+from graphkit.layers.conv.dgmlp import NodeAdaptiveSmoothing
 from graphkit.layers.conv.directional import DirectionalConv
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.gcn import GCNConv
 from graphkit.layers.conv.gin import GINConv
+from graphkit.layers.conv.higcn import FlowerPetalConv
 from graphkit.layers.conv.lightgcn import LightGCNPropagation
 from graphkit.layers.conv.propagation import Propagation
 from graphkit.layers.conv.sage import SAGEConv
+from graphkit.layers.conv.sir import SIRConv
 from graphkit.layers.dense.adjacency_linear import AdjacencyLinear
 from graphkit.layers.dense.dropout import Dropout
 from graphkit.layers.dense.feature_linear import FeatureLinear
@@ -38,8 +44,10 @@ __all__ = [
     "AGGREGATIONS",
     "POLICIES",
     "PRESETS",
+    "AdaptiveHops",
     "AdjacencyLinear",
     "BagFeatures",
+    "CategoryInteractions",
     "CommonNeighborScore",
     "CompletionScore",
     "ContextReasoner",
@@ -48,13 +56,17 @@ __all__ = [
     "Dropout",
     "EquivariantLinear",
     "FeatureLinear",
+    "FlowerPetalConv",
     "GATConv",
     "GCNConv",
     "GINConv",
+    "GatedPropagation",
     "GraphFreeLinear",
     "GraphNorm",
     "HadamardScore",
+    "InitialResidual",
     "LightGCNPropagation",
+    "NodeAdaptiveSmoothing",
     "NodeContext",
     "NormDropoutReLU",
     "PPGNBlock",
@@ -66,6 +78,7 @@ __all__ = [
     "Readout",
     "ResidualHadamardScore",
     "SAGEConv",
+    "SIRConv",
     "SheafDiffusion",
     "SubgraphConv",
     "SubgraphPermutationConv",

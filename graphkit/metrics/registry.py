@@ -32,6 +32,7 @@ class Kind:
         per_target: Whether `name:TARGET` judges one of several named numbers alone.
         scale: Unit of its printed values: 100 turns a fraction into a percentage.
         lower_is_better: Whether the smallest value is the best one.
+        of_model: Whether some models tell it of themselves (`NodeModel.measures`); then it has no target and selects nothing.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kind:
     per_target: bool = False
     scale: float = 100.0
     lower_is_better: bool = False
+    of_model: bool = False
 
 
 _PAIRS, _RANKING, _CLASSES, _NUMBERS = (
@@ -64,6 +66,7 @@ KINDS = (
     Kind("ap", ("graph", "image"), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
     Kind("accuracy-before-projection", ("image",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
     Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, per_target=True, scale=1.0, lower_is_better=True),
+    Kind("r-squared", ("node",), "", scale=1.0, of_model=True),
 )
 
 
@@ -124,12 +127,17 @@ def parse(name: str, task: str) -> Metric:
     if target and (kind := next((one for one in KINDS if task in one.tasks and one.name == before and one.per_target), None)):
         return Metric(kind, target=target)
     before, at, k = name.partition("@")
-    kind = next((kind for kind in KINDS if task in kind.tasks and kind.name == before and kind.takes_k == bool(at)), None)
+    kind = next((kind for kind in _judges(task) if kind.name == before and kind.takes_k == bool(at)), None)
     if kind is not None and not at:
         return Metric(kind)
     if kind is not None and re.fullmatch("[1-9][0-9]{0,9}", k) and int(k) <= MOST_K:
         return Metric(kind, int(k))
     raise RequestError(f"unknown metric '{shown(name, 40)}' for task={task}; choose {_choices(task)}")
+
+
+def _judges(task: str) -> list[Kind]:
+    """The metrics that any model of a task is judged by."""
+    return [kind for kind in KINDS if task in kind.tasks and not kind.of_model]
 
 
 def decimals(name: str) -> int:
@@ -164,7 +172,7 @@ def in_words(names: Sequence[str], last: str) -> str:
 
 
 def _choices(task: str) -> str:
-    kinds = [kind for kind in KINDS if task in kind.tasks]
+    kinds = _judges(task)
     names = in_words([f"{kind.name}@K" if kind.takes_k else kind.name for kind in kinds], "or")
     first = next((kind.name for kind in kinds if kind.takes_k), None)
     return f"{names}, with a number K from 1 to {MOST_K:,} as in {first}@20" if first else names

@@ -10,20 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least, check_choice
+from graphkit.models.prototype_training import Kept, Trained, nearest_samples, stages
 from graphkit.prototypes import (
-    Allowed,
     ComponentsHead,
     DistanceHead,
     LinearHead,
     OwnClassHead,
     PartBatch,
     PrototypeBank,
-    Training,
     class_identity,
     contributions,
     losses,
-    nearest_parts,
-    phases,
     project,
 )
 from graphkit.prototypes.projection import evaluating
@@ -40,8 +37,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
 TERMS = {"angle": (0.8, 0.08), "distance": (0.05, 0.005)}
 """Weights of cluster and separation. Those of ProtoPNet for angles; its distances are bounded, and unbounded embeddings would
 shrink to one point with them."""
-NEAREST = 10
-"""Training parts by which the purity of a prototype is told."""
 
 Parts = Callable[[], Iterable[PartBatch]]
 
@@ -56,10 +51,10 @@ class PrototypeOptions(TypedDict, total=False):
     sharpness: float
     classifier: str
     concepts: int
-    cluster_weight: float | None
-    separation_weight: float | None
-    orthogonality_weight: float
-    off_class_weight: float
+    cluster: float | None
+    separation: float | None
+    orthogonality: float
+    l1: float
     margin: float
     warm_epochs: int
     head_epochs: int
@@ -78,7 +73,7 @@ class PrototypeHead(nn.Module):
 
     The loss is cross entropy, or of `components` the margin loss, and
 
-        cluster_weight cluster + separation_weight separation + orthogonality_weight orthogonality + off_class_weight L1
+        cluster L_clst + separation L_sep + orthogonality L_orth + l1 |w_off|
 
     of `graphkit.prototypes.losses`, the last of classifiers with free weights alone.
 
@@ -93,10 +88,10 @@ class PrototypeHead(nn.Module):
         classifier: `linear` (ProtoPNet), `own-class` (EvalProtoPNet), `components` (stable Classification-by-Components; needs
             `rbf` or `relu-cosine`) or `distance` (Li et al.; needs `negative-l2`).
         concepts: Concepts per class of `components`, at least 1.
-        cluster_weight: Draws a sample to a prototype of its class; None: as in `TERMS`.
-        separation_weight: Drives it from those of others; None: as in `TERMS`.
-        orthogonality_weight: Drives the prototypes of a class apart.
-        off_class_weight: Of the L1 norm of weights of other classes' prototypes.
+        cluster: Draws a sample to a prototype of its class; None: as in `TERMS`.
+        separation: Drives it from those of others; None: as in `TERMS`.
+        orthogonality: Drives the prototypes of a class apart.
+        l1: Of the L1 norm of weights of other classes' prototypes.
         margin: Of `components`: by how much the right class should win, at least 0.
         warm_epochs: Length of the first phase; 0: none.
         head_epochs: Length of the last phase of each cycle, at least 1.
@@ -125,10 +120,10 @@ class PrototypeHead(nn.Module):
         sharpness: float = 10.0,
         classifier: str = "linear",
         concepts: int = 1,
-        cluster_weight: float | None = None,
-        separation_weight: float | None = None,
-        orthogonality_weight: float = 0.0,
-        off_class_weight: float = 1e-4,
+        cluster: float | None = None,
+        separation: float | None = None,
+        orthogonality: float = 0.0,
+        l1: float = 1e-4,
         margin: float = 0.3,
         warm_epochs: int = 10,
         head_epochs: int = 20,
@@ -141,17 +136,17 @@ class PrototypeHead(nn.Module):
         check_at_least(1, per_class=per_class, concepts=concepts, head_epochs=head_epochs, cycles=cycles)
         usual = TERMS["angle" if similarity in ANGULAR else "distance"]
         cluster, separation = (
-            start if given is None else given for start, given in zip(usual, (cluster_weight, separation_weight), strict=True)
+            start if given is None else given for start, given in zip(usual, (cluster, separation), strict=True)
         )
-        check_at_least(0, warm_epochs=warm_epochs, margin=margin, cluster_weight=cluster, separation_weight=separation)
-        check_at_least(0, orthogonality_weight=orthogonality_weight, off_class_weight=off_class_weight)
+        check_at_least(0, warm_epochs=warm_epochs, margin=margin, cluster=cluster, separation=separation)
+        check_at_least(0, orthogonality=orthogonality, l1=l1)
         check_choice(NEEDS, classifier=classifier)
         if similarity not in NEEDS[classifier]:
             raise ValueError(f"classifier={classifier} needs similarity={' or '.join(NEEDS[classifier])}, got {similarity!r}")
         self.per_class, self.similarity, self.pool, self.top_k, self.sharpness = per_class, similarity, pool, top_k, sharpness
         self.kind, self.concepts, self.margin = classifier, concepts, margin
-        self.cluster_weight, self.separation_weight = cluster, separation
-        self.orthogonality_weight, self.off_class_weight = orthogonality_weight, off_class_weight
+        self.cluster, self.separation = cluster, separation
+        self.orthogonality, self.l1 = orthogonality, l1
         self.warm_epochs, self.head_epochs, self.cycles = warm_epochs, head_epochs, cycles
         self.joint_classifier = joint_classifier or classifier in ("components", "distance")
         self.unique, self.projects = unique, projects
@@ -175,7 +170,7 @@ class PrototypeHead(nn.Module):
             self.classifier = DistanceHead(*identity.shape)
         else:
             self.classifier = LinearHead(identity)
-        self.unprojected = _Kept(self._learned())
+        self.unprojected = Kept(self._learned())
 
     def limit(self, labels: Tensor) -> None:
         """Give no class more prototypes than it has training samples; called before training or loading weights.
@@ -249,14 +244,14 @@ class PrototypeHead(nn.Module):
         similarity = similarity.to(torch.promote_types(similarity.dtype, torch.float32))
         scores, identity = self.classifier(similarity), self.bank.identity
         loss = losses.margin(scores, labels, self.margin) if self.kind == "components" else decide(scores, labels)
-        if self.cluster_weight:
-            loss = loss + self.cluster_weight * losses.cluster(similarity, labels, identity)
-        if self.separation_weight:
-            loss = loss + self.separation_weight * losses.separation(similarity, labels, identity)
-        if self.orthogonality_weight:
-            loss = loss + self.orthogonality_weight * losses.orthogonality(self.bank.weight, identity)
-        if self.off_class_weight and isinstance(self.classifier, LinearHead):
-            loss = loss + self.off_class_weight * losses.off_class_l1(self.classifier.weight, identity)
+        if self.cluster:
+            loss = loss + self.cluster * losses.cluster(similarity, labels, identity)
+        if self.separation:
+            loss = loss + self.separation * losses.separation(similarity, labels, identity)
+        if self.orthogonality:
+            loss = loss + self.orthogonality * losses.orthogonality(self.bank.weight, identity)
+        if self.l1 and isinstance(self.classifier, LinearHead):
+            loss = loss + self.l1 * losses.off_class_l1(self.classifier.weight, identity)
         return loss
 
     def stages(
@@ -271,22 +266,18 @@ class PrototypeHead(nn.Module):
             lr: Rate of the encoder.
             head_lr: Rate of prototypes and classifier.
         """
-        # An L2 penalty would draw prototypes to the origin, where no part is, and weights away from their start.
-        own = {"lr": head_lr, "weight_decay": 0.0}
-        prototypes = {"params": list(self.bank.parameters()), **own}
-        classifier = {"params": list(self.classifier.parameters()), **own}
-        body = {"params": list(encoder.parameters()), "lr": lr}
-        joint = [body, prototypes, *([classifier] if self.joint_classifier else [])]
-        warm = Training([prototypes, *([classifier] if self.joint_classifier else [])], self.warm_epochs, held=(encoder,))
-        found = phases(
-            step=step,
-            project=project_now,
-            warm=warm if self.warm_epochs else None,
-            joint=Training([group for group in joint if group["params"]], None),
-            head=Training([classifier], self.head_epochs, held=(encoder, self.bank)),
+        return stages(
+            step,
+            project_now,
+            encoder=Trained([encoder], lr),
+            # An L2 penalty would draw prototypes to the origin, where no part is, and weights away from their start.
+            prototypes=Trained([self.bank], head_lr, weight_decay=0.0),
+            classifier=Trained([self.classifier], head_lr, weight_decay=0.0),
+            joint_classifier=self.joint_classifier,
+            warm_epochs=self.warm_epochs,
+            head_epochs=self.head_epochs,
             cycles=self.cycles,
         )
-        return [Stage(**vars(phase)) for phase in found]
 
     def project(self, encoder: nn.Module, parts: Parts, labels: Tensor, train: Tensor) -> None:
         """Make every prototype the nearest training part of its class, and keep what it was; see `prototypes.project`.
@@ -320,29 +311,19 @@ class PrototypeHead(nn.Module):
             classifier of that time: `scores_before_projection`, `scores_after_projection`.
         """
         added, _ = contributions(self.classifier, similarity, self.classifier(similarity).argmax(dim=1))
-        near = nearest_parts(
-            parts(),
-            self.bank.weight,
-            self.bank.identity,
-            allowed=Allowed(train),
-            is_angular=self.bank.similarity in ANGULAR,
-            k=NEAREST,
-        )
         found = {
             "prototype_classes": self.bank.identity,
             "prototype_contributions": added.float(),
-            "prototype_nearest": near.ref[..., 0],
+            "prototype_nearest": nearest_samples(self.bank, parts(), train),
         }
         if not self.bank.projected:
             return found
-        before = self.unprojected.tensors()
-        after = {name: value for name, value in before.items() if not name.startswith("bank.")}
         return {
             **found,
             "prototype_source": self.bank.source,
             "prototype_source_similarity": self.bank.source_similarity,
-            "scores_before_projection": scores(before),
-            "scores_after_projection": scores(after),
+            "scores_before_projection": scores(self.unprojected.tensors()),
+            "scores_after_projection": scores(self.unprojected.tensors(without="bank.")),
         }
 
 
@@ -352,23 +333,3 @@ def _one_part_each(batch: PartBatch) -> tuple[Tensor, Tensor]:
     part = chance.argmax(dim=1, keepdim=True)
     z = batch.z.gather(1, part.unsqueeze(2).expand(-1, -1, batch.z.size(2))).squeeze(1)
     return z, batch.ref[:, 0, 0]
-
-
-class _Kept(nn.Module):
-    """Copies of tensors that are saved with a model and never trained."""
-
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self._names = {name.replace(".", "_"): name for name in tensors}
-        for buffer, name in self._names.items():
-            self.register_buffer(buffer, tensors[name].detach().clone())
-
-    @torch.no_grad()
-    def keep(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy the present values."""
-        for buffer, name in self._names.items():
-            self.get_buffer(buffer).copy_(tensors[name])
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What was kept, by the names it had."""
-        return {name: self.get_buffer(buffer) for buffer, name in self._names.items()}

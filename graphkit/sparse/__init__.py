@@ -22,6 +22,7 @@ from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
 from graphkit.sparse.ranking.triples import Triples, TripleSampler
 from graphkit.sparse.rows.dropout import dropout
 from graphkit.sparse.rows.norm_dropout_relu import norm_dropout_relu
+from graphkit.sparse.sampled_product import edge_products
 from graphkit.sparse.segment import segment_max, segment_mean, segment_softmax, segment_sum
 from graphkit.sparse.side_by_side import copies, stacked
 from graphkit.sparse.spmm import propagate_and_keep
@@ -51,6 +52,7 @@ __all__ = [
     "degree_order",
     "dense_product",
     "dropout",
+    "edge_products",
     "gather",
     "incidence_of",
     "lasting",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from graphkit.training.protocol import AnyTask
 
 
 class ModelSettings(Protocol):
-    """A model's settings dataclass; its name selects the model."""
+    """A settings dataclass of a model or of what changes the graph; its name selects it."""
 
     name: str
 
@@ -46,6 +47,7 @@ def build_task(
     model_settings: ModelSettings,
     train_settings: Train,
     device: torch.device,
+    around: Callable[[MakeModel[Any]], MakeModel[Any]] = lambda make_model: make_model,
 ) -> AnyTask:
     """Build the named task on a data set.
 
@@ -56,6 +58,7 @@ def build_task(
         model_settings: The model's settings dataclass; its `name` selects the model.
         train_settings: The training loop's settings.
         device: Where to compute.
+        around: From what makes the models to what makes those that are trained, see `graphkit.tasks.transform.around`.
 
     Returns:
         A task, ready to build, train and evaluate models.
@@ -63,6 +66,6 @@ def build_task(
     Raises:
         RequestError: If the data set cannot be used for the task.
     """
-    make_model = model_maker(name, model_settings)
+    make_model = around(model_maker(name, model_settings))
     task: AnyTask = resolve_name(TASKS[name].target)(dataset, task_settings, make_model, train_settings, device)
     return task

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphkit.conf.arguments import flatten
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.request import OWN_FILES, Request, check
+from graphkit.conf.transforms import NONE
 from graphkit.data.catalog import DATASETS
 from graphkit.data.record import RECORD, DataRecord, names_files
 from graphkit.errors import CheckpointError, RequestError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from graphkit.conf.schema import Run
     from graphkit.data.dataset import Dataset
     from graphkit.data.own.memory import InMemory
+    from graphkit.models.transforms.base import Changed
     from graphkit.training.protocol import AnyTask
     from graphkit.training.report import Section
     from graphkit.training.result import OverSeeds
@@ -53,7 +55,7 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
         raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
     defaults = {name: setting.default for name, setting in request.settings().items()}
     values = defaults | _unsaid(request.values) | request.values | _places(read_record(folder)) | said
-    return Request(request.task, request.dataset, request.model, values)
+    return Request(request.task, request.dataset, request.model, values, request.transform)
 
 
 def _unsaid(stored: Mapping[str, Any]) -> dict[str, str]:
@@ -102,12 +104,14 @@ class Experiment:
         from graphkit.data.own.files import OwnFiles
         from graphkit.training.runtime import interruptible, resolve_device
 
-        self.settings = settings
+        self.settings, self._folder = settings, folder
         self._known = None if folder is None else read_record(folder)
         self._own_files = OwnFiles(self._known.files if self._known else None, memory)
         self.device = resolve_device(settings.device, settings.precision)
         loading = interruptible()(self._load)  # a download that is stopped by SIGTERM leaves nothing behind, too
-        self.dataset = functools.lru_cache(maxsize=1)(loading)
+        self._loaded = functools.lru_cache(maxsize=1)(loading)
+        self.dataset = functools.lru_cache(maxsize=1)(self._changed)
+        self._changes: dict[int, Changed] = {}
         self._ready: tuple[int, AnyTask] | None = None
 
     def _load(self, seed: int) -> Dataset:
@@ -132,6 +136,26 @@ class Experiment:
             self._known.require_same(self._record(dataset))
         return dataset
 
+    def _changed(self, seed: int) -> Dataset:
+        """The data of a seed, its graph as `transform=` leaves it."""
+        if self.settings.transform.name == NONE:
+            return self._loaded(seed)
+        from graphkit.tasks.transform import changed
+
+        return changed(self._loaded(seed), self._change(seed))
+
+    def _change(self, seed: int) -> Changed:
+        """What becomes of the graph of a seed: as the run folder has it, else made now and remembered."""
+        from graphkit.tasks.transform import change, file_name, from_bytes
+        from graphkit.training.artifacts import read_own
+
+        if seed not in self._changes:
+            name = file_name(seed)
+            stored = None if self._folder is None else read_own(self._folder, name)
+            made = change(self.settings.transform, self._loaded(seed), seed) if stored is None else from_bytes(stored, name)
+            self._changes[seed] = made
+        return self._changes[seed]
+
     def _record(self, dataset: Dataset) -> DataRecord:
         from graphkit.data.loading import data_root
 
@@ -140,9 +164,18 @@ class Experiment:
         return DataRecord.of(dataset, DATASETS[dataset.name], named, self._own_files.sources)
 
     def files(self) -> dict[str, bytes]:
-        """What a new run folder keeps of its data, by file name: data.json, and the names of nodes, classes, users, items."""
-        dataset = self.dataset(self.settings.seed)
-        return {RECORD: self._record(dataset).to_json(), **names_files(dataset)}
+        """What a new run folder keeps of its data, by file name.
+
+        data.json, the names of nodes, classes, users, items, and the graph of every seed that `transform=` has changed.
+        """
+        dataset = self._loaded(self.settings.seed)
+        files = {RECORD: self._record(dataset).to_json(), **names_files(dataset)}
+        if self.settings.transform.name == NONE:
+            return files
+        from graphkit.tasks.transform import file_name, to_bytes
+
+        seeds = range(self.settings.seed, self.settings.seed + self.settings.seeds)
+        return files | {file_name(seed): to_bytes(self._change(seed)) for seed in seeds}
 
     @property
     def data_files(self) -> tuple[Path, ...]:
@@ -193,5 +226,17 @@ class Experiment:
         ready, self._ready = self._ready, None
         if ready is not None and ready[0] == seed:
             return ready[1]
-        settings = self.settings
-        return build_task(settings.task.name, self.dataset(seed), settings.task, settings.model, settings.train, self.device)
+        settings, dataset = self.settings, self.dataset(seed)
+        if settings.transform.name == NONE:
+            return build_task(settings.task.name, dataset, settings.task, settings.model, settings.train, self.device)
+        from graphkit.tasks.transform import around
+
+        return build_task(
+            settings.task.name,
+            dataset,
+            settings.task,
+            settings.model,
+            settings.train,
+            self.device,
+            lambda make_model: around(settings.transform, make_model, self._loaded(seed), self.device),
+        )

@@ -67,7 +67,8 @@ class NodeClassification:
         self._check_labels(y)
         counts = {split: ClassCounts(self._num_classes, y[self._splits[split]].unique().numel()) for split in EVALUATED}
         choice = choose("node", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
-        self.metric, self.metrics, self._metrics = choice.metric, tuple(choice.metrics), choice.metrics
+        self.metric, self._metrics = choice.metric, choice.metrics
+        self.metrics = (*choice.metrics, *make_model.model_class.measures)
         self.lower_is_better = choice.lower_is_better
         self.notes = (*dataset.notes, *class_warnings(dataset), *choice.notes)
         self._scaling = dataset.scaling
@@ -115,7 +116,7 @@ class NodeClassification:
         return loss.detach()
 
     def evaluate(self, model: NodeModel, splits: tuple[str, ...] = EVALUATED) -> Evaluation:
-        """Metrics of each split in percent, and the mean cross-entropy over the labeled validation nodes."""
+        """Metrics of each split, the model's own `measures` among them, and the mean cross-entropy on validation."""
         scores = self._logits(model).detach()
         logits = scores.cpu()
         if bool(logits.isnan().any()):
@@ -125,6 +126,7 @@ class NodeClassification:
         for split in splits:
             nodes = self._splits[split]
             results[split] = {name: metric(logits[nodes], labels[nodes]) for name, metric in self._metrics.items()}
+            results[split] |= model.measure(self.view(model), nodes.to(self._device))
         return Evaluation(results, partial(self._valid_loss, scores) if "valid" in splits else None)
 
     def _valid_loss(self, logits: Tensor) -> float:
@@ -167,9 +169,9 @@ class NodeClassification:
 
     def _features(self, model: NodeModel) -> Tensor | CSR:
         """The features in the precision of the model."""
-        dtype = next(model.parameters()).dtype
-        if dtype != self._x.dtype:  # precision=64-true; converted once
-            self._x = self._x.to(dtype=dtype)
+        parameter = next(model.parameters(), None)
+        if parameter is not None and parameter.dtype != self._x.dtype:  # precision=64-true; converted once
+            self._x = self._x.to(dtype=parameter.dtype)
         return self._x
 
     def _logits(self, model: NodeModel) -> Tensor:

@@ -22,7 +22,7 @@ OF_SEED = (*SEED_FILES, "last.ckpt", "before-last.ckpt", "predictions.csv")
 """All files of a seed's folder."""
 
 _FILES = ("config.yaml", DIGESTS, "data.json", "env.json", "metrics.csv", "report.html", "result.json")
-_FOLDERS = ("names", "tensorboard")
+_FOLDERS = ("names", "tensorboard", "transform")
 _WITHOUT_EFFECT = ("format", "out", "progress", "resume", "tensorboard")
 _SMALL = 1 << 20
 _AGAIN = "remove it and resume, it is made again from the checkpoints"

@@ -49,13 +49,13 @@ def finished_result(folder: Path, config: dict[str, Any]) -> RunResult | None:
 
 
 def check_given(digests: Digests) -> None:
-    """Compare what the run was given, data.json and names, with its digests.
+    """Compare what the run was given, data.json, names and changed graphs, with its digests.
 
     Raises:
         CheckpointError: If a file is missing or was changed.
     """
     for name in digests.names:
-        if name == "data.json" or name.startswith("names/"):
+        if name == "data.json" or name.startswith(("names/", "transform/")):
             digests.check(name)
 
 

@@ -105,8 +105,15 @@ def test_an_interrupted_call_keeps_its_points(monkeypatch: pytest.MonkeyPatch):
 def test_the_default_plan():
     rows = Plan().rows()
     assert list(rows) == [(model, depth) for model in MODELS for depth in LAYERS] and LAYERS == (2, 4, 8, 16, 32, 64)
-    assert set(MODELS) == {"gcn", *(f"sheaf-{maps}" for maps in ("identity", "diagonal", "orthogonal", "general"))}
+    assert set(MODELS) == {
+        "gcn",
+        "dagnn",
+        "air-gcn",
+        *(f"sheaf-{maps}" for maps in ("identity", "diagonal", "orthogonal", "general")),
+    }
     assert len({row.name for row in rows.values()}) == len(rows)
+    asked = [rows[name, 8].overrides for name in ("gcn", "dagnn", "air-gcn")]
+    assert [(one.get("model.num_layers"), one.get("model.num_hops")) for one in asked] == [(8, None), (None, 8), (None, 8)]
     widths = {name: model.get("model.stalk_dim", 1) * model["model.hidden_channels"] for name, model in MODELS.items()}
     assert set(widths.values()) == {48}
 

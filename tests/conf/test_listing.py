@@ -79,7 +79,7 @@ def test_what_there_is_no_page_of():
     assert topic_mistakes("modles", DATASETS) == ["--list modles: did you mean models?"]
     assert topic_mistakes("cora-gom", DATASETS) == ["--list cora-gom: did you mean cora-geom?"]
     assert topic_mistakes("zzzzz", DATASETS) == [
-        "--list zzzzz: expected one of tasks, datasets, models, or the name of a task, data set or model"
+        "--list zzzzz: expected one of tasks, datasets, models, transforms, or the name of one of them"
     ]
 
 

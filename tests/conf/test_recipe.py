@@ -33,12 +33,14 @@ def test_which_recipes_there_are():
     node = {f"node-{name}-{model}" for name in (*PLANETOID, *ten_splits) for model in ("gcn", "sage", "gat", "mlp")}
     node |= {f"node-{name}-directed-dir-gnn" for name in ("squirrel", "chameleon")}
     node |= {f"node-{name}-sheaf" for name in (*SHEAF, "cornell")}
+    node |= {f"node-{name}-{model}" for name in PLANETOID for model in ("dagnn", "dgmlp", "higcn")}
+    node |= {f"node-{name}-sir-gcn" for name in ("minesweeper", "dictionary-lookup")}
     recommend = {f"recommend-gowalla-{model}" for model in ("gf-cf", "lightgcn", "lightgcl", "ultragcn")}
     recommend |= {f"recommend-lastfm-{model}" for model in ("lightgcn", "lightgcl", "ultragcn")}
     collections = ("mutag", "ptc-mr", "proteins", "nci1", "nci109", "imdb-binary", "imdb-multi")
     graph = {f"graph-{name}-spen" for name in collections} | {"graph-counting-sswl+"}
     assert set(RECIPES) == link | node | recommend | graph
-    assert len(RECIPES) == 84
+    assert len(RECIPES) == 95
 
 
 TUNED = {  # layers, width, dropout, rate, penalty, epochs, test, std: of the study of tuned plain networks

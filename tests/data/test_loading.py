@@ -36,6 +36,8 @@ def test_the_table_is_sound():
         "planted-graphs",
         "counting",
         "planted-patches",
+        "planted-categories",
+        "dictionary-lookup",
         "planted-labels",
     }
     for name, entry in DATASETS.items():

@@ -79,6 +79,13 @@ class WithEdgeFeatures(RowByRow):
         return self.layer(x, edge_index, edge_weight, torch.sin(x[source, :2] - 2.0 * x[target, :2]))
 
 
+class WithFirstStates(RowByRow):
+    """A layer that mixes states with those before the first layer, here made of them."""
+
+    def forward(self, x: Tensor, edge_index: Any) -> Tensor:
+        return self.layer(x, torch.sin(3.0 * x))
+
+
 class ContextsOfGraph(RowByRow):
     """Contexts that need no features, here of the graph, made as it comes; times a feature."""
 
@@ -144,6 +151,13 @@ def _patterns(**arguments: Any) -> Case:
     return Case(layers.DirectedPatternAggregation, lambda: layers.DirectedPatternAggregation(4, 3, **arguments))
 
 
+def _sir(**arguments: Any) -> Case:
+    inputs = ("x", "edge_index", "edge_weight", "edge_attr")
+    adapt: Callable[[nn.Module], nn.Module] = WithEdgeFeatures if "edge_channels" in arguments else lambda layer: layer
+    arguments = {"activation": "tanh", **arguments}  # relu has no gradient at places, which finite differences may cross
+    return Case(layers.SIRConv, lambda: layers.SIRConv(4, 3, **arguments), adapt, inputs)
+
+
 def _sheaf(maps: str, **arguments: Any) -> Case:
     arguments = {"stalk_dim": 2, **arguments}
     channels = 2 * (arguments["stalk_dim"] + arguments.get("low_pass", False) + arguments.get("high_pass", False))
@@ -187,6 +201,29 @@ CASES: dict[str, Case] = {
     "DirectedPatternAggregation": _patterns(exponent=0.4),
     "DirectedPatternAggregation-node": _patterns(pattern_attention="node", exponent=0.0, num_layers=2),
     "DirectedPatternAggregation-hops": _patterns(num_hops=3, decay=False, dropout=0.5),
+    "GatedPropagation": Case(layers.GatedPropagation, lambda: layers.GatedPropagation(4, num_hops=3)),
+    "AdaptiveHops": Case(layers.AdaptiveHops, lambda: layers.AdaptiveHops(4, 3, num_hops=3)),
+    "AdaptiveHops-teleport": Case(layers.AdaptiveHops, lambda: layers.AdaptiveHops(4, num_hops=2, teleport=0.2)),
+    "InitialResidual": Case(
+        layers.InitialResidual, lambda: layers.InitialResidual(4), WithFirstStates, ("x", "x_initial"), UNWEIGHTED
+    ),
+    "NodeAdaptiveSmoothing": Case(
+        layers.NodeAdaptiveSmoothing,
+        lambda: layers.NodeAdaptiveSmoothing(num_hops=3, temperature=0.2),
+        inputs=("x", "edge_index"),
+        weighted=UNWEIGHTED,
+        parameters=False,
+    ),
+    "SIRConv-sum": _sir(hidden_channels=5, dropout=0.5),
+    "SIRConv-max": _sir(aggregation="max"),
+    "SIRConv-edges": _sir(aggregation="mean", edge_channels=2),
+    "FlowerPetalConv": Case(
+        layers.FlowerPetalConv,
+        lambda: layers.FlowerPetalConv(4, 3, max_order=3, degree=3, dropout=0.5),
+        inputs=("x", "edge_index"),
+        weighted=UNWEIGHTED,
+    ),
+    "CategoryInteractions": _row_by_row(layers.CategoryInteractions, out_channels=3, embedding_channels=5, dropout=0.5),
     "SheafDiffusion-identity": _sheaf("identity", high_pass=True),
     "SheafDiffusion-identity-gated": _sheaf("identity", edge_weights=True),
     "SheafDiffusion-diagonal": _sheaf("diagonal", low_pass=True, edge_weights=True),

@@ -43,13 +43,13 @@ def loss_by_loops(head: PrototypeHead, z: Tensor, weights: dict[str, float]) -> 
                 total = total + weights["orthogonality"] * (cosine - float(i == j)).abs()
     for c, line in enumerate(head.classifier.weight):
         for w, owner in zip(line, classes, strict=True):
-            total = total + weights["off_class"] * w.abs() * float(owner != c)
+            total = total + weights["l1"] * w.abs() * float(owner != c)
     return total
 
 
 def test_the_loss_equals_loops() -> None:
-    weights = {"cluster": 0.7, "separation": 0.3, "orthogonality": 0.2, "off_class": 0.1}
-    head, z = made(**{f"{name}_weight": value for name, value in weights.items()}), embeddings().requires_grad_()
+    weights = {"cluster": 0.7, "separation": 0.3, "orthogonality": 0.2, "l1": 0.1}
+    head, z = made(**weights), embeddings().requires_grad_()
     with torch.no_grad():
         head.classifier.weight.add_(0.3 * torch.randn_like(head.classifier.weight))
     inputs = [z, head.bank.weight, head.classifier.weight]
@@ -60,7 +60,7 @@ def test_the_loss_equals_loops() -> None:
 
 
 def test_components_train_by_their_margin() -> None:
-    head, z = made(classifier="components", similarity="rbf", cluster_weight=0, separation_weight=0, margin=0.4), embeddings()
+    head, z = made(classifier="components", similarity="rbf", cluster=0, separation=0, margin=0.4), embeddings()
     p = head(z).detach()
     expected = sum(
         max(max(float(row[c]) for c in range(CLASSES) if c != y) - float(row[y]) + 0.4, 0.0)
@@ -188,7 +188,7 @@ def test_what_prototypes_were_is_kept() -> None:
         ({"cycles": 0}, "cycles must be at least 1"),
         ({"warm_epochs": -1}, "warm_epochs must be at least 0"),
         ({"margin": math.nan}, "margin must be at least 0"),
-        ({"cluster_weight": -1.0}, "cluster_weight must be at least 0"),
+        ({"cluster": -1.0}, "cluster must be at least 0"),
         ({"classifier": "lasso"}, "classifier must be one of linear, own-class, components, distance, got 'lasso'"),
         ({"similarity": "l1"}, "needs similarity="),
         ({"pool": "mean"}, "pool must be one of"),

@@ -32,7 +32,7 @@ BATCH = {"link": 2048, "node": 0, "graph": 128, "image": 128, "recommend": 2048}
 
 
 def is_trained(task: str, name: str) -> bool:
-    """Whether the model is trained; every node model is."""
+    """Whether the model is trained."""
     return getattr(resolve_name(MODELS[task][name].target), "trained", True)
 
 
@@ -48,7 +48,10 @@ CASES = {
     },
     "link-ncn": ("link", "ncn", {"hidden_channels": 64}),
     "link-gae": ("link", "gae", {"hidden_channels": 64}),
+    "node-sir-gcn": ("node", "sir-gcn", {"hidden_channels": 8}),
     "node-dir-gnn-gat": ("node", "dir-gnn", {"conv": "gat"}),
+    "node-mowst": ("node", "mowst", {"hidden_channels": 16, "weak_channels": 16}),
+    "node-hei": ("node", "hei", {"hidden_channels": 16, "infer_epochs": 1}),
     "node-sheaf-weighted": ("node", "sheaf", {"maps": "identity", "edge_weights": True}),
     "recommend-lightgcn-norm": ("recommend", "lightgcn", {"penalty": "norm", "layer_weights": "learned"}),
     "recommend-ultragcn-few": ("recommend", "ultragcn", {"hidden_channels": 32}),  # items are gathered instead of all scored

@@ -52,7 +52,7 @@ class ProtoPNetModel(_Prototypes):
     name: str = "protopnet"
     similarity: str = _similarity("cosine")
     activation: str = _activation("none")
-    head: str = setting(
+    classifier: str = setting(
         "linear",
         "linear, or own-class: no prototype speaks for another class (score aggregation of EvalProtoPNet)",
         choices=("linear", "own-class"),

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
+from graphkit.conf.models.node_propagation import AIRModel, CatGCNModel, DAGNNModel, HiGCNModel, SIRGCNModel
 from graphkit.conf.models.prototypes import PrototypeSettings
 from graphkit.conf.setting import count, depth, probability, setting, weight, width
 
-BACKBONES = ("gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd")
+BACKBONES = (
+    "gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd",
+    "dagnn", "dgmlp", "air", "sir-gcn", "higcn", "catgcn",
+)  # fmt: skip
 """Models that another one can be built around."""
 
 
@@ -154,6 +158,15 @@ class PolyNSDModel(_SheafSettings):
 
 
 @dataclass
+class DGMLPModel(_NodeNetwork):
+    """Deep graph multilayer perceptron."""
+
+    name: str = "dgmlp"
+    num_hops: int = depth(20, "hops of the smoothing, made once", low=0)
+    temperature: float = setting(1.0, "temperature of the weights of hops: near 0 the best hop alone", low=1e-6, high=1e6)
+
+
+@dataclass
 class PrototypeModel(PrototypeSettings):
     """Similarities to training nodes, on the embeddings of another model."""
 
@@ -212,6 +225,18 @@ _POLYNSD = Paper(
     "arXiv 2025",
     "https://arxiv.org/abs/2512.00242",
 )
+_DAGNN = Paper("Towards Deeper Graph Neural Networks", "KDD 2020", "https://arxiv.org/abs/2007.09296")
+_DGMLP = Paper("Evaluating Deep Graph Neural Networks", "arXiv 2021", "https://arxiv.org/abs/2108.00955")
+_AIR = Paper("Model Degradation Hinders Deep Graph Neural Networks", "KDD 2022", "https://arxiv.org/abs/2206.04361")
+_SIR = Paper("Contextualized Messages Boost Graph Representations", "arXiv 2024", "https://arxiv.org/abs/2403.12529")
+_HIGCN = Paper(
+    "Higher-Order Graph Convolutional Network with Flower-Petals Laplacians on Simplicial Complexes",
+    "AAAI 2024",
+    "https://arxiv.org/abs/2309.12971",
+)
+_CATGCN = Paper(
+    "CatGCN: Graph Convolutional Networks with Categorical Node Features", "TKDE 2021", "https://arxiv.org/abs/2009.05303"
+)
 
 _PROTOTYPES = Paper(
     "This Looks Like That: Deep Learning for Interpretable Image Recognition",
@@ -235,6 +260,12 @@ MODELS: dict[str, ModelEntry] = {
     "adpa": ModelEntry(ADPAModel, "graphkit.models.node.adpa:ADPA", "attention over directed two-step patterns", _ADPA),
     "sheaf": ModelEntry(SheafModel, "graphkit.models.node.sheaf:SheafNetwork", "neural sheaf diffusion", _SHEAF),
     "polynsd": ModelEntry(PolyNSDModel, "graphkit.models.node.sheaf:PolyNSD", "polynomials of a sheaf Laplacian", _POLYNSD),
+    "dagnn": ModelEntry(DAGNNModel, "graphkit.models.node.dagnn:DAGNN", "scores propagated far, a gate per hop", _DAGNN),
+    "dgmlp": ModelEntry(DGMLPModel, "graphkit.models.node.dgmlp:DGMLP", "node-adaptive smoothing, then a perceptron", _DGMLP),
+    "air": ModelEntry(AIRModel, "graphkit.models.node.air:AIR", "deep SGC, APPNP or GCN with weights per hop", _AIR),
+    "sir-gcn": ModelEntry(SIRGCNModel, "graphkit.models.node.sir_gcn:SIRGCN", "messages made of both ends of an edge", _SIR),
+    "higcn": ModelEntry(HiGCNModel, "graphkit.models.node.higcn:HiGCN", "filters along edges, triangles and cliques", _HIGCN),
+    "catgcn": ModelEntry(CatGCNModel, "graphkit.models.node.catgcn:CatGCN", "interactions of categorical features", _CATGCN),
 }
 MODELS["prototype"] = on_backbones(
     PrototypeModel,

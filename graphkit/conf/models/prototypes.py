@@ -27,16 +27,16 @@ class PrototypeSettings:
         choices=("linear", "own-class", "components", "distance"),
     )
     concepts: int = count(1, "concepts per class of classifier=components", low=1, high=1000)
-    cluster_weight: float | None = weight(
+    cluster: float | None = weight(
         None,
         "weight of the loss that draws a sample to a prototype of its class; default: 0.8 of angles, 0.05 of distances",
     )
-    separation_weight: float | None = weight(
+    separation: float | None = weight(
         None,
         "weight of the loss that drives a sample from prototypes of other classes; default: 0.08 of angles, 0.005 of distances",
     )
-    orthogonality_weight: float = weight(0.0, "weight of the loss that drives prototypes of a class apart")
-    off_class_weight: float = weight(1e-4, "weight of the L1 norm of weights of other classes' prototypes (classifier=linear)")
+    orthogonality: float = weight(0.0, "weight of the loss that drives prototypes of a class apart")
+    l1: float = weight(1e-4, "weight of the L1 norm of weights of other classes' prototypes (classifier=linear)")
     margin: float = weight(0.3, "by how much the right class should win with classifier=components")
     warm_epochs: int = count(10, "epochs of prototypes alone, first", high=10**6)
     head_epochs: int = depth(20, "epochs of the classifier alone, after every projection")

@@ -84,6 +84,21 @@ def node_homophily(edge_index: Tensor, y: Tensor) -> float:
     return _mean_share(alike.double().numpy(), degree.double().numpy())
 
 
+def homophily_of_nodes(edge_index: Tensor, y: Tensor) -> Tensor:
+    """Share of each node's neighbors that have its class [N], float64; NaN of a node without a counted edge of its own.
+
+    Args:
+        edge_index: Edges [2, E]; of a directed graph the targets of u's edges are its neighbors.
+        y: Class of each node [N]; below 0: unlabeled.
+
+    Raises:
+        ValueError: If shapes are wrong or an edge names a node that is not there.
+    """
+    edges = _counted(edge_index, y)
+    degree = torch.bincount(edges.source, minlength=y.numel()).double()
+    return torch.bincount(edges.source[edges.same()], minlength=y.numel()).double() / degree
+
+
 def class_insensitive_homophily(edge_index: Tensor, y: Tensor) -> float:
     r"""How far classes exceed their size among their own neighbors, averaged over classes.
 

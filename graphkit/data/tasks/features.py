@@ -1,9 +1,10 @@
-"""Features of a single graph as a task gets them: gaps filled, rows normalized where the protocol says so, columns scaled."""
+"""Features of nodes as a task gets them: gaps filled, rows normalized where asked, columns scaled, FastRP beside them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from graphkit.data.gaps import fill_gaps
@@ -11,12 +12,14 @@ from graphkit.data.graph import Graph, required
 from graphkit.data.scaling import Scaling, fit_scaling, row_normalized
 from graphkit.data.sources import DataRequest
 from graphkit.errors import RequestError
+from graphkit.sparse import CSR
+from graphkit.sparse.graph_measures import fast_random_projection, random_projection
 
 
 def prepare_features(
     request: DataRequest, graph: Graph, train: Tensor | None = None
 ) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
-    """Fill gaps in the features of a graph, normalize and scale them.
+    """Fill gaps in the features of a graph, normalize and scale them, and add those that `data.embed` makes of the graph.
 
     Args:
         request: What was asked for.
@@ -29,6 +32,41 @@ def prepare_features(
     Raises:
         RequestError: If features are to be scaled and there are none.
     """
+    graph, scaling, notes = _scaled(request, graph, train)
+    embedded = embedding(request, graph.edge_index, graph.num_nodes, graph.edge_weight)
+    if embedded is None:
+        return graph, scaling, notes
+    extra, note = embedded
+    if scaling is not None:
+        scaling = scaling.with_others(extra.size(1))
+    x = extra if graph.x is None else torch.cat([graph.x, extra], dim=1)
+    return replace(graph, x=x), scaling, (*notes, note)
+
+
+def embedding(
+    request: DataRequest, edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None = None
+) -> tuple[Tensor, str] | None:
+    """The features that `data.embed` makes of edges alone, drawn by the seed.
+
+    Args:
+        request: What was asked for.
+        edge_index: Edges [2, E] (source, target), of a task that holds some out only the others.
+        num_nodes: Number of nodes N.
+        edge_weight: Their weights [E]; None: all are 1.
+
+    Returns:
+        Features [N, D], standardized, and a sentence; None where none are asked for.
+    """
+    options = request.options
+    if options.embed == "none":
+        return None
+    r = random_projection(num_nodes, options.embed_channels, seed=request.seed)
+    x = fast_random_projection(CSR.from_edge_index(edge_index, num_nodes, edge_weight), r)
+    return x, f"features: {options.embed_channels:,} columns of FastRP are made of the graph (data.embed={options.embed})"
+
+
+def _scaled(request: DataRequest, graph: Graph, train: Tensor | None) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
+    """All but what `data.embed` adds."""
     scale = request.options.scale
     if request.entry.row_normalized:
         graph = replace(graph, x=row_normalized(required(graph.x)))

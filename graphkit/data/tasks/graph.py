@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import torch
+
 from graphkit.data.graph_set import METRICS, GraphSet
 from graphkit.data.sources import DataRequest, GraphsSource
 from graphkit.data.splits.folds import FOLDS, nested_split, split_graphs, stratified_folds
+from graphkit.data.tasks.features import embedding
 
 
 def build(request: DataRequest) -> GraphSet:
@@ -18,7 +23,11 @@ def build(request: DataRequest) -> GraphSet:
         DataError: If the source cannot be read, or there are too few graphs.
     """
     source: GraphsSource = request.read()
-    graphs, entry = source.graphs, request.entry
+    graphs, entry, notes = source.graphs, request.entry, source.notes
+    if (embedded := embedding(request, graphs.edge_index, graphs.num_nodes)) is not None:
+        x, note = embedded
+        graphs = replace(graphs, x=x if graphs.x is None else torch.cat([graphs.x, x], dim=1))
+        notes = (*notes, note)
     num_folds = source.num_splits if source.splits else len(source.folds) or FOLDS
     splits = source.splits or nested_split(
         source.folds or stratified_folds(graphs.y, num_folds), request.seed % num_folds, graphs.num_graphs
@@ -38,7 +47,7 @@ def build(request: DataRequest) -> GraphSet:
         metrics=metrics,
         protocol=" ".join([request.protocol.statement, *source.remarks]),
         source=entry.source,
-        notes=source.notes,
+        notes=notes,
         graph_names=source.graph_names,
         class_names=source.class_names,
         target_names=source.target_names,

@@ -58,7 +58,7 @@ class NodeExplainer(Explainer):
         self.known: Tensor = self.view.y
         self.names = Names("node", self.adj.shape[0], self.data.node_names)
         with opened.evaluating():
-            self.features = Features(self.view.x, next(self.model.parameters()).dtype)
+            self.features = Features(self.view.x, self.view.x.dtype or torch.float32)
             self.logits: Tensor = self.model(self.view.x, self.adj)
         self.classes = self.data.class_names or tuple(f"class {number}" for number in range(self.logits.size(1)))
 
@@ -81,7 +81,9 @@ class NodeExplainer(Explainer):
         node, subject = sample, f"node {self._name(sample)}"
         with self.opened.evaluating():
             decision = Decision.of(self.logits[node], self.classes, self._probabilities(node))
-            attributed = self._attribute(node, decision)
+            # Prototypes tell the runner-up by themselves; then gradients of the prediction are enough.
+            wanted = 1 if isinstance(self.model, PrototypeNodes) else decision.chosen.numel()
+            attributed = self._attribute(node, decision.chosen[:wanted])
             accounts = self._by_node(node, decision, attributed, top)
             also: tuple[Account, ...] = (self._by_feature(decision, attributed, top),)
             warnings: tuple[str, ...] = ()
@@ -129,20 +131,20 @@ class NodeExplainer(Explainer):
             about = far + about
         return Part(f"node {self._name(node)}", about)
 
-    def _attribute(self, node: int, decision: Decision) -> _Attributed:
-        """Integrated gradients of the chosen scores."""
+    def _attribute(self, node: int, chosen: Tensor) -> _Attributed:
+        """Integrated gradients of some scores."""
         features = self.features
 
         def scores(values: Tensor) -> Tensor:
             logits: Tensor = self.model(features.of(values), self.adj)
-            return logits[node][decision.chosen]
+            return logits[node][chosen]
 
         parts = integrated_gradients(scores, features.values)
         zero = scores(torch.zeros_like(features.values))
         return _Attributed(features.by_node(parts), features.by_feature(parts), tuple(zero.tolist()))
 
     def _by_node(self, node: int, decision: Decision, attributed: _Attributed, top: int) -> list[Account]:
-        """The accounts of the chosen scores by what each node adds."""
+        """The accounts of the attributed scores by what each node adds."""
         steps = steps_to(self.adj, node, _FAR)
         return [
             account_of(
@@ -155,7 +157,7 @@ class NodeExplainer(Explainer):
                 rule=_RULE,
                 part=lambda number: self.part(number, steps),
             )
-            for k, name in enumerate(decision.names)
+            for k, name in enumerate(decision.names[: len(attributed.bias)])
         ]
 
     def _by_feature(self, decision: Decision, attributed: _Attributed, top: int) -> Account:

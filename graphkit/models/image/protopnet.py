@@ -14,7 +14,7 @@ from graphkit.prototypes import LinearHead, OwnClassHead, PrototypeBank, losses
 from graphkit.prototypes.labels import shares_class
 from graphkit.vision import add_on, space_to_depth
 
-HEADS = ("linear", "own-class")
+CLASSIFIERS = ("linear", "own-class")
 
 
 class ProtoPNet(PrototypeNetwork):
@@ -34,7 +34,7 @@ class ProtoPNet(PrototypeNetwork):
         class_counts: Training images of each class or label.
         similarity: Of a patch to a prototype.
         activation: Of the patches: `none`, `sigmoid` or `tanh`.
-        head: `linear`, or `own-class`, where no prototype speaks for another class (score aggregation).
+        classifier: `linear`, or `own-class`, where no prototype speaks for another class (score aggregation).
         cluster: Weight of the distance of images to their nearest own prototype.
         separation: Weight of their similarity to prototypes of other classes.
         orthogonality: Weight that keeps prototypes of a class apart.
@@ -59,7 +59,7 @@ class ProtoPNet(PrototypeNetwork):
         class_counts: tuple[int, ...] = (),
         similarity: str = "cosine",
         activation: str = "none",
-        head: str = "linear",
+        classifier: str = "linear",
         cluster: float = 0.8,
         separation: float = 0.08,
         orthogonality: float = 0.0,
@@ -69,13 +69,13 @@ class ProtoPNet(PrototypeNetwork):
         **options: Unpack[PrototypeOptions],
     ) -> None:
         super().__init__(in_channels, out_channels, size, class_counts=class_counts, **options)
-        check_choice(HEADS, head=head)
+        check_choice(CLASSIFIERS, classifier=classifier)
         check_at_least(0, cluster=cluster, separation=separation, orthogonality=orthogonality)
         check_at_least(0, l1=l1, alignment=alignment, contrast=contrast)
         identity = self.identity()
         bank = PrototypeBank(identity, self.channels, similarity=similarity)
         self.add_branch(bank, add_on(self.hidden_channels, self.channels, activation))
-        self.head = LinearHead(identity) if head == "linear" else OwnClassHead(identity)
+        self.head = LinearHead(identity) if classifier == "linear" else OwnClassHead(identity)
         self.weights = {
             "cluster": cluster, "separation": separation, "orthogonality": orthogonality, "l1": l1, "alignment": alignment,
             "contrast": contrast,

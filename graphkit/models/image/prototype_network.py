@@ -12,26 +12,19 @@ from torch import Tensor, nn
 from graphkit.layers.checks import check_at_least
 from graphkit.models.image.base import ImageModel, ImageView
 from graphkit.models.image.cnn import make_backbone
+from graphkit.models.prototype_training import Kept, Trained, nearest_samples, stages
 from graphkit.prototypes import (
-    Allowed,
     Branch,
     PartBatch,
     Pooled,
     PrototypeBank,
-    Training,
     class_identity,
     contributions,
-    nearest_parts,
-    phases,
     project,
 )
 from graphkit.prototypes.labels import multi_hot
-from graphkit.prototypes.similarity import ANGULAR
 from graphkit.training.stages import Stage, Step
 from graphkit.vision import Backbone, Box, Grid
-
-NEAREST = 10
-"""Training patches by which the purity of a prototype is told."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -77,11 +70,6 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*list(model.backbone)[: model.layers[branch] + 1])
         self.register_buffer("center", model.center)
         self.register_buffer("spread", model.spread)
-
-
-def _kept(name: str) -> str:
-    """The buffer that keeps a parameter as it was learned."""
-    return f"learned_{name.replace('.', '_')}"
 
 
 class PrototypeNetwork(ImageModel):
@@ -171,8 +159,7 @@ class PrototypeNetwork(ImageModel):
 
     def keep_learned(self) -> None:
         """Make room for prototypes and head as they are learned; called when all branches and the head are there."""
-        for name, parameter in self._decisive():
-            self.register_buffer(_kept(name), parameter.detach().clone())
+        self.unprojected = Kept(dict(self._decisive()))
 
     def _decisive(self) -> Iterator[tuple[str, nn.Parameter]]:
         """The parameters of prototypes and head."""
@@ -225,12 +212,8 @@ class PrototypeNetwork(ImageModel):
         if not all(bool(bank.projected) for bank in self.prototypes):
             scores: Tensor = self(images)
             return scores
-        learned: Tensor = torch.func.functional_call(self, self._learned(), (images,))
+        learned: Tensor = torch.func.functional_call(self, self.unprojected.tensors(), (images,))
         return learned
-
-    def _learned(self) -> dict[str, Tensor]:
-        """What prototypes and head were just before the projection, by the names of their parameters."""
-        return {name: self.get_buffer(_kept(name)) for name, _ in self._decisive()}
 
     # -------------------------------------------------------------------------------------------------- training
 
@@ -252,20 +235,17 @@ class PrototypeNetwork(ImageModel):
 
     def stages(self, view: ImageView, step: Step, *, lr: float, head_lr: float | None) -> Sequence[Stage]:
         """Warm, then per cycle joint (`train.epochs`), project and head; see the class."""
-        new = [*self.add_ons.parameters(), *self.banks.parameters()]
-        head = {"params": list(self.head.parameters()), "lr": lr if head_lr is None else head_lr}
-        beside = [head] if self.head_learns_jointly else []
-        parts = [{"params": new, "lr": lr}, *beside]
-        joint = [{"params": [*self.backbone.parameters(), *new], "lr": lr}, *beside]
-        found = phases(
-            step=step,
-            project=lambda: self.project(view),
-            joint=Training(joint, None),
-            head=Training([head], self.head_epochs, held=[self.backbone, self.add_ons, self.banks]),
-            warm=Training(parts, self.warm_epochs, held=[self.backbone]) if self.warm_epochs else None,
+        return stages(
+            step,
+            lambda: self.project(view),
+            encoder=Trained([self.backbone], lr),
+            prototypes=Trained([self.add_ons, self.banks], lr),
+            classifier=Trained([self.head], lr if head_lr is None else head_lr),
+            joint_classifier=self.head_learns_jointly,
+            warm_epochs=self.warm_epochs,
+            head_epochs=self.head_epochs,
             cycles=self.cycles,
         )
-        return [Stage(**vars(phase)) for phase in found]
 
     @torch.no_grad()
     def project(self, view: ImageView) -> None:
@@ -274,8 +254,7 @@ class PrototypeNetwork(ImageModel):
         Raises:
             RequestError: A prototype has no patch to become.
         """
-        for name, parameter in self._decisive():
-            self.get_buffer(_kept(name)).copy_(parameter)
+        self.unprojected.keep(dict(self._decisive()))
         labels = torch.zeros(view.num_images, self.present(view.y).size(1), dtype=torch.bool, device=view.y.device)
         labels[view.images] = self.present(view.y)
         train = torch.zeros(view.num_images, dtype=torch.bool, device=view.y.device)
@@ -322,15 +301,8 @@ class PrototypeNetwork(ImageModel):
         bank = self.prototypes[branch]
         train = torch.zeros(view.num_images, dtype=torch.bool, device=view.y.device)
         train[view.images] = True
-        near = nearest_parts(
-            (self.see(images, ids).parts[branch] for ids, images in view.batches()),
-            bank.weight,
-            bank.identity,
-            allowed=Allowed(train),
-            is_angular=bank.similarity in ANGULAR,
-            k=NEAREST,
-        )
-        return near.ref[..., 0]
+        batches = (self.see(images, ids).parts[branch] for ids, images in view.batches())
+        return nearest_samples(bank, batches, train)
 
     def account(self, images: Tensor) -> dict[str, Tensor]:
         """What the prototypes add to the predicted class, and scores before and after the projection, by the same head."""
@@ -339,8 +311,7 @@ class PrototypeNetwork(ImageModel):
         found = {"prototype_contributions": added.float()}
         if not all(bool(bank.projected) for bank in self.prototypes):
             return found
-        head = {name: value for name, value in self._learned().items() if name.startswith("head.")}
-        after: Tensor = torch.func.functional_call(self, head, (images,))
+        after: Tensor = torch.func.functional_call(self, self.unprojected.tensors(without="banks."), (images,))
         return {**found, "scores_before_projection": self.learned_scores(images), "scores_after_projection": after}
 
     @property

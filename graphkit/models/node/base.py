@@ -51,6 +51,12 @@ class NodeModel(nn.Module, ABC):
     undirected: ClassVar[bool] = False
     """Whether a directed edge is read as an undirected one."""
 
+    trained: ClassVar[bool] = True
+    """Whether it has stages of training; else `fit` makes all of it."""
+
+    measures: ClassVar[tuple[str, ...]] = ()
+    """Figures of its own that `measure` gives, rows of `graphkit.metrics.registry`."""
+
     head: nn.Module
     """The last layer; `train.head_lr` is for its parameters."""
 
@@ -158,6 +164,15 @@ class NodeModel(nn.Module, ABC):
             The stages, in order.
         """
         return head_apart(self, self.head.parameters(), lr, head_lr)
+
+    def measure(self, view: NodeView, nodes: Tensor) -> dict[str, float]:
+        """Figures of its own over some nodes, beside the metrics of the task, by the names of `measures`.
+
+        Args:
+            view: The data; labels of other nodes than those of training are not there.
+            nodes: Ids of the nodes.
+        """
+        return {}
 
     def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
         """What predictions.npz gets beside scores and predictions, by name.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +75,8 @@ class XNode(BackboneModel):
     Source: the idea is that of X-Node, arXiv:2508.10461. Its code puts true labels of test nodes into contexts, injects after
     the last layer and reconstructs noise; contexts, loss and places are our own design, and no figure of the paper is claimed.
     """
+
+    measures: ClassVar[tuple[str, ...]] = ("r-squared",)
 
     def __init__(
         self,
@@ -170,6 +173,10 @@ class XNode(BackboneModel):
         predicted = self(view.x, view.adj).argmax(1)
         self.context.fit(view.x, view.adj, view.y, FirstPass(predicted, own_saliency(self, view.x, predicted)))
         self.train(training)
+
+    def measure(self, view: NodeView, nodes: Tensor) -> dict[str, float]:
+        """How much of the embeddings contexts rebuild, see `r_squared`."""
+        return {"r-squared": self.r_squared(view.x, view.adj, nodes)}
 
     def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
         """`contexts` [N, K] in their units, NaN where unknown, and `context_r_squared` [], see `r_squared`."""

@@ -38,7 +38,11 @@ def test_a_score_is_the_best_match_of_any_patch() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"similarity": "log-l2", "activation": "sigmoid"}, {"head": "own-class", "alignment": 0.5, "orthogonality": 0.1}],
+    [
+        {},
+        {"similarity": "log-l2", "activation": "sigmoid"},
+        {"classifier": "own-class", "alignment": 0.5, "orthogonality": 0.1},
+    ],
 )
 def test_it_becomes_patches_of_training_images(options: dict[str, object]) -> None:
     torch.manual_seed(0)
@@ -85,9 +89,9 @@ def test_the_co_occurrence_is_that_of_training_labels() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ValueError, match="head must be one of linear, own-class"):
-        ProtoPNet(**DIMS, head="cosine")
+    with pytest.raises(ValueError, match="classifier must be one of linear, own-class"):
+        ProtoPNet(**DIMS, classifier="cosine")
     with pytest.raises(ValueError, match="every class needs a prototype of its own"):
-        ProtoPNet(**DIMS, class_counts=(1, 0, 1), head="own-class")
+        ProtoPNet(**DIMS, class_counts=(1, 0, 1), classifier="own-class")
     with pytest.raises(ValueError, match="cluster must be at least 0"):
         ProtoPNet(**DIMS, cluster=-1.0)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graphkit.conf.catalog import MODELS
-from graphkit.conf.models.node import DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
+from graphkit.conf.models.node import AIRModel, DirGNNModel, GATModel, GCNModel, LINKXModel, MLPModel, SAGEModel, SheafModel
 from graphkit.models.node.base import NodeModel
 from graphkit.sparse import as_csr, sparse_features
 from graphkit.tasks.build import model_maker
@@ -27,6 +27,8 @@ CASES = {
     "dir-gnn, none": DirGNNModel(jumping_knowledge="none", num_layers=3, hidden_channels=4),
     "dir-gnn, one layer": DirGNNModel(jumping_knowledge="none", num_layers=1),
     "dir-gnn, cat": DirGNNModel(jumping_knowledge="cat", num_layers=3, hidden_channels=4, normalize=True),
+    "air, appnp": AIRModel(base="appnp", num_hops=2),
+    "air, gcn": AIRModel(base="gcn", num_hops=3, hidden_channels=4),
     "sheaf, five": SheafModel(maps="general", low_pass=True, high_pass=True, second_linear=True, hidden_channels=4),
 }
 FEATURES_ALONE = ("gcn, one layer", "sage, one layer", "mlp, one layer", "dir-gnn, one layer")
@@ -95,7 +97,7 @@ class Squares(nn.Module):
 
 def test_the_trait_of_reading_edges_both_ways_is_said_by_the_class() -> None:
     said = {name: model_maker("node", entry.settings()).model_class.undirected for name, entry in MODELS["node"].items()}
-    assert {name for name, undirected in said.items() if undirected} == {"sheaf", "polynsd"}
+    assert {name for name, undirected in said.items() if undirected} == {"sheaf", "polynsd", "dgmlp", "higcn"}
 
 
 @pytest.mark.parametrize("case", MODELS["node"])

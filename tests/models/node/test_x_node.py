@@ -319,6 +319,15 @@ def test_r_squared_compares_with_the_backbone_s_embedding():
     assert model.r_squared(seen.x, seen.adj, nodes) == pytest.approx(1.0 - float(missed.detach()))
 
 
+def test_what_contexts_rebuild_is_told_of_some_nodes():
+    model, seen = model_of(injection="late")
+    nodes = torch.tensor([0, 4, 7, 8])
+    h = model.backbone.embed(seen.x, seen.adj)[nodes]
+    missed = (h - model.reasoner.decode(model.reasoner(model.context()))[-1][nodes]).square().sum()
+    expected = 1 - float(missed / (h - h.mean(0)).square().sum())
+    assert model.measure(seen, nodes) == {"r-squared": pytest.approx(expected)}
+
+
 def test_a_run_keeps_its_contexts_and_reports_how_much_they_rebuild(tmp_path):
     result = run("node", "karate", {"name": "x-node"}, train={"epochs": 2}, out=str(tmp_path), device="cpu", progress=False)
     with np.load(result.folder / "seed-0" / "predictions.npz") as stored:
@@ -326,6 +335,8 @@ def test_a_run_keeps_its_contexts_and_reports_how_much_they_rebuild(tmp_path):
     assert contexts.shape == (34, 6) and contexts[0, 0] == 16.0  # of whom the club's first member knew
     weights = load_file(result.folder / "seed-0" / "best.safetensors")
     torch.testing.assert_close(weights["context.raw"], torch.from_numpy(contexts), rtol=0, atol=0, equal_nan=True)
+    rebuilt = result.metrics["test"]["r-squared"]["per_seed"]
+    assert rebuilt[0] <= 1.0 and f"{rebuilt[0]:.4f}" in (result.folder / "report.html").read_text(encoding="utf-8")
     assert share <= 1.0 and f"R\u00b2 = {share:.3f}" in (result.folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+"""What acts before any model: embeddings that need no training, sparser graphs, repaired graphs."""
