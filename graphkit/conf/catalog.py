@@ -107,6 +107,7 @@ TASKS: dict[str, TaskEntry] = {
             "data.rating_column",
             "data.min_rating",
             "data.time_column",
+            "data.time_split",
             "data.format",
             *_TABLES,
         ),

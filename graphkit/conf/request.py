@@ -52,6 +52,10 @@ class DatasetRow(Protocol):
     def takes_split(self) -> bool:
         """Whether `data.split` applies."""
 
+    @property
+    def timed(self) -> bool:
+        """Whether `data.time_split` applies to a data set that has a name."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -270,10 +274,13 @@ def _data_mistakes(name: str, task: str | None, values: Mapping[str, Any], datas
     for key in sorted(given, key=lambda key: key not in taken):
         option = OPTIONS[key]
         said = key if option.optional else f"{key}={show(values[key])}"
-        if option.own and name != CUSTOM:
+        if option.own and name != CUSTOM and not (key == "data.time_split" and datasets[name].timed):
             mistakes.append(f"{said}: {_ELSEWHERE.get(key, f'own files need dataset={CUSTOM}, not dataset={name}')}")
         elif entry and key in idle:
             mistakes.append(f"{said}: task={task} {entry.refuses.get(key, 'does not read it')}, leave it out")
+    if name == CUSTOM and "data.time_split" in given and "data.time_column" not in given:
+        told = "splits by times: name their column by data.time_column="
+        mistakes.append(f"data.time_split={values['data.time_split']} {told}")
     if "data.split" not in given:
         return mistakes
     split = values["data.split"]

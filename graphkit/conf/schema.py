@@ -235,8 +235,15 @@ class Data:
     )
     time_column: str | None = setting(
         None,
-        "header or number of the column of times, numbers or ISO dates: hold out each user's latest items, with task=link the "
-        "latest edges; default: a random split",
+        "header or number of the column of times, numbers or ISO dates, that split interactions or, with task=link, edges; "
+        "default: a random split",
+        own=True,
+    )
+    time_split: str | None = setting(
+        None,
+        "global: one date for all users ends training; user: each user's latest items are held out, and others' later "
+        "interactions are in training; default: global",
+        choices=("global", "user"),
         own=True,
     )
     split: list[float] = setting(

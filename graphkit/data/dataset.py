@@ -61,6 +61,7 @@ class Dataset(ABC):
         metric: The validation and test metric by which this data set is judged, e.g. `hits@20`.
         metrics: All metrics to report, `metric` among them.
         source: Citation or address of the data.
+        split: Name of the split, which stands beside every figure; empty where the data set's own name fixes it.
         notes: Plain sentences that a run tells before it begins: what was done to the data, what may be meant otherwise.
     """
 
@@ -69,6 +70,7 @@ class Dataset(ABC):
     metric: str
     metrics: tuple[str, ...]
     source: str = ""
+    split: str = ""
     notes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -240,12 +242,14 @@ class InteractionData(GraphData):
 
     Attributes:
         splits: `train`, `valid` and `test`, int64 [2, P] (user, item), items numbered from 0.
+        earlier: See `graphkit.data.interactions.Interactions`.
         user_names: The ids of the users in index order, where known.
         item_names: The same of the items.
         times: When each interaction of each split happened [P], where the data says so; nothing but `leaks` reads it.
     """
 
     splits: dict[str, Tensor]
+    earlier: dict[str, Tensor] = field(default_factory=dict, repr=False)
     user_names: tuple[str, ...] = field(default=(), repr=False)
     item_names: tuple[str, ...] = field(default=(), repr=False)
     times: dict[str, Tensor] | None = field(default=None, repr=False)
@@ -266,8 +270,9 @@ class InteractionData(GraphData):
         return ("recall@10", "recall@5", "ndcg@20")
 
     def facts(self) -> dict[str, Any]:
-        """Nodes, edges, and the interactions of each split."""
-        return {**super().facts(), "splits": {name: int(part.size(1)) for name, part in self.splits.items()}}
+        """Nodes, edges, the interactions of each split, and its name where it has one."""
+        named = {"split": self.split} if self.split else {}
+        return {**super().facts(), **named, "splits": {name: int(part.size(1)) for name, part in self.splits.items()}}
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """Users and items."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ class Interactions:
         num_items: Number of items.
         user_names: The publisher's ids of the users in index order, where known.
         item_names: The same of the items.
+        split: Name of the split, for own interactions and where `data.time_split` applies; else empty.
+        earlier: Of a split at one date, for `valid` and `test`: whether each pair is among the earlier half of its user's in
+            that part [P], bool. By these a user without a past is known. Of another split empty.
         remarks: Sentences on what was left out while reading, and how the split was made.
         notes: Sentences on what may be meant otherwise.
         times: When each interaction of each split happened [P], where that is known.
@@ -31,6 +34,8 @@ class Interactions:
     num_items: int
     user_names: tuple[str, ...] = ()
     item_names: tuple[str, ...] = ()
+    split: str = ""
+    earlier: dict[str, Tensor] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     times: dict[str, Tensor] | None = None

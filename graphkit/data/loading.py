@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     rating_column: str | None
     min_rating: float | None
     time_column: str | None
+    time_split: str | None
     split: Sequence[float]
 
 
@@ -93,8 +94,9 @@ def load(
               `rating_column`, `time_column`: Headers of their columns, or numbers from 1; default: by their usual names.
             - `categorical`, `ignore`: Columns of features that are categories, and that are left out, with commas between.
             - `format`, `header`, `separator`, `comments`, `encoding`: How tables are read; default: `auto`.
-            - `min_rating`: Interactions rated lower are left out; default: all count. With `time_column` each user's items are
-              split by it; default: a random split.
+            - `min_rating`: Interactions rated lower are left out; default: all count.
+            - `time_split`: With `time_column`, interactions are split at one date for all users (`global`, the default), or
+              each user's latest are held out (`user`). Without, the split is random.
             - `images`: With `custom` and `image`: a folder with a subfolder per class, or a CSV of path and label.
             - `targets`: What own graphs' or images' labels are: `classes`, `labels`, `numbers` (graphs), or `auto`.
             - `directed`: With `custom` and `node` or `graph`: edges keep their direction, else they have none.
@@ -181,6 +183,8 @@ def _check_options(entry: DatasetEntry, task: str, data: Data) -> None:
     values = {key: getattr(data, field.name) for key, field in declared.items()}
     given = [key for key, field in declared.items() if values[key] != getattr(usual, field.name)]
     own = [key for key, field in declared.items() if field.metadata["own"] and field.default is None]  # not data.directed
+    if entry.timed:
+        own.remove("data.time_split")
     if not entry.own and (needless := [key for key in given if key in own]):
         raise RequestError(f"own files ({', '.join(needless)}) go with dataset=custom, not with {entry.name!r}")
     if "data.directed" in given and not (entry.own and "data.directed" in row.own):
@@ -191,10 +195,13 @@ def _check_options(entry: DatasetEntry, task: str, data: Data) -> None:
     if entry.own and (missing := [key for key in row.needs if key not in given]):
         help = declared[missing[0]].metadata["help"]
         raise RequestError(f"dataset=custom with task={task} needs {missing[0]}=FILE: {help}")
-    if data.scale not in (scales := declared["data.scale"].metadata["choices"]):
-        raise RequestError(f"data.scale={shown(data.scale)}: expected {', '.join(scales)}")
+    for key in ("data.scale", "data.time_split"):
+        if values[key] not in (None, *(known := declared[key].metadata["choices"])):
+            raise RequestError(f"{key}={shown(values[key])}: expected {', '.join(known)}")
     if data.embed not in (embeds := declared["data.embed"].metadata["choices"]) or data.embed_channels < 1:
         asked = f"data.embed={shown(data.embed)} data.embed_channels={data.embed_channels}"
         raise RequestError(f"{asked}: expected {', '.join(embeds)}, and at least 1 channel")
+    if entry.own and data.time_split and data.time_column is None:
+        raise RequestError(f"data.time_split={data.time_split} splits by times: name their column by data.time_column=")
     for key in filter(row.refuses.get, given):
         raise RequestError(f"{key}={values[key]}: task={task} {row.refuses[key]}, leave it out")

@@ -102,20 +102,21 @@ class EdgeAttribution(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no t
 
 
 class ModelForPyG(nn.Module):
-    """A node or graph model of ours as a module that PyG's explainers can mask: GNNExplainer, PGExplainer and CaptumExplainer.
+    """A model of ours as a module that PyG's explainers can mask: GNNExplainer, PGExplainer and CaptumExplainer.
 
-    Works where the model reads weights of edges and differentiates them, or with `EdgeAttribution("occlusion")` in any case.
+    A network of your own made of our layers is taken as well, if it hands `edge_weight` on to them. Works where the model reads
+    weights of edges and differentiates them, or with `EdgeAttribution("occlusion")` in any case.
     Models that prepare an index of a graph once, such as networks on bags of subgraphs, take occlusion alone.
 
     Args:
-        model: The model.
+        model: A node or graph model, or any module called as `model(x, edge_index, edge_weight)` that gives scores of nodes.
         hops: Rounds of message passing, which PyG counts in modules to know what can reach a node.
 
     Raises:
         ValueError: `hops` is below 1.
     """
 
-    def __init__(self, model: NodeModel | GraphModel, *, hops: int) -> None:
+    def __init__(self, model: nn.Module, *, hops: int) -> None:
         super().__init__()
         if hops < 1:
             raise ValueError(f"hops must be at least 1, got {hops}.")
@@ -141,7 +142,11 @@ class ModelForPyG(nn.Module):
             edge_attr: Features of edges [E, D], for a graph model that reads them; no edge may then be listed twice.
         """
         seam: _Seam = self.seams[-1]  # type: ignore[assignment]
-        adj = as_csr(edge_index, x.size(0), seam.weights(edge_index, edge_weight, x))
+        weight = seam.weights(edge_index, edge_weight, x)
+        if not isinstance(self.model, NodeModel | GraphModel):
+            own: Tensor = seam(self.model(x, edge_index, weight))
+            return own
+        adj = as_csr(edge_index, x.size(0), weight)
         if isinstance(self.model, NodeModel):
             h = seam(self.model.embed(x, adj))
             scores: Tensor = self.model.head(h, adj) if self.model.head_takes_graph else self.model.head(h)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graphkit.sparse import CSR
 
 
 def check_at_least(low: int, **values: float) -> None:
@@ -38,3 +44,13 @@ def check_choice(choices: Collection[str], **values: str) -> None:
     for name, value in values.items():
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_one_graph(**features: Tensor | CSR | None) -> None:
+    """Raise ValueError where features [B, N, C] stand for B copies of one graph; its keyword is the name in the message."""
+    for name, x in features.items():
+        if x is not None and len(x.shape) > 2:
+            raise ValueError(
+                f"{name} must have shape [N, C], a row per node, got {list(x.shape)}: for several sets of features of one "
+                f"graph call the layer for each, torch.stack([layer(one, edge_index) for one in {name}])"
+            )

@@ -114,7 +114,8 @@ class ItemIndex:
         if seen is not None:
             scores.masked_fill_(seen.structure.contains(rows.unsqueeze(1), items), -torch.inf)
         best, where = top_columns(scores, k)
-        return best.to(queries.dtype), items.gather(1, where.clamp(min=0)).masked_fill(where < 0, -1)
+        left = best > -torch.inf
+        return best.to(queries.dtype), items.gather(1, where.clamp(min=0)).masked_fill(~left, -1)
 
 
 def _float32(x: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

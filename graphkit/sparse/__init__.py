@@ -6,6 +6,7 @@ sheaves need; the files behind may move.
 
 from graphkit.sparse.convert import Adjacency, as_csr, as_entries, sparse_features
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_list import EdgeList
 from graphkit.sparse.entries import Entries
 from graphkit.sparse.gathering import at_cols, at_rows, gather, incidence_of
 from graphkit.sparse.graph_batch import BatchOperator, GraphBatch, GraphIndex
@@ -37,6 +38,7 @@ __all__ = [
     "BallSketches",
     "Balls",
     "BatchOperator",
+    "EdgeList",
     "Entries",
     "GraphBatch",
     "GraphIndex",

@@ -8,26 +8,28 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_list import SORTED, EdgeList
 from graphkit.sparse.entries import Entries, assemble
 from graphkit.sparse.memo import remember
-from graphkit.sparse.structure import check_weight, untraced
+from graphkit.sparse.structure import Size, as_shape, check_weight, untraced
 
 Adjacency: TypeAlias = Tensor | CSR
 """`edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO (rows are targets), or a `CSR`."""
 
 
 @untraced
-def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor | None = None) -> CSR:
+def as_csr(adj: Adjacency, num_nodes: Size, edge_weight: Tensor | None = None) -> CSR:
     """The operator of a graph in any layout that layers accept.
 
     The work is done on the first call: later calls with the same tensor find the operator, and with it norms and adjoints,
     as long as the tensor lives and is not changed in place (changes through NumPy or `.data` cannot be seen). Weights that
-    need gradients share everything but their values. Repeated edges sum up.
+    need gradients share everything but their values. Repeated edges sum up. While `torch.export` looks on, the graph stays
+    a list of edges (`EdgeList`).
 
     Args:
         adj: `edge_index` [2, E] (source, target), PyG `EdgeIndex`, torch sparse CSR or COO tensor whose rows are targets (as
             PyG's convolutions take them), or a `CSR`, which is returned as it is.
-        num_nodes: Number of nodes, or (targets, sources) of a bipartite graph.
+        num_nodes: Number of nodes, or (targets, sources) of a bipartite graph: integers of Python, NumPy or torch.
         edge_weight: Weights [E] of an `edge_index`; None for ones. Other layouts carry their own.
 
     Returns:
@@ -35,9 +37,11 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
 
     Raises:
         ValueError: Ids out of range, a wrong shape, or `edge_weight` beside a layout that carries weights.
-        TypeError: No known layout.
+        TypeError: No known layout, or a number of nodes that is no integer.
     """
-    shape = (num_nodes, num_nodes) if isinstance(num_nodes, int) else (int(num_nodes[0]), int(num_nodes[1]))
+    if torch.compiler.is_exporting():
+        return EdgeList.of(adj, num_nodes, edge_weight)
+    shape = as_shape(num_nodes)
     if not isinstance(adj, Tensor | CSR):
         raise TypeError(f"a graph must be an edge_index, EdgeIndex, torch sparse tensor or CSR, got {type(adj).__name__}.")
     if isinstance(adj, Tensor) and adj.layout == torch.strided:
@@ -59,12 +63,14 @@ def as_csr(adj: Adjacency, num_nodes: int | tuple[int, int], edge_weight: Tensor
 
 
 @untraced
-def as_entries(adj: Adjacency, num_nodes: int | tuple[int, int]) -> Entries:
+def as_entries(adj: Adjacency, num_nodes: Size) -> Entries:
     """How the edges of a graph lie as entries of its operator: `as_entries(edge_index, N).gather(edge_attr)` [nnz, D].
 
     Remembered as `as_csr` is, with the same arguments and errors. Sparse layouts and a `CSR` hold entries already: rows that
     belong to their entries stay in that order.
     """
+    if torch.compiler.is_exporting():
+        raise ValueError(SORTED)
     csr = as_csr(adj, num_nodes)
     if isinstance(adj, CSR):
         return Entries(csr.structure, None, None)

@@ -11,7 +11,7 @@ from torch import Tensor
 from graphkit.sparse.entries import assemble
 from graphkit.sparse.segment import segment_sum
 from graphkit.sparse.spmm import propagate, torch_csr
-from graphkit.sparse.structure import Structure, check_weight
+from graphkit.sparse.structure import Size, Structure, as_shape, check_weight
 
 
 class CSR:
@@ -47,7 +47,7 @@ class CSR:
     def from_edge_index(
         cls,
         edge_index: Tensor,
-        size: int | tuple[int, int],
+        size: Size,
         edge_weight: Tensor | None = None,
         duplicates: Literal["sum", "first"] = "sum",
     ) -> CSR:
@@ -68,7 +68,7 @@ class CSR:
         """
         if duplicates not in ("sum", "first"):
             raise ValueError(f"duplicates must be 'sum' or 'first', got {duplicates!r}.")
-        shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        shape = as_shape(size)
         if min(shape) < 0:
             raise ValueError(f"size must not be negative, got {size}.")
         entries = assemble(edge_index, shape)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_list import EdgeList
 from graphkit.sparse.gathering import at_cols, at_rows
 from graphkit.sparse.memo import remember
 from graphkit.sparse.structure import untraced
@@ -43,6 +44,8 @@ def normalize(csr: CSR, norm: str, *, self_loops: bool = True, dtype: torch.dtyp
     if norm == "gcn" and csr.shape[0] != csr.shape[1]:
         raise ValueError(f"norm={norm!r} needs a square operator, got {csr.shape[0]} x {csr.shape[1]}.")
     dtype = dtype or csr.dtype or torch.float64
+    if isinstance(csr, EdgeList):
+        return _listed(csr, norm, self_loops, dtype)
     if norm == "gcn":
         return remember(lambda: _gcn(csr, self_loops, dtype), ("gcn", self_loops, dtype), csr)
     make = _mean if norm == "mean" else _directed
@@ -68,6 +71,16 @@ def _directed(csr: CSR, dtype: torch.dtype) -> CSR:
     arriving = _inverse_root(csr.row_sum(dtype))
     leaving = arriving if symmetric else _inverse_root(csr.t().row_sum(dtype))
     return _scaled(csr, at_rows(arriving, csr.structure) * at_cols(leaving, csr.structure), symmetric)
+
+
+def _listed(edges: EdgeList, norm: str, self_loops: bool, dtype: torch.dtype) -> EdgeList:
+    """The same of a list of edges."""
+    if norm == "mean":
+        total = edges.row_sum(dtype)
+        return edges.scaled(torch.where(total != 0, total, 1.0).reciprocal())
+    base = edges.with_self_loops() if norm == "gcn" and self_loops else edges
+    arriving = _inverse_root(base.row_sum(dtype))
+    return base.scaled(arriving, arriving if norm == "gcn" else _inverse_root(base.t().row_sum(dtype)))
 
 
 def _inverse_root(total: Tensor) -> Tensor:

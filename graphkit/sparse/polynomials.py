@@ -12,6 +12,7 @@ from torch.autograd.function import Function
 
 from graphkit.sparse.compiled.work import parallel_for
 from graphkit.sparse.csr import CSR
+from graphkit.sparse.edge_list import EdgeList
 from graphkit.sparse.gathering import gather, incidence_of, sum_rows
 from graphkit.sparse.polynomial_kernel import scaled_from_rows, scaled_rows
 from graphkit.sparse.spmm import spmm
@@ -38,7 +39,7 @@ def polynomial(operator: CSR, coefficients: Sequence[float] | Tensor, x: Tensor)
         ValueError: A is not square, x does not fit it, or there is no coefficient.
     """
     _check(operator, coefficients, x)
-    if operator.requires_grad:
+    if operator.requires_grad or isinstance(operator, EdgeList):
         return _by_autograd(operator, coefficients, x)
     given = coefficients if isinstance(coefficients, Tensor) else None
     out: Tensor = _Polynomial.apply(operator, _numbers(coefficients), given, x)  # type: ignore[no-untyped-call]

@@ -138,6 +138,8 @@ class _KeepingSpMM(Function):
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
     """<a, b> of two matrices, in float64 over blocks of rows: threads do not change a bit."""
+    if not a.numel():
+        return a.new_zeros((), dtype=torch.float64)
     partial = a.new_empty(-(-a.size(0) // _BLOCK))
     parallel_for(inner_products, a, b, partial, alone=a.numel() < 2**18)
     return partial.double().sum()

@@ -6,12 +6,16 @@ import sys
 import weakref
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import ParamSpec, TypeVar
+from operator import index
+from typing import ParamSpec, SupportsIndex, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from graphkit.sparse.counting_sort import counting_sort
+
+Size: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
+"""Number of nodes, or (rows, columns): any integers, those of NumPy and torch's tensors without dimension among them."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -198,6 +202,16 @@ class Structure:
 def pointers(counts: Tensor) -> Tensor:
     """Row boundaries [R + 1] from the number of entries of each row [R]."""
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def as_shape(size: Size) -> tuple[int, int]:
+    """(rows, columns) of an operator: of a square one from its number of nodes; TypeError where that is no integer."""
+    both = size if isinstance(size, tuple | list) else (size, size)
+    try:
+        rows, columns = (index(number) for number in both)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"a number of nodes must be an integer, or (targets, sources) two of them, got {size!r}.") from error
+    return rows, columns
 
 
 def check_ids(edge_index: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:

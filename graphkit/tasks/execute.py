@@ -47,6 +47,7 @@ def execute(
             hear(note)
         task = experiment.prepare(settings.seed)  # what is wrong with the data shows before a run folder exists
         protocol, notes = task.protocol, (*notes, *task.notes)
+        split = experiment.dataset(settings.seed).split
         for note in task.notes:
             hear(note)
         del task  # it is held no longer than it is trained
@@ -55,6 +56,7 @@ def execute(
             experiment,
             paper=resolved.paper,
             protocol=protocol,
+            split=split,
             folder=folder,
             notes=notes,
             files=experiment.files() if folder is None else None,

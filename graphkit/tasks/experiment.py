@@ -30,7 +30,7 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
     """The request that a run folder was started with, every setting given. Needs no torch.
 
     Data lies where the run found it, whatever the present working directory is, unless `said` points elsewhere; a pipe that
-    the run read is no place to go back to. A setting that is newer than the run has its default.
+    the run read is no place to go back to. A setting newer than the run has its default, or what the run did.
 
     Args:
         folder: The run folder.
@@ -54,8 +54,14 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
     if needless:
         raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
     defaults = {name: setting.default for name, setting in request.settings().items()}
-    values = defaults | request.values | _places(read_record(folder)) | said
+    values = defaults | _unsaid(request.values) | request.values | _places(read_record(folder)) | said
     return Request(request.task, request.dataset, request.model, values, request.transform)
+
+
+def _unsaid(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Settings that are newer than a run, where their default is not what the run did."""
+    timed = stored.get("data.time_column") is not None and "data.time_split" not in stored
+    return {"data.time_split": "user"} if timed else {}
 
 
 def read_record(folder: Path) -> DataRecord | None:

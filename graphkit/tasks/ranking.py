@@ -21,7 +21,7 @@ def rank_items(
 ) -> tuple[Tensor, Tensor]:
     """The k best items of each user among those the user has not been seen with; users x items is never in memory.
 
-    Ties go to the lower item. The block size changes nothing.
+    Ties go to the lower item, an item scored -inf is ranked last. The block size changes nothing.
 
     Args:
         scores: Gives the scores [B, num_items] of users [B].

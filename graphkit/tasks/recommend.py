@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from graphkit.models.recommend.base import Recommender
 from graphkit.sparse import CSR, Triples, TripleSampler
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.memory import require_memory
+from graphkit.tasks.new_users import PART, NewUsers, has_past
 from graphkit.tasks.ranking import rank_items
 from graphkit.tasks.tables import recommend_table
 from graphkit.training.protocol import Evaluation
@@ -48,7 +50,8 @@ class Recommendation:
     """Rank all items for every user; fulfills `graphkit.training.protocol.Task`.
 
     Trained models see as many triples (user, item taken, items not taken) an epoch as there are training interactions; their
-    `loss` is the model's own. Evaluation ranks all items a user has not been seen with, block by block.
+    `loss` is the model's own. Evaluation ranks all items a user has not been seen with, block by block. Of a split at one date,
+    users without a training interaction are judged apart, see `graphkit.tasks.new_users`.
 
     Args:
         dataset: Bipartite graph with interaction splits.
@@ -73,14 +76,18 @@ class Recommendation:
         self._dataset = dataset
         self._make_model, self._train, self._device = make_model, train, device
         self._shape, pairs = (dataset.num_users, dataset.num_items), dataset.splits
-        trained_on, judged, self.protocol = [pairs["train"]], {"valid": pairs["valid"]}, dataset.protocol
+        trained_on, judged, self.protocol = pairs["train"], {"valid": pairs["valid"]}, dataset.protocol
         if settings.protocol == "lightgcn":
-            trained_on, judged, self.protocol = [*trained_on, pairs["valid"]], {}, _SELECTED_ON_TEST
+            trained_on, judged = torch.cat([trained_on, pairs["valid"]], dim=1), {}
+            self.protocol = f"{_SELECTED_ON_TEST} Split: {dataset.split}." if dataset.split else _SELECTED_ON_TEST
         interactions = self._matrix(trained_on)
         self._interactions = interactions.to(device)
-        self._judged = {name: self._judge(part, self._interactions) for name, part in judged.items()}
-        known = self._matrix([*trained_on, *judged.values()]).to(device)
-        self._judged["test"] = self._judge(pairs["test"], known)
+        known = self._matrix(trained_on, *judged.values()).to(device)
+        judged["test"] = pairs["test"]
+        self._new, apart = self._new_users(trained_on, judged)
+        self._judged = {
+            name: self._judge(name, part, known if name == "test" else self._interactions) for name, part in judged.items()
+        }
         counts = {name: count_items(part.relevant, part.seen) for name, part in self._judged.items()}
         choice = choose("recommend", settings.metric, dataset.metric, dataset.metrics, dataset.fallbacks, counts)
         self.metric, self.metrics = choice.metric, tuple(choice.metrics)
@@ -88,7 +95,8 @@ class Recommendation:
         self._k = min(max(metric.k for metric in choice.metrics.values()), self._shape[1])
         self.notes = (
             *dataset.notes,
-            *unseen(Interactions({"train": torch.cat(trained_on, dim=1)}, *self._shape)),
+            *unseen(Interactions({"train": trained_on}, *self._shape)),
+            *apart,
             *choice.notes,
         )
         self._sampler = self._make_sampler(dataset.name, interactions, settings)
@@ -140,6 +148,8 @@ class Recommendation:
     def evaluate(self, model: Recommender, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
         """Metrics of each split, in percent; with task.protocol=lightgcn those of validation are those of test.
 
+        With those of test come those of its new users, where they are judged apart.
+
         There is no loss on validation: one of triples depends on which negatives are drawn.
         """
         model.prepare()
@@ -148,18 +158,27 @@ class Recommendation:
         for split in dict.fromkeys(judged.values()):
             part = self._judged[split]
             results[split] = ranking_metrics(self.metrics, self._rank(model, part)[1], part.users, part.relevant)
-        return Evaluation({split: dict(results[judged[split]]) for split in splits})
+        found = {split: dict(results[judged[split]]) for split in splits}
+        if self._new is not None and "test" in splits:
+            rows, _, items = self._rank_new(model, self._new)
+            found[PART] = ranking_metrics(self.metrics, items, rows, self._new.relevant)
+        return Evaluation(found)
 
     @torch.no_grad()
     def predictions(self, model: Recommender) -> dict[str, np.ndarray]:
-        """Of each judged split the users with held-out items [U], their best items [U, K] and scores [U, K], best first."""
+        """Of each judged split the users with held-out items [U], their best items [U, K] and scores [U, K], best first.
+
+        Those of new users go by `new`.
+        """
         model.prepare()
-        arrays = {}
-        for split, part in self._judged.items():
-            scores, items = self._rank(model, part)
-            for name, array in (("users", part.users), ("items", items), ("scores", scores)):
-                arrays[f"{split}_{name}"] = array.cpu().numpy()
-        return arrays
+        lists = {split: (part.users, *self._rank(model, part)) for split, part in self._judged.items()}
+        if (new := self._new) is not None:
+            lists["new"] = new.users, *self._rank_new(model, new)[1:]
+        return {
+            f"{split}_{name}": array.cpu().numpy()
+            for split, arrays in lists.items()
+            for name, array in zip(("users", "scores", "items"), arrays, strict=True)
+        }
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
         """The columns of predictions.csv, see `graphkit.tasks.tables.recommend_table`."""
@@ -172,12 +191,46 @@ class Recommendation:
     def _rank(self, model: Recommender, part: _Judged) -> tuple[Tensor, Tensor]:
         return rank_items(model.scores, part.users, self._shape[1], self._k, part.seen, self._train.eval_batch_size)
 
-    def _matrix(self, pairs: list[Tensor]) -> CSR:
+    def _rank_new(self, model: Recommender, new: NewUsers) -> tuple[Tensor, Tensor, Tensor]:
+        """The numbers of new users [U], and their lists [U, K]: scores and items."""
+        rows = torch.arange(new.users.numel(), device=self._device)
+        scores = partial(new.scores, model)
+        return rows, *rank_items(scores, rows, self._shape[1], self._k, new.given, self._train.eval_batch_size)
+
+    def _matrix(self, *pairs: Tensor) -> CSR:
         return CSR.from_edge_index(torch.cat(pairs, dim=1).flip(0), self._shape, duplicates="first")
 
-    def _judge(self, pairs: Tensor, seen: CSR) -> _Judged:
-        relevant = self._matrix([pairs]).to(self._device)
-        return _Judged(relevant.degree().nonzero().flatten(), relevant, seen)
+    def _judge(self, name: str, pairs: Tensor, seen: CSR) -> _Judged:
+        relevant = self._matrix(pairs).to(self._device)
+        users = relevant.degree().nonzero().flatten()
+        if not users.numel():
+            told = f"no user with {name} interactions has one in training"
+            raise RequestError(f"{told}: take another data.split, or data.time_split=user")
+        return _Judged(users, relevant, seen)
+
+    def _new_users(self, trained_on: Tensor, judged: dict[str, Tensor]) -> tuple[NewUsers | None, list[str]]:
+        """Of a split at one date, take the users without a past out of the judged pairs; sentences on who they are.
+
+        Args:
+            trained_on: Pairs of training.
+            judged: Held-out pairs by split; those of new users are taken out.
+        """
+        if not self._dataset.earlier:
+            return None, []
+        new = NewUsers.of(self._dataset, trained_on, judged.get("valid", trained_on[:, :0]))
+        able = self._make_model.model_class.folds_in
+        past, notes = has_past(trained_on, self._shape[0]), []
+        for name, pairs in list(judged.items()):
+            judged[name] = pairs[:, past[pairs[0]]]
+            every, kept = (part[0].unique().numel() for part in (pairs, judged[name]))
+            apart = "are judged apart, as new users" if name == "test" and able else "do not count"
+            if kept < every:
+                notes.append(f"{every - kept:,} of {every:,} users with {name} interactions have none in training and {apart}.")
+        if not able and new.users.numel():
+            notes.append("This model cannot score new users: model=lightgcn, model=ials and model=itemknn can.")
+        if able and new.strangers:
+            notes.append(f"Of {new.strangers:,} new users nothing is known before their one test item: no figure counts them.")
+        return (new.to(self._device) if able and new.users.numel() else None), notes
 
     def _make_sampler(self, name: str, interactions: CSR, settings: RecommendTask) -> TripleSampler | None:
         """The source of triples; None for a model that is done once it is fitted."""

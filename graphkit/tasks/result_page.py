@@ -18,7 +18,7 @@ _LONGEST_PATH = 10_000
 def result_page(result: RunResult) -> str:
     """The result table, ours beside the paper's where the recipe knows it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
+    table.add_column(f"metric, {result.split}" if result.split else "metric")
     published = [part for part in result.metrics if any(result.published(part, name) for name in result.metrics[part])]
     for title in (*result.metrics, *(f"paper {part}" for part in published)):
         table.add_column(title, justify="right")

@@ -109,7 +109,7 @@ def recommend_table(dataset: InteractionData, arrays: Arrays) -> Arrays:
         dataset: The data with its names.
         arrays: What the task's `predictions` gave.
     """
-    splits = [split for split in ("valid", "test") if f"{split}_items" in arrays]  # task.protocol=lightgcn has no validation
+    splits = [split for split in ("valid", "test", "new") if f"{split}_items" in arrays]  # some protocols lack one or another
     places = [(arrays[f"{split}_items"] >= 0).nonzero() for split in splits]  # -1: no item is left
     users = [arrays[f"{split}_users"][row] for split, (row, _) in zip(splits, places, strict=True)]
     items, scores = (

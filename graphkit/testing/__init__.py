@@ -14,6 +14,7 @@ from graphkit.testing.layers import (
     assert_isolated_nodes,
     assert_layouts_agree,
     assert_no_dead_parameters,
+    assert_no_nodes,
     assert_permutation_equivariant,
 )
 from graphkit.testing.subgraph import assert_graphs_apart, assert_relabeling, graph_batch
@@ -31,6 +32,7 @@ __all__ = [
     "assert_isolated_nodes",
     "assert_layouts_agree",
     "assert_no_dead_parameters",
+    "assert_no_nodes",
     "assert_permutation_equivariant",
     "assert_relabeling",
     "assert_two_node_sets",

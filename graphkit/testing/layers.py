@@ -95,6 +95,24 @@ def assert_isolated_nodes(
             _compare(row, alone, f"of the isolated node {node} and the node alone", dtype)
 
 
+def assert_no_nodes(
+    make: Make, in_channels: int = 4, *, weighted: bool = False, dtypes: tuple[torch.dtype, ...] = DTYPES, seed: int = 0
+) -> None:
+    """A graph without nodes gives no row, and gradients of zero, in training and in evaluation mode."""
+    for layer, graph, dtype in _trials(make, in_channels, weighted, dtypes, seed):
+        empty = graph.shuffled(torch.empty(0, dtype=torch.long))
+        for training in (False, True):
+            x = graph.x[:0].clone().requires_grad_()
+            arguments = (x, empty.edge_index) if empty.edge_weight is None else (x, empty.edge_index, empty.edge_weight)
+            with torch.random.fork_rng(devices=[]):
+                output = layer.train(training)(*arguments)
+            _check(output.size(0) == 0, f"the output has {output.size(0)} rows for no nodes ({dtype})")
+            inputs = {"x": x, **dict(layer.named_parameters())}
+            gradients = torch.autograd.grad(output.sum(), list(inputs.values()), materialize_grads=True)
+            for name, gradient in zip(inputs, gradients, strict=True):
+                _check(not bool(gradient.count_nonzero()), f"{name} has a gradient without nodes ({dtype})")
+
+
 def assert_batch_invariant(
     make: Make, in_channels: int = 4, *, weighted: bool = False, dtypes: tuple[torch.dtype, ...] = DTYPES, seed: int = 0
 ) -> None:

@@ -22,7 +22,9 @@ def check_result(raw: Any) -> None:
     Raises:
         ValueError: Naming the first field that is missing or of another form.
     """
-    _require_fields({"selection": "", **raw} if isinstance(raw, dict) else raw, _RESULT)  # earlier results have none
+    _require_fields(
+        {"selection": "", "split": "", **raw} if isinstance(raw, dict) else raw, _RESULT
+    )  # earlier results have none
     seeds, metrics = raw["seeds"], raw["metrics"]
     if not seeds or len(raw["best_epochs"]) != len(seeds):
         raise ValueError("wrong 'best_epochs'")
@@ -126,7 +128,7 @@ _is_metrics = _object_of(_object_of(lambda value: type(value) in (int, float)))
 """Metrics of one seed; those of a split that does not select may be undefined."""
 
 _RESULT: dict[str, Test] = {
-    **dict.fromkeys(("task", "dataset", "model", "metric", "protocol", "selection"), _is_text),
+    **dict.fromkeys(("task", "dataset", "model", "metric", "protocol", "selection", "split"), _is_text),
     "metrics": _object_of(_object_of(_is_figure)),
     "seeds": _list_of(_is_count),
     "best_epochs": _list_of(_is_count),

@@ -19,6 +19,7 @@ def run_result(
     *,
     paper: dict[str, Any] | None,
     protocol: str,
+    split: str,
     notes: tuple[str, ...],
     over_seeds: OverSeeds | None,
     tell: Callable[[str], None],
@@ -32,6 +33,7 @@ def run_result(
         history: All lines of metrics.csv.
         paper: Published figures.
         protocol: What was trained on, what was held out.
+        split: Name of the split.
         notes: Plain sentences about the run; those that come of the result follow them.
         over_seeds: Makes the figures of the epochs of all seeds; None: they are those of each seed's selected epoch.
         tell: Hears the sentences that come of the result.
@@ -70,6 +72,7 @@ def run_result(
         protocol=protocol,
         notes=(*notes, *told),
         selection=selection,
+        split=split,
     )
 
 

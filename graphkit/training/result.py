@@ -96,6 +96,7 @@ class RunResult:
         protocol: One or two sentences: what was trained on, what was held out.
         notes: Further plain sentences about the run, e.g. the recipe used.
         selection: How the epochs that the figures stand for were chosen; empty: each seed's by the validation metric.
+        split: Name of the split that the figures are of; empty where the data set's name fixes it.
     """
 
     task: str
@@ -115,6 +116,7 @@ class RunResult:
     protocol: str = ""
     notes: tuple[str, ...] = ()
     selection: str = ""
+    split: str = ""
 
     def published(self, split: str, metric: str) -> dict[str, Any] | None:
         """The paper's `{"mean", "std"}` for one metric, None where the paper gives none."""
@@ -154,7 +156,7 @@ class RunResult:
             raise ValueError("not a JSON object")
         if folder is not None:
             raw["folder"] = folder
-        raw = {"selection": "", **raw}  # earlier results have none
+        raw = {"selection": "", "split": "", **raw}  # earlier results have none
         missing = [field.name for field in fields(cls) if field.name not in raw]
         if missing:
             raise ValueError(f"no {missing[0]!r}")

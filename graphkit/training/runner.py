@@ -62,6 +62,7 @@ def train_run(
     *,
     paper: dict[str, Any] | None = None,
     protocol: str = "",
+    split: str = "",
     folder: Path | None = None,
     notes: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
@@ -77,6 +78,7 @@ def train_run(
             seeded before it is called.
         paper: Published figures, see `RunResult.paper`.
         protocol: One or two sentences: what is trained on, what is held out.
+        split: Name of the split, which stands beside every figure; empty where the data set's name fixes it.
         folder: The run folder to resume; None starts a new one under `config["out"]`. A finished run is only reported, unless
             `config` gives it more epochs; what a finished seed lacks is made again from its checkpoint.
         notes: Further plain sentences for the report.
@@ -108,7 +110,7 @@ def train_run(
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, tuple(notes), over_seeds, sections, tell)
+                run = _Run(config, make_task, folder, device, paper, protocol, split, tuple(notes), over_seeds, sections, tell)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -125,6 +127,7 @@ class _Run:
         device: torch.device,
         paper: dict[str, Any] | None,
         protocol: str,
+        split: str,
         notes: tuple[str, ...],
         over_seeds: OverSeeds | None,
         sections: Sections,
@@ -139,7 +142,8 @@ class _Run:
         self._tell = tell
         if note is not None:
             tell(note)
-        self._paper, self._protocol, self._notes = paper, protocol, notes if note is None else (*notes, note)
+        self._paper, self._protocol, self._split = paper, protocol, split
+        self._notes = notes if note is None else (*notes, note)
         self._fabric = make_fabric(device, self._precision)
         self._prepare()
         self._stored = read_config(folder)
@@ -190,6 +194,7 @@ class _Run:
             history,
             paper=self._paper,
             protocol=self._protocol,
+            split=self._split,
             notes=self._notes,
             over_seeds=self._over_seeds,
             tell=self._tell,

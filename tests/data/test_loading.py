@@ -32,6 +32,7 @@ def test_the_table_is_sound():
     assert {name for name, entry in DATASETS.items() if entry.embedded} == {
         *GENERATED,
         "planted-interactions",
+        "planted-days",
         "planted-graphs",
         "counting",
         "planted-patches",

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.explain import Explainer, GNNExplainer, PGExplainer
+from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.explain.metric import fidelity as pyg_fidelity
 
 from graphkit.conf.catalog import MODELS
 from graphkit.explain.edges import attribute_to_edges
 from graphkit.explain.masked import MaskedModule, MaskedNode
 from graphkit.explain.pyg import EdgeAttribution, ModelForPyG
+from graphkit.layers import GATConv, SAGEConv
 from graphkit.metrics.fidelity import edge_groups, fidelity
 from graphkit.models.graph.message_passing import GIN
 from graphkit.models.node.classic import GCN
@@ -169,3 +171,34 @@ def test_what_cannot_be_explained_is_refused(caplog: pytest.LogCaptureFixture) -
     with pytest.raises(ValueError, match="take rule='occlusion'"):
         explainer(Plain(), EdgeAttribution())(x, edges, index=2)
     assert explainer(Plain(), EdgeAttribution("occlusion"))(x, edges, index=2).edge_mask.max() == 1
+
+
+class OwnNetwork(nn.Module):
+    """A network of its own, made of our layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = SAGEConv(5, 8), GATConv(8, 3, heads=2, concat=False)
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
+        return self.second(self.first(x, edge_index, edge_weight).relu(), edge_index, edge_weight)
+
+
+def test_a_network_of_our_layers_is_masked_through_its_edge_weight() -> None:
+    """PyG's mask of an edge is its weight to the layers: a mask of 0 is the graph without the edge, and gradients reach it."""
+    torch.manual_seed(0)
+    network, (edges, x) = OwnNetwork().eval(), (torch.tensor([[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 0, 2]]), torch.randn(5, 5))
+    wrapped = ModelForPyG(network, hops=2)
+    torch.testing.assert_close(wrapped(x, edges), network(x, edges))
+    keep = torch.tensor([1.0, 0.0, 1.0, 1.0, 1.0, 0.0], requires_grad=True)
+    set_masks(wrapped, keep, edges, apply_sigmoid=False)
+    masked = wrapped(x, edges)
+    torch.testing.assert_close(masked, network(x, edges[:, keep.detach() > 0]))
+    masked[2, 0].backward()
+    assert bool((keep.grad != 0).any())
+    clear_masks(wrapped)
+    config = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
+    explainer = Explainer(
+        wrapped, GNNExplainer(epochs=2), explanation_type="model", edge_mask_type="object", model_config=config
+    )
+    assert explainer(x, edges, index=2).edge_mask.shape == (6,)

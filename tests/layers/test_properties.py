@@ -50,6 +50,11 @@ def test_isolated_nodes(case: Case, weighted: bool) -> None:
     testing.assert_isolated_nodes(case.adapted, case.in_channels, weighted=weighted)
 
 
+@every_free_layer
+def test_no_nodes(case: Case) -> None:
+    testing.assert_no_nodes(case.adapted, case.in_channels, weighted=max(case.weighted))
+
+
 @every_free_call
 def test_batch_invariant(case: Case, weighted: bool) -> None:
     testing.assert_batch_invariant(case.adapted, case.in_channels, weighted=weighted)
@@ -144,3 +149,18 @@ def test_every_layer_has_an_oracle_test(layer: type[torch.nn.Module]) -> None:
     oracles = [node for node in functions if node.name.startswith("test_") and "oracle" in node.name]
     used = {name.id for node in oracles for name in ast.walk(node) if isinstance(name, ast.Name)}
     assert layer.__name__ in used, f"{path.name} has no test_..._oracle... that uses {layer.__name__}"
+
+
+ON_GRAPHS = {name for name, case in FREE.items() if {"x", "h"} & {*case.inputs} and "edge_index" in case.inputs}
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("name", sorted(ON_GRAPHS - {"GraphFreeLinear"}))  # which looks at no graph
+def test_several_copies_of_a_graph_are_refused(name: str) -> None:
+    """PyG's static graphs, x [B, N, C]: a sentence in place of an answer for other nodes."""
+    case = CASES[name]
+    layer, graph = case.make(), testing.random_graph(case.in_channels, dtype=torch.float32)
+    pairs = {"pairs": graph.edge_index} if "pairs" in case.inputs else {}
+    attr = {"edge_attr": torch.ones(graph.edge_index.size(1), 2)} if name.endswith("-edges") else {}
+    with pytest.raises(ValueError, match=r"must have shape \[N, [C\d]+\].*got \[2, 12, "):
+        layer(torch.stack([graph.x] * 2), graph.edge_index, **pairs, **attr)

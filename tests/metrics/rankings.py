@@ -20,9 +20,8 @@ def loop_metric(name, scores, seen, relevant):
     for own, masked, wanted in zip(scores, seen, relevant, strict=True):
         if not wanted:
             continue
-        masked_scores = [-math.inf if item in masked else score for item, score in enumerate(own)]
-        top = sorted(range(len(own)), key=lambda item: (-masked_scores[item], item))[:k]
-        hits = [int(item in wanted and item not in masked) for item in top]
+        left = [item for item in range(len(own)) if item not in masked]
+        hits = [int(item in wanted) for item in sorted(left, key=lambda item: (-own[item], item))[:k]] or [0]
         dcg = sum(hit / math.log2(rank + 2) for rank, hit in enumerate(hits))
         ideal = sum(1 / math.log2(rank + 2) for rank in range(min(k, len(wanted))))
         values.append(

@@ -3,11 +3,12 @@
 import gc
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric import EdgeIndex
 
-from graphkit.sparse import CSR, as_csr, memo, normalize
+from graphkit.sparse import CSR, as_csr, as_entries, memo, normalize
 
 N = 9
 
@@ -139,3 +140,20 @@ def test_inference_tensors_are_converted_every_time():
 def test_bad_input_is_named(adj, weight, error, message):
     with pytest.raises(error, match=message):
         as_csr(adj, N, weight)
+
+
+@pytest.mark.parametrize("three", [3, np.int64(3), np.int32(3), torch.tensor(3), torch.tensor(3, dtype=torch.int32)])
+def test_any_integer_counts_nodes(three):
+    edges = torch.tensor([[0, 1], [1, 2]])
+    expected = CSR.from_edge_index(edges, 3).to_dense()
+    for matrix in (as_csr(edges, three), as_csr(edges, (three, 3)), CSR.from_edge_index(edges, three)):
+        assert torch.equal(matrix.to_dense(), expected) and all(type(size) is int for size in matrix.shape)
+    assert as_csr(edges, three) is as_csr(edges, 3) and as_entries(edges, three).structure.shape == (3, 3)
+
+
+@pytest.mark.parametrize("wrong", [3.0, np.float32(3), torch.tensor(3.0), torch.tensor([3, 3, 3]), "3", (3, 3.0), (3, 3, 3)])
+def test_what_is_no_number_of_nodes_is_refused(wrong):
+    edges = torch.tensor([[0, 1], [1, 2]])
+    for call in (as_csr, CSR.from_edge_index, as_entries):
+        with pytest.raises(TypeError, match=r"a number of nodes must be an integer, or \(targets, sources\) two of them, got "):
+            call(edges, wrong)

@@ -2,13 +2,23 @@ import os
 import signal
 
 import pytest
+import yaml
 
 import graphkit.data
 from graphkit.conf.arguments import split
 from graphkit.conf.compose import compose
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
-from graphkit.tasks.experiment import Experiment
+from graphkit.tasks.experiment import Experiment, stored_request
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"), [({"time_column": "t"}, "user"), ({"time_column": "t", "time_split": None}, None), ({}, None)]
+)
+def test_runs_from_before_there_was_a_choice_held_out_each_users_latest(tmp_path, stored, expected):
+    config = {"task": {"name": "recommend"}, "dataset": "custom", "model": {"name": "mostpop"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, "train": {}, "data": {"interactions": "x.csv", **stored}}))
+    assert stored_request(tmp_path).values["data.time_split"] == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

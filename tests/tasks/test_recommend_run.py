@@ -61,8 +61,14 @@ def test_own_interactions(elsewhere, capsys):
     rows = [f"{user},{item},{(user * 7 + item) % 11}" for user in range(40) for item in range(30) if (user + item) % 3 == 0]
     (elsewhere / "ratings.csv").write_text("\n".join(["user,film,when", *rows]) + "\n")
     own = ["dataset=custom", "data.interactions=ratings.csv", "data.item_column=film", "data.time_column=when"]
-    assert main([*ASKED[:1], *own, *ASKED[2:], "train.epochs=1", "format=json", "model=bpr-mf"]) == 0
-    assert "by time" in json.loads(capsys.readouterr().out)["protocol"]
+    asked = [*ASKED[:1], *own, *ASKED[2:], "train.epochs=1", "model=lightgcn"]
+    assert main([*asked, "format=json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert "by time at one date for all" in result["protocol"] and result["split"] == "time_split=global"
+    assert main([*asked, "data.time_split=user"]) == 0
+    assert "metric, time_split=user" in capsys.readouterr().out
+    folder = max((elsewhere / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert "<th>split (time_split=user)</th>" in (folder / "report.html").read_text()
     assert main([*ASKED[:1], *own[:2], "train.epochs=1"]) == 2
     assert "needs one column 'item'" in capsys.readouterr().err
 
@@ -70,7 +76,8 @@ def test_own_interactions(elsewhere, capsys):
 def test_items_that_training_lacks_are_told(elsewhere, capsys):
     rows = [f"{user},{item},{item}" for user in range(12) for item in range(9)] + [f"{user},new{user},10" for user in range(12)]
     (elsewhere / "taken.csv").write_text("\n".join(["user,item,when", *rows]) + "\n")
-    own = ["task=recommend", "dataset=custom", "data.interactions=taken.csv", "data.time_column=when", "model=mostpop"]
+    own = ["task=recommend", "dataset=custom", "data.interactions=taken.csv", "model=mostpop"]
+    own += ["data.time_column=when", "data.time_split=user"]
     assert main([*own, "format=json"]) == 0
     printed = capsys.readouterr()
     assert "note: Without any training interaction: 14 of 21 items.\n" in printed.err  # of each user's ten the latest three

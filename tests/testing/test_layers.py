@@ -79,6 +79,13 @@ class CentersFeatures(Sound):
         return super().forward(x - x.mean(dim=0), edge_index, edge_weight)
 
 
+class AddsARow(Sound):
+    """A row where there is no node."""
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
+        return super().forward(x, edge_index, edge_weight) if len(x) else x.new_zeros(1, 4) @ self.weight
+
+
 class Noisy(Sound):
     calls = itertools.count(1)
 
@@ -143,6 +150,7 @@ CAUGHT = [
     (testing.assert_isolated_nodes, DividesByDegree, "output is not finite on a graph with isolated nodes"),
     (testing.assert_isolated_nodes, NanGradient, "gradient of x is not finite"),
     (testing.assert_isolated_nodes, CentersFeatures, "of the isolated node 0 and the node alone"),
+    (testing.assert_no_nodes, AddsARow, "the output has 1 rows for no nodes"),
     (testing.assert_batch_invariant, CentersFeatures, "of a batch and of its graphs"),
     (testing.assert_deterministic, Noisy, "two calls in evaluation mode"),
     (testing.assert_deterministic, UnseededParameters, "two layers made from one seed"),
@@ -173,7 +181,7 @@ def test_wrong_gradients_are_caught(layer: type[nn.Module], weighted: bool) -> N
 def test_every_assertion_is_shown_to_catch_something() -> None:
     shown = {assertion for assertion, _, _ in CAUGHT} | {testing.assert_gradients}
     assert shown == set(ASSERTIONS)
-    assert len(ASSERTIONS) == 8
+    assert len(ASSERTIONS) == 9
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

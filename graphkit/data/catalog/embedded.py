@@ -128,4 +128,22 @@ ENTRIES = (
         reader="graphkit.data.generated.interactions:read",
         takes_split=True,
     ),
+    DatasetEntry(
+        "planted-days",
+        "generated: 500 users, 500 items, ten days; the past tells nothing of the next day, other users all of it (embedded)",
+        {
+            "recommend": Protocol(
+                "New interactions per seed, split in the shares of data.split, held-out ones in no graph. All items a user has "
+                "not been seen with are ranked, at test also without the validation items; users without held-out items do not "
+                "count. What a community of users takes to is drawn again for each day.",
+                "recall@20",
+                RANKING,
+            )
+        },
+        "Holland, Laskey, Leinhardt, Stochastic Blockmodels: First Steps, Social Networks 1983",
+        "https://doi.org/10.1016/0378-8733(83)90021-7",
+        reader="graphkit.data.generated.interactions:read_days",
+        takes_split=True,
+        timed=True,
+    ),
 )

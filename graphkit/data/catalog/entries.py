@@ -56,6 +56,7 @@ class DatasetEntry:
         reader: `module:function`, imported when the data is loaded. It gets a `graphkit.data.sources.DataRequest` and gives the
             source of which a task's builder makes data, e.g. a `GraphSource`.
         takes_split: Whether `data.split` applies; elsewhere the name fixes the split.
+        timed: Whether `data.time_split` applies, though it is no own data.
         directed: Whether its edges keep their direction; else its graph is symmetric, without self-loops.
         row_normalized: Whether each node's features are scaled to sum to 1 after reading, as the protocol says.
     """
@@ -69,6 +70,7 @@ class DatasetEntry:
     files: tuple[DataFile, ...] = ()
     reader: str = field(kw_only=True)
     takes_split: bool = False
+    timed: bool = False
     directed: bool = False
     row_normalized: bool = False
 

@@ -48,9 +48,8 @@ ENTRIES = (
                 reader="graphkit.data.own.read:read_images",
             ),
             "recommend": Protocol(
-                "Own interactions; each user's items split in the shares of data.split, held-out ones in no graph. All items a "
-                "user has not been seen with are ranked, at test also without the validation items; users without held-out "
-                "items do not count.",
+                "Own interactions, split in the shares of data.split, held-out ones in no graph. All items a user has not been "
+                "seen with are ranked, at test also without the validation items; users without held-out items do not count.",
                 "recall@20",
                 RANKING,
                 reader="graphkit.data.own.read:read_interactions",

@@ -85,7 +85,12 @@ class OwnFiles:
             CheckpointError: If it is not the file that the run read.
         """
         columns = Columns(
-            options.user_column, options.item_column, options.rating_column, options.min_rating, options.time_column
+            options.user_column,
+            options.item_column,
+            options.rating_column,
+            options.min_rating,
+            options.time_column,
+            options.time_split or "global",
         )
         asked = _asked(options)
         if asked not in self._tables:

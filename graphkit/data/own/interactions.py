@@ -18,6 +18,7 @@ from graphkit.data.own.times import times_of
 from graphkit.data.readers.inputs import InputFile
 from graphkit.data.splits.interactions import hold_out
 from graphkit.data.splits.shares import Shares
+from graphkit.data.splits.time import TimeSplit, split_by_time
 from graphkit.errors import DataError, shown
 
 _BY_PLACE = (USER, ITEM, RATING, TIME)
@@ -34,6 +35,7 @@ class Columns:
         rating: Column of ratings, numbers; without `min_rating` it may be missing, and only a note comes of it.
         min_rating: Interactions rated lower are left out; None: all count.
         time: Column of times, numbers or ISO 8601 (without a zone: UTC); None: the split is random.
+        time_split: With times `global`, a split at one date for all, or `user`, each user's latest items held out.
     """
 
     user: str | None = None
@@ -41,6 +43,7 @@ class Columns:
     rating: str | None = None
     min_rating: float | None = None
     time: str | None = None
+    time_split: str = "global"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Taken:
         users: The user of each row.
         items: The item of each row.
         time: When it was, all zero without a column.
+        written: The same as the table has it; None without a column.
         low: How many rows were left out, being rated too low.
         unused: Ratings that nobody asked for.
         clock: Times that nobody asked for, of each row; None where there are none, or some that cannot be read.
@@ -60,6 +64,7 @@ class Taken:
     users: Column
     items: Column
     time: np.ndarray
+    written: Column | None = None
     low: int = 0
     unused: np.ndarray | None = None
     clock: np.ndarray | None = None
@@ -69,27 +74,30 @@ class Taken:
 def read_interactions(
     path: Path, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
-    """Read interactions and split each user's items: `read_taken`, then `split_taken`."""
+    """Read interactions and split them: `read_taken`, then `split_taken`."""
     return split_taken(read_taken(path, columns), columns, shares, generator)
 
 
 def split_taken(
     taken: Taken, columns: Columns, shares: Shares, generator: torch.Generator
 ) -> tuple[Interactions, tuple[str, ...], tuple[str, ...]]:
-    """Split each user's items.
+    """Split interactions.
 
     Users and items are numbered in numerical order of their ids where all are integers, else alphabetically. Of repeated pairs
-    the earliest counts. With times a user's latest items are test, those before them validation.
+    the earliest counts. With times `graphkit.data.splits.time` splits them, else each user's items are split at random.
 
     Args:
         taken: What was read.
         columns: The names that it was read by.
-        shares: Shares of training, validation and test of each user's items.
+        shares: Shares of training, validation and test.
         generator: Draws the split, and the order of a user's items of the same time.
 
     Returns:
         The interactions with the user's own ids; sentences on what was left out and how the split was made; sentences on
         how the file was read, and on ratings that are there but were not asked for.
+
+    Raises:
+        DataError: If there are too few distinct times for a split at one date.
     """
     users, user_names = _numbered(taken.users)
     items, item_names = _numbered(taken.items)
@@ -98,18 +106,39 @@ def split_taken(
     keys = users[earliest] * len(item_names) + items[earliest]
     first = earliest[np.concatenate([[True], keys[1:] != keys[:-1]])]
     pairs = torch.from_numpy(np.stack([users[first], items[first]]))
-    when: Tensor | None = torch.from_numpy(time[first]) if columns.time else None
-    train, valid, test = hold_out(pairs, shares, generator, when)
-    splits = {"train": train, "valid": valid, "test": test}
+    if taken.written is not None:
+        split = _by_time(pairs, time[first], taken.written.taken(first), columns.time_split, shares, generator)
+    else:
+        parts = dict(zip(("train", "valid", "test"), hold_out(pairs, shares, generator), strict=True))
+        split = TimeSplit(parts, {}, "random split", "Each user's items were split at random.")
     clock = time if columns.time else taken.clock
-    times = None if clock is None else _times_of(splits, pairs, len(item_names), clock[first])
-    read = Interactions(splits, len(user_names), len(item_names), user_names, item_names, times=times)
+    read = Interactions(
+        split.parts,
+        len(user_names),
+        len(item_names),
+        user_names,
+        item_names,
+        times=None if clock is None else _times_of(split.parts, pairs, len(item_names), clock[first]),
+        split=split.name,
+        earlier=split.earlier,
+    )
     dropped = ((taken.low, f"interactions rated below {columns.min_rating:g}" if taken.low else ""),
                (len(users) - len(first), "repeated interactions"))  # fmt: skip
     notes = [f"{count:,} {what}" for count, what in dropped if count]
-    order = "by time, each user's latest items are test, those before them validation" if columns.time else "at random"
-    split = f"Each user's items were split {order}."
-    return read, ((f"Left out: {', '.join(notes)}.",) if notes else ()) + (split,), (*taken.read, *_unused_ratings(taken))
+    left_out = (f"Left out: {', '.join(notes)}.",) if notes else ()
+    return read, (*left_out, split.remark), (*taken.read, *_unused_ratings(taken))
+
+
+def _by_time(
+    pairs: Tensor, time: np.ndarray, written: Column, how: str, shares: Shares, generator: torch.Generator
+) -> TimeSplit:
+    def date(moment: float) -> str:
+        return shown(written.values[int(written.codes[np.flatnonzero(time == moment)[0]])])
+
+    try:
+        return split_by_time(pairs, torch.from_numpy(time).double(), shares, generator, how=how, date=date)
+    except ValueError as error:
+        raise DataError(f"data.time_split=global: {error}: take data.time_split=user, or leave data.time_column out") from error
 
 
 def _times_of(splits: dict[str, Tensor], pairs: Tensor, num_items: int, times: np.ndarray) -> dict[str, Tensor]:
@@ -164,12 +193,16 @@ def read_taken(path: Path | InputFile | Table, columns: Columns, reading: Readin
         numbers = numbers_of(table.columns[usual].values)
         # Others are no ratings as we know them, and nobody asked for them.
         unused = None if np.isnan(numbers).any() else numbers[table.columns[usual].codes]
-    time = times_of(table, _column(table, TIME, columns.time)) if columns.time else np.zeros(table.rows)
+    time, written = np.zeros(table.rows), None
+    if columns.time:
+        time = times_of(table, at := _column(table, TIME, columns.time))
+        written = table.columns[at].taken(kept)
     clock = None if columns.time else _clock(table, kept)
     if not kept.size:
         raise DataError(f"{table.name} holds no interaction that is rated high enough")
     users, items = (ids.taken(kept) for ids in columns_read)
-    return Taken(users, items, time[kept], table.rows - kept.size, unused, clock, _read(table, place))
+    sentences = (*_read(table, place), *_untimed(table, columns))
+    return Taken(users, items, time[kept], written, table.rows - kept.size, unused, clock, sentences)
 
 
 def _column(table: Table, role: Role, given: str | None) -> int:
@@ -207,6 +240,15 @@ def _read(table: Table, place: dict[Role, int]) -> tuple[str, ...]:
         return ()
     told = [f"{role.name} is column {table.title(at)}" for role, at in place.items()]
     return (f"{table.name}: {table.rows:,} rows; {'; '.join([*table.took, *told])}",)
+
+
+def _untimed(table: Table, columns: Columns) -> tuple[str, ...]:
+    """What may be times, where nobody asked for them."""
+    if columns.time or (at := _guess(table, TIME, None)) is None:
+        return ()
+    given = shown(table.header[at]) if table.header and table.header[at] else str(at + 1)
+    told = f"{table.name}: the split is random, though column {table.title(at)} seems to hold times"
+    return (f"{told}; data.time_column={given} splits at one date for all users",)
 
 
 def _ratings(table: Table, column: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Splits of interactions, user by user."""
+"""Splits of interactions, user by user; `splits.time` has those by time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,8 @@ def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generato
     Returns:
         The parts, each sorted by user, then item.
     """
-    users = pairs[0]
-    order = torch.randperm(users.numel(), generator=generator)
-    if time is not None:
-        order = order[torch.argsort(time[order], stable=True)]
-    order = order[torch.argsort(users[order], stable=True)]
-    counts = torch.bincount(users)
-    owner = users[order]
-    rank = torch.arange(users.numel()) - (counts.cumsum(0) - counts)[owner]  # place among the user's own
+    order, rank = in_turn(pairs[0], generator, time)
+    counts, owner = torch.bincount(pairs[0]), pairs[0][order]
     parts, end = [], counts
     for share in reversed(shares[1:]):
         begin = end - (counts.double() * share + 0.5 + 1e-9).long()  # a half that rounding has missed counts as a half
@@ -41,3 +35,13 @@ def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generato
 def sorted_pairs(pairs: Tensor) -> Tensor:
     """Pairs in the order of users, then items."""
     return pairs[:, np.lexsort((pairs[1].numpy(), pairs[0].numpy()))]
+
+
+def in_turn(users: Tensor, generator: torch.Generator, time: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Pairs [P] user by user, each user's by time or at random, and the place of each among the user's own."""
+    order = torch.randperm(users.numel(), generator=generator)
+    if time is not None:
+        order = order[torch.argsort(time[order], stable=True)]
+    order = order[torch.argsort(users[order], stable=True)]
+    counts = torch.bincount(users)
+    return order, torch.arange(users.numel()) - (counts.cumsum(0) - counts)[users[order]]

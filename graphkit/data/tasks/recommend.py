@@ -25,6 +25,8 @@ def build(request: DataRequest) -> InteractionData:
         metrics=request.protocol.metrics,
         protocol=request.statement(*source.remarks, *unseen(source)),
         source=request.entry.source,
+        split=source.split,
+        earlier=source.earlier,
         notes=source.notes,
         user_names=source.user_names,
         item_names=source.item_names,

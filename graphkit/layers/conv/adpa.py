@@ -180,14 +180,15 @@ class DirectedPatternAggregation(nn.Module):
         *starts, plain = linear(x, torch.cat(weights)).split([len(weight) for weight in weights], dim=1)
         parts = [plain] * len(PATTERNS)
         for group, start in zip(groups, starts, strict=True):
-            shape = (x.shape[0], len(group), -1)
-            hop = start.view(shape)  # columns: out_channels of W x_k, its own score, scores that wait for later hops, that of k
+            shape = (len(group), -1)
+            # Columns: out_channels of W x_k, its own score, scores that wait for later hops, that of k.
+            hop = start.unflatten(1, shape)
             outs, own_scores, total = [], [], bias[group]
             for k in range(self.num_hops + 1):
                 if k > 0:
                     way = ahead[group[0]]
                     hop = way.step(hop.flatten(1), k) if isinstance(way, Pattern) else F.linear(way[k - 1], maps(group, [k]))
-                    hop = hop.view(shape)
+                    hop = hop.unflatten(1, shape)
                 hop, score = hop.split([hop.size(2) - 1, 1], dim=2)
                 out, own_score, _ = hop.split([self.out_channels, 1, hop.size(2) - self.out_channels - 1], dim=2)
                 outs.append(out)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_positive
+from graphkit.layers.checks import check_at_least, check_one_graph, check_positive
 from graphkit.sparse import CSR, Adjacency, as_csr, normalize, remember, untraced
 from graphkit.sparse.graph_measures import connected_components, simple_graph
 
@@ -60,6 +60,7 @@ class NodeAdaptiveSmoothing(nn.Module):
         Returns:
             The weighted mean over hops.
         """
+        check_one_graph(x=x)
         adj = as_csr(edge_index, x.shape[0])
         key = "node-adaptive smoothing", self.num_hops, self.temperature
         smoothed: Tensor = remember(lambda: self._smoothed(x, adj), key, x, adj)

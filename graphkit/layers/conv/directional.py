@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_choice, check_within
+from graphkit.layers.checks import check_at_least, check_choice, check_one_graph, check_within
 from graphkit.layers.conv.gat import GATConv
 from graphkit.layers.conv.operators import propagate_and_map
 from graphkit.layers.dense.feature_linear import linear
@@ -134,6 +134,7 @@ class DirectionalConv(nn.Module):
         Returns:
             The new features.
         """
+        check_one_graph(x=x)
         alpha = self.alpha
         operators = _operators(x, edge_index, edge_weight, self.conv)
         parts: list[Tensor] = [] if self.lin_root is None else [linear(x, self.lin_root.weight)]

@@ -14,6 +14,7 @@ from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import (
     CSR,
     Adjacency,
+    EdgeList,
     as_csr,
     as_entries,
     at_cols,
@@ -204,6 +205,9 @@ class GATConv(LazyWidths):
         """Weighted means [N, H, C] of W x_j [S, H, C], from scores of sources, targets and edges [., H]; the graph and c."""
         sends, hears, of_edges = scores
         csr = as_csr(adj, shape, edge_weight)
+        if isinstance(csr, EdgeList):
+            means, shares = _listed(csr, sent, scores, self.negative_slope, loops)
+            return means, csr, shares
         if of_edges is not None:
             of_edges = as_entries(adj, shape).gather(of_edges)
             of_edges = _with_loops(csr, of_edges) if loops else of_edges
@@ -238,6 +242,36 @@ def _shares(csr: CSR, scores: Tensor) -> Tensor:
     shares = shares * weight[:, None]
     total = segment_sum(shares, csr.rowptr, csr.row)
     return shares / at_rows(torch.where(total > 0, total, 1.0), csr.structure)
+
+
+def _listed(
+    edges: EdgeList, sent: Tensor, scores: tuple[Tensor, Tensor | None, Tensor | None], slope: float, loops: bool
+) -> tuple[Tensor, Tensor]:
+    """Weighted means [N, H, C] and c, of the edges as listed, where a model is exported and nothing is dropped.
+
+    Weights below 0 and repeated edges with features cannot be refused here: the program is made before it sees a graph.
+    """
+    sends, hears, of_edges = scores
+    if loops:
+        whole = edges.with_self_loops()
+        if of_edges is not None:
+            weight = edges.weights(of_edges.dtype)
+            total = edges.add_up(weight)
+            mean = edges.add_up(of_edges * weight[:, None]) / torch.where(total > 0, total, 1.0)[:, None]
+            of_edges = torch.cat([of_edges, mean])
+        edges = whole
+    total = sends.index_select(0, edges.source)
+    for part in (None if hears is None else hears.index_select(0, edges.target), of_edges):
+        total = total if part is None else total + part
+    weight = edges.weights(total.dtype)[:, None]
+    total = F.leaky_relu(total, slope).masked_fill(weight == 0, -torch.inf)
+    place = edges.target[:, None].expand_as(total)
+    top = total.new_full((edges.shape[0], total.size(1)), -torch.inf).scatter_reduce(0, place, total, "amax")
+    top = torch.where(top > -torch.inf, top, 0.0)
+    raw = (total - top.index_select(0, edges.target)).exp() * weight
+    whole_share = edges.add_up(raw)
+    shares = raw / torch.where(whole_share > 0, whole_share, 1.0).index_select(0, edges.target)
+    return edges.add_up(sent.index_select(0, edges.source) * shares[:, :, None]), shares
 
 
 def _with_loops(csr: CSR, scores: Tensor) -> Tensor:

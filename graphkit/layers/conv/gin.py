@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least
-from graphkit.sparse import Adjacency, as_csr, as_entries, at_cols, propagate_and_keep, segment_sum
+from graphkit.layers.checks import check_at_least, check_one_graph
+from graphkit.sparse import CSR, Adjacency, EdgeList, as_csr, as_entries, at_cols, propagate_and_keep, segment_sum
 
 
 class GINConv(nn.Module):
@@ -93,10 +93,11 @@ class GINConv(nn.Module):
             The new features.
 
         Raises:
-            ValueError: `edge_attr` without `edge_channels`, or the other way round.
+            ValueError: `edge_attr` without `edge_channels` or the other way round, or x is [B, N, C].
         """
         if (edge_attr is None) != (self.lin is None):
             raise ValueError("edge_attr and edge_channels come together: give both or neither.")
+        check_one_graph(x=x)
         adj = as_csr(edge_index, x.size(0), edge_weight)
         if edge_attr is not None and self.lin is not None:
             sent = (at_cols(x, adj.structure) + self.lin(as_entries(edge_index, x.size(0)).gather(edge_attr))).relu()
@@ -104,13 +105,18 @@ class GINConv(nn.Module):
                 sent = sent * adj.weights(sent.dtype).unsqueeze(1)
             return cast(Tensor, self.nn(torch.addcmul(segment_sum(sent, adj.rowptr, adj.row), x, 1 + self.eps)))
         if self.in_channels <= self.out_channels:
-            return cast(Tensor, self.nn(propagate_and_keep(adj, x, self.eps)))
+            return cast(Tensor, self.nn(_kept(adj, x, self.eps)))
         # The first linear map goes before the sparse product, which then has fewer channels.
         first = cast(nn.Linear, self.nn[0])
         mapped = F.linear(x, first.weight)
-        total = propagate_and_keep(adj, mapped, self.eps)
+        total = _kept(adj, mapped, self.eps)
         return cast(Tensor, self.nn[1:](total if first.bias is None else total + first.bias))
 
     def __repr__(self) -> str:
         edges = f", edge_channels={self.edge_channels}" if self.edge_channels else ""
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}{edges})"
+
+
+def _kept(adj: CSR, x: Tensor, eps: Tensor) -> Tensor:
+    """A x + (1 + eps) x."""
+    return torch.addcmul(adj.matmul(x), x, 1 + eps) if isinstance(adj, EdgeList) else propagate_and_keep(adj, x, eps)

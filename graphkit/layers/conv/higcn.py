@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_probability, check_within
+from graphkit.layers.checks import check_at_least, check_one_graph, check_probability, check_within
 from graphkit.layers.dense.feature_linear import FeatureLinear
 from graphkit.sparse import CSR, Adjacency, as_csr, dropout, normalize, polynomial, remember
 from graphkit.sparse.graph_measures import clique_pairs
@@ -104,6 +104,7 @@ class FlowerPetalConv(nn.Module):
         Returns:
             The new features, those of order 1 first.
         """
+        check_one_graph(x=x)
         adj = as_csr(edge_index, x.shape[0])
         mapped = dropout(self.lin(x), self.dropout, self.training)
         dtype = torch.promote_types(mapped.dtype, torch.float32)

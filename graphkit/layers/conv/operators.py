@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphkit.layers.checks import check_one_graph
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import CSR, Adjacency, as_csr, normalize
 
@@ -24,12 +25,14 @@ def graph_shape(
         size: (sources, targets), PyG's order, or None.
 
     Raises:
-        ValueError: `size` differs from the rows of x, or nothing says how many targets there are.
+        ValueError: `size` differs from the rows of x, nothing says how many targets there are, or x is [B, N, C].
     """
     if not isinstance(x, tuple):
+        check_one_graph(x=x)
         shape = x.shape[0], x.shape[0]
     else:
         source, target = x
+        check_one_graph(x_src=source, x_dst=target)
         shape = _num_targets(adj, size) if target is None else target.shape[0], source.shape[0]
     if size is not None and tuple(size) != shape[::-1]:
         raise ValueError(f"size must be {shape[::-1]}, the number of sources and of targets in x, got {tuple(size)}")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphkit.layers.checks import check_at_least, check_choice, check_probability
+from graphkit.layers.checks import check_at_least, check_choice, check_one_graph, check_probability
 from graphkit.layers.dense.feature_linear import linear
 from graphkit.sparse import (
     CSR,
@@ -115,6 +115,7 @@ class SIRConv(nn.Module):
         """
         if (edge_attr is None) != (self.edge is None):
             raise ValueError("edge_attr and edge_channels come together: give both or neither.")
+        check_one_graph(x=x)
         query = dropout(linear(x, self.query.weight, self.query.bias), self.dropout, self.training)
         key = dropout(linear(x, self.key.weight), self.dropout, self.training)
         csr = as_csr(edge_index, x.shape[0], edge_weight)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from graphkit.layers.checks import check_one_graph
 from graphkit.sparse import CSR, Adjacency, NeighborSets, as_csr
 
 
@@ -67,6 +68,7 @@ class PairScore(nn.Module):
         Returns:
             Logits; each depends on its own pair alone.
         """
+        check_one_graph(h=h)
         adj = edge_index if isinstance(edge_index, NeighborSets) else as_csr(edge_index, h.size(0))
         return self.head(*self.pair_features(self.node_features(h), adj, pairs))
 

@@ -131,7 +131,7 @@ class SubgraphPermutationConv(nn.Module):
                 part.append(total.reshape(-1, total.size(-1)))
         like = next(iter(spread.values()))
         whole = {
-            int(order): torch.cat(part) if part else like.new_zeros(0, self.out_channels[int(order)])
+            int(order): torch.cat(part) if part else like[:0, :1].expand(0, self.out_channels[int(order)])
             for order, part in parts.items()
         }
         return Tensors(

@@ -34,6 +34,8 @@ class Recommender(nn.Module, ABC):
 
     trained: ClassVar[bool] = True
     """Whether `loss` exists; False for models that are done after `fit`."""
+    folds_in: ClassVar[bool] = True
+    """Whether `fold_in` has a rule for users that the model was not fitted with."""
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__()

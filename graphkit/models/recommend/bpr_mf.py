@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ class BPRMF(TableRecommender):
 
     Source: Rendle et al., BPR, UAI 2009, without item biases, as in LightGCN's comparison.
     """
+
+    folds_in: ClassVar[bool] = False
 
     def __init__(self, num_users: int, num_items: int, **options: Unpack[PairwiseOptions]) -> None:
         super().__init__(num_users, num_items)

@@ -26,7 +26,7 @@ class UnrankedScore(ValueError):
 def top_columns(scores: Tensor, k: int, seen: CSR | None = None, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The k highest scores of each row and where they are; ties go to the lower column, and a row never depends on others.
 
-    A seen entry counts as -inf, and what scores -inf is not returned.
+    A seen entry is left out. A column that scores -inf is not: it is ranked last.
 
     Args:
         scores: [B, N], floating point; not changed.
@@ -80,9 +80,11 @@ def _by_sorting(scores: Tensor, k: int, rowptr: Tensor, col: Tensor, rows: Tenso
     first, count = rowptr[rows], rowptr[rows + 1] - rowptr[rows]
     row = torch.arange(rows.numel(), device=rows.device).repeat_interleave(count)
     entry = torch.arange(row.numel(), device=rows.device) - (count.cumsum(0) - count)[row] + first[row]
-    masked = (scores + 0.0).index_put((row, col[entry]), scores.new_tensor(-torch.inf))  # + 0: -0.0 ties with 0.0
-    best, where = masked.sort(dim=1, descending=True, stable=True)
-    best, where = best[:, :k], where[:, :k].masked_fill(best[:, :k] == -torch.inf, -1)
+    # Ascending order puts NaN last, also behind the -inf of a column that may be returned. + 0: -0.0 ties with 0.0.
+    masked = (-(scores + 0.0)).index_put((row, col[entry]), scores.new_tensor(torch.nan))
+    best, where = (part[:, :k] for part in masked.sort(dim=1, stable=True))
+    gone = best.isnan()
+    best, where = (-best).masked_fill(gone, -torch.inf), where.masked_fill(gone, -1)
     missing = k - best.size(1)
     return torch.nn.functional.pad(best, (0, missing), value=-torch.inf), torch.nn.functional.pad(where, (0, missing), value=-1)
 
@@ -119,6 +121,22 @@ def _best(scores: Any, rowptr: Any, col: Any, rows: Any, best: Any, where: Any, 
                     best[i, place] = score
                     where[i, place] = j
                     bar = best[i, k - 1]
+        if where[i, k - 1] == -1 and not unranked[i]:
+            _fill(row, col, start, stop, where[i])
+
+
+@kernel()
+def _fill(row: Any, col: Any, start: int, stop: int, where: Any) -> None:
+    """Put the columns that score -inf behind the others of a list that they leave short; no bar lets them pass."""
+    place = 0
+    while where[place] >= 0:
+        place += 1
+    for j in range(row.shape[0]):
+        if place == where.shape[0]:
+            return
+        if row[j] == -np.inf and not _holds(col, start, stop, j):
+            where[place] = j
+            place += 1
 
 
 @kernel()

@@ -59,7 +59,12 @@ def norm_dropout_relu(
     for name, given in (("weight", weight), ("bias", bias)):
         if given is not None and given.shape != x.shape[-1:]:
             raise ValueError(f"{name} must have shape {list(x.shape[-1:])}, got {list(given.shape)}.")
-    if x.device.type != "cpu" or x.dim() != 2 or x.dtype not in (torch.float32, torch.float64, torch.bfloat16):
+    if (
+        torch.compiler.is_exporting()
+        or x.device.type != "cpu"
+        or x.dim() != 2
+        or x.dtype not in (torch.float32, torch.float64, torch.bfloat16)
+    ):
         if weight is not None:
             x = functional.layer_norm(x, x.shape[-1:], weight, bias, eps)
         return functional.relu(dropout(x, p, training))

@@ -83,7 +83,7 @@ def test_the_latest_are_held_out(tmp_path, dates):
     rows = rows[::2] + rows[1::2]
     told = [f"{u},{i},{f'2024-01-{s + 1:02d}T10:00:00' if dates else s}" for u, i, s in rows if not (dates and s == 99)]
     for seed in range(3):
-        found, notes = read(tmp_path, "\n".join(["user,item,t", *told]), Columns(time="t"), seed)
+        found, notes = read(tmp_path, "\n".join(["user,item,t", *told]), Columns(time="t", time_split="user"), seed)
         assert named(found, "test") == {("ann", "e"), ("bob", "a")}
         assert named(found, "valid") == {("ann", "b"), ("bob", "b")}
         assert named(found, "train") == {("ann", i) for i in "cad"} | {("bob", i) for i in "edc"}
@@ -92,13 +92,37 @@ def test_the_latest_are_held_out(tmp_path, dates):
 
 def test_items_of_one_time_are_drawn(tmp_path):
     text = "user,item,t\n" + "".join(f"u,{item},7\n" for item in range(10))
-    tests = {frozenset(named(read(tmp_path, text, Columns(time="t"), seed)[0], "test")) for seed in range(8)}
+    by_user = Columns(time="t", time_split="user")
+    tests = {frozenset(named(read(tmp_path, text, by_user, seed)[0], "test")) for seed in range(8)}
     assert len(tests) > 3
+    with pytest.raises(
+        DataError, match=r"time_split=global: 3 parts need as many distinct times, got 1: take data.time_split=user"
+    ):
+        read(tmp_path, text, Columns(time="t"))
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_one_date_for_all_is_the_default(tmp_path, dates):
+    """By hand: ten moments of two users; a repeat counts when it first was, and what comes late is nobody's training."""
+    rows = [(f"u{step % 2}", f"i{step}", step + 1) for step in range(10)] + [("u0", "i0", 31)]
+    told = "".join(f"{user},{item},{f'2024-01-{day:02d}' if dates else day}\n" for user, item, day in rows)
+    found, notes = read(tmp_path, "user,item,t\n" + told, Columns(time="t"), shares=(0.7, 0.1, 0.2))
+    assert {item for _, item in named(found, "test")} == {"i8", "i9"} and named(found, "valid") == {("u1", "i7")}
+    assert found.split == "time_split=global" and not found.earlier["valid"].any()
+    first, second = ("2024-01-08", "2024-01-09") if dates else ("8", "9")
+    assert f"validation begins with {first}, test with {second}, and training ends before" in notes[-1]
+
+
+def test_times_that_nobody_asked_for_are_told(tmp_path):
+    text = "user,item,rating,timestamp\n" + "".join(f"u{row % 3},i{row},4,{row}\n" for row in range(12))
+    note = "the split is random, though column 'timestamp' seems to hold times; data.time_column=timestamp splits at one date"
+    assert note in read_all(tmp_path, text)[2][-1]
+    assert not any("seems to hold times" in told for told in read_all(tmp_path, text, Columns(time="timestamp"))[2])
 
 
 def test_zones_count(tmp_path):
     text = "user,item,t\nu,a,2024-01-01T12:00:00+00:00\nu,b,2024-01-01T12:30:00+02:00\nu,c,2024-01-01T11:00:00\n"
-    found, _ = read(tmp_path, text, Columns(time="t"), shares=(0.5, 0.1, 0.4))
+    found, _ = read(tmp_path, text, Columns(time="t", time_split="user"), shares=(0.5, 0.1, 0.4))
     assert named(found, "test") == {("u", "a")}  # 12:00 UTC is after 10:30 and 11:00
 
 

@@ -37,6 +37,17 @@ def test_gradients_on_a_directed_graph(case: Case) -> None:
         testing.assert_gradients(case.adapted)
 
 
+@pytest.mark.parametrize("name", sorted(name for name in CASES if not name.startswith("EquivariantLinear")))
+def test_a_graph_without_nodes(name: str) -> None:
+    """Alone: no row per node, one per graph, and gradients of zero. `EquivariantLinear` asks for at least one."""
+    case, x = CASES[name], torch.zeros(0, 4, requires_grad=True)
+    for training in (False, True):
+        out = case.adapted().train(training)(x, torch.empty(2, 0, dtype=torch.long), torch.tensor([0, 0]))
+        assert out.size(0) == (case.per == "graph") and bool(torch.isfinite(out).all())
+        (gradient,) = torch.autograd.grad(out.sum(), [x], materialize_grads=True)
+        assert gradient.shape == (0, 4)
+
+
 @every_layer
 def test_no_dead_parameters(case: Case) -> None:
     assert (len(list(case.make().parameters())) > 0) == case.parameters

@@ -12,7 +12,7 @@ from graphkit.sparse.ranking.topk import UnrankedScore, top_columns
 
 def loop_top(scores, k, seen):
     """Plain sorting of one row: higher scores first, then lower columns."""
-    order = sorted((-score, column) for column, score in enumerate(scores) if column not in seen and score != -math.inf)
+    order = sorted((-score, column) for column, score in enumerate(scores) if column not in seen)
     best = [(-score, column) for score, column in order[:k]]
     return best + [(-math.inf, -1)] * (k - len(best))
 
@@ -54,6 +54,14 @@ def test_equal_to_sorting(columns, k, seed, wide, data):
             expected = loop_top(scores[i].tolist(), k, set(seen[row]))
             assert where[i].tolist() == [column for _, column in expected]
             assert best[i].tolist() == [score for score, _ in expected] and best.dtype == dtype
+
+
+def test_minus_infinity_is_ranked_last_and_not_dropped(many):
+    scores = torch.tensor([[-math.inf, 2.0, -math.inf, -math.inf, 1.0]])
+    best, where = top_columns(scores, 6, seen_matrix([[2, 4]], 5))
+    assert where.tolist() == [[1, 0, 3, -1, -1, -1]]
+    assert best.tolist() == [[2.0, *[-math.inf] * 5]]
+    assert top_columns(scores, 2, seen_matrix([[1, 2, 4]], 5))[1].tolist() == [[0, 3]]
 
 
 def test_without_seen_entries(many):
