@@ -36,7 +36,8 @@ def test_decisions_that_differ_are_not_called_the_same():
 
 
 def test_something_is_said_of_every_directed_data_set():
-    directed = {name for name, entry in DATASETS.items() if "node" in entry.protocols and entry.directed}
+    published = {name for name, entry in DATASETS.items() if not entry.reader.startswith("graphkit.data.generated.")}
+    directed = {name for name in published if "node" in DATASETS[name].protocols and DATASETS[name].directed}
     assert directed == command._PRINTED.keys()
 
 

@@ -135,7 +135,8 @@ def _well_formed(rng: random.Random, setting: Setting) -> str:
     if setting.kind is float:
         low, high = setting.low or 0.0, 1e6 if setting.high is None else setting.high
         value = rng.uniform(low, high)
-        return blank + rng.choice((repr(value), f"{value:.3e}" if setting.high is None else repr(value), str(math.ceil(low))))
+        whole = str(math.ceil(low)) if math.ceil(low) <= high else repr(value)
+        return blank + rng.choice((repr(value), f"{value:.3e}" if setting.high is None else repr(value), whole))
     if setting.kind is list:
         return rng.choice(("[0.7,0.1,0.2]", "[0.7, 0.1, 0.2]", "[7e-1,0.1,2E-1]"))
     if setting.choices:

@@ -124,7 +124,7 @@ def _interactions(rng: random.Random, folder: Path, broken: bool) -> str:
         content = _break(rng, content)
     path = folder / "interactions.csv"
     path.write_bytes(content)
-    columns = Columns(min_rating=least, time="time" if timed else None)
+    columns = Columns(min_rating=least, time="time" if timed else None, time_split="user")
     try:
         read, notes, _ = read_interactions(path, columns, (0.6, 0.2, 0.2), torch.Generator().manual_seed(0))
     except DataError as error:

@@ -32,15 +32,27 @@ def prepare_features(
     Raises:
         RequestError: If features are to be scaled and there are none.
     """
-    graph, scaling, notes = _scaled(request, graph, train)
+    graph, scaling, notes = scale_features(request, graph, train)
+    graph, scaling, more = add_embedding(request, graph, scaling)
+    return graph, scaling, (*notes, *more)
+
+
+def add_embedding(request: DataRequest, graph: Graph, scaling: Scaling | None) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
+    """Add the features that `data.embed` makes of a graph, where any are asked for; as `prepare_features`.
+
+    Args:
+        request: What was asked for.
+        graph: The graph, of a task that holds edges out only the others.
+        scaling: How its features were scaled.
+    """
     embedded = embedding(request, graph.edge_index, graph.num_nodes, graph.edge_weight)
     if embedded is None:
-        return graph, scaling, notes
+        return graph, scaling, ()
     extra, note = embedded
     if scaling is not None:
         scaling = scaling.with_others(extra.size(1))
     x = extra if graph.x is None else torch.cat([graph.x, extra], dim=1)
-    return replace(graph, x=x), scaling, (*notes, note)
+    return replace(graph, x=x), scaling, (note,)
 
 
 def embedding(
@@ -65,8 +77,10 @@ def embedding(
     return x, f"features: {options.embed_channels:,} columns of FastRP are made of the graph (data.embed={options.embed})"
 
 
-def _scaled(request: DataRequest, graph: Graph, train: Tensor | None) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
-    """All but what `data.embed` adds."""
+def scale_features(
+    request: DataRequest, graph: Graph, train: Tensor | None = None
+) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
+    """As `prepare_features`, without what `data.embed` adds."""
     scale = request.options.scale
     if request.entry.row_normalized:
         graph = replace(graph, x=row_normalized(required(graph.x)))

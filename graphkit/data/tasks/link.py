@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from graphkit.data.dataset import LinkData
 from graphkit.data.sources import DataRequest, GraphSource
-from graphkit.data.tasks.features import prepare_features
+from graphkit.data.tasks.features import add_embedding, scale_features
 from graphkit.data.tasks.link_protocols import split_as
 
 
@@ -21,21 +21,23 @@ def build(request: DataRequest) -> LinkData:
         DataError: If the source cannot be read, a split would be empty, or the graph has too few non-edges.
     """
     source: GraphSource = request.read()
-    graph, scaling, notes = prepare_features(request, source.graph)
+    graph, scaling, notes = scale_features(request, source.graph)
     split = split_as(request, replace(source, graph=graph))
+    graph, scaling, more = add_embedding(request, split.graph, scaling)  # of training edges alone
+    test_graph = split.test_graph if split.test_graph is None else replace(split.test_graph, x=graph.x)
     protocol, remarks = split.protocol or request.protocol, source.remarks
     statement = request.statement(*remarks) if split.protocol is None else " ".join([protocol.statement, *remarks])
     return LinkData(
         name=request.entry.name,
-        graph=split.graph,
+        graph=graph,
         splits=split.pairs,
         metric=protocol.metric,
         metrics=protocol.metrics,
         protocol=statement,
         source=request.entry.source,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *notes, *more),
         node_names=split.node_names,
         class_names=source.class_names,
         scaling=scaling,
-        test_graph=split.test_graph,
+        test_graph=test_graph,
     )

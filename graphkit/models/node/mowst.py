@@ -212,9 +212,9 @@ class Mowst(BackboneModel):
         if self.joint:
             return super().stages(view, step, lr=lr, head_lr=head_lr)
         rate, features = lr if head_lr is None else head_lr, self.features
-        weak = _groups(lr, self.weak, rate, self.head.weak)
-        gate = _groups(lr, features, rate, self.head.gate)
-        strong = _groups(lr, self.backbone, rate, self.head.strong)
+        weak = _groups((self.weak, lr), (self.head.weak, rate))
+        gate = _groups((features, lr), (self.head.gate, rate))
+        strong = _groups((self.backbone, lr), (self.head.strong, rate))
 
         def each(model: Mowst, nodes: Tensor, backward: Backward) -> Tensor:
             first, second, _ = self._losses(view, nodes)
@@ -234,8 +234,7 @@ class Mowst(BackboneModel):
         return {"confidence": self.head.experts(self.hidden(view.x, view.adj)).gate.sigmoid()}
 
 
-def _groups(lr: float, body: nn.Module | None, head_lr: float, head: nn.Module) -> list[dict[str, Any]]:
-    """Parameter groups of a body and a head, without empty ones."""
-    found = [{"params": list(body.parameters()) if body is not None else [], "lr": lr}]
-    found.append({"params": list(head.parameters()), "lr": head_lr})
+def _groups(*modules: tuple[nn.Module | None, float]) -> list[dict[str, Any]]:
+    """Parameter groups of modules with their rates, without empty ones."""
+    found = [{"params": list(module.parameters()), "lr": lr} for module, lr in modules if module is not None]
     return [group for group in found if group["params"]]

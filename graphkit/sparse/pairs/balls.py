@@ -54,13 +54,14 @@ def _stacked(adj: CSR, hops: int) -> CSR:
     nodes = np.arange(n)
     ends = np.concatenate([edges[1], nodes]), np.concatenate([edges[0], nodes])
     step = csr_array((np.ones(ends[0].size, np.float32), ends), shape=(n, n))
-    ball, rowptrs, cols = step, [np.zeros(1, np.int64)], []
+    ball, rowptrs, cols, total = step, [np.zeros(1, np.int64)], [], 0
     for k in range(hops):
         if k:
             ball = csr_array(step @ ball)
             ball.data[:] = 1.0  # counts of walks would overflow
         ball.sum_duplicates()  # sorts the columns, too
-        rowptrs.append(ball.indptr[1:].astype(np.int64) + rowptrs[-1][-1])
+        rowptrs.append(ball.indptr[1:].astype(np.int64) + total)
         cols.append(ball.indices.astype(np.int64))
+        total += ball.nnz
     rowptr, col = torch.from_numpy(np.concatenate(rowptrs)), torch.from_numpy(np.concatenate(cols))
     return CSR(Structure(rowptr, col, (hops * n, hops * n)).to(adj.device))

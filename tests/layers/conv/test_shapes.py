@@ -12,7 +12,9 @@ from tests.layers.cases import CASES, Case
 CONVS = {
     name: case
     for name, case in CASES.items()
-    if case.layer.__module__.startswith("graphkit.layers.conv.") and case.adapt is Case.adapt  # called without a wrapper
+    if case.layer.__module__.startswith("graphkit.layers.conv.")
+    and case.adapt is Case.adapt  # called without a wrapper
+    and "edge_weight" in case.inputs
 }
 
 
