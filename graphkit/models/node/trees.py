@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor, nn
 
 from graphkit.layers.checks import check_at_least
@@ -16,6 +15,9 @@ from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.sparse import CSR, normalize, remember
 from graphkit.sparse.graph_measures import fast_random_projection, pagerank, random_projection
 from graphkit.training.stages import Stage, Step
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 _LEAST = 1e-12
 """Smallest probability whose logarithm is told."""
@@ -146,6 +148,8 @@ class Trees(NodeModel):
     def fit(self, view: NodeView) -> None:
         """Grow the trees on the training nodes, see `NodeModel.fit`."""
         h = self.hidden(view.x, view.adj)[view.nodes].cpu().numpy()
+        from sklearn.ensemble import HistGradientBoostingClassifier  # half a second that other models need not wait for
+
         trees = HistGradientBoostingClassifier(early_stopping=False, random_state=int(self.seed), **self.boosting)
         self.head.trees = trees.fit(h, view.y[view.nodes].cpu().numpy())
 
@@ -166,6 +170,8 @@ class TreesRegressor:
 
     def __init__(self, *, hops: int = 2, projection_channels: int = 32, seed: int = 0, **boosting: Any) -> None:
         self.hops, self.projection_channels, self.seed = hops, projection_channels, seed
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
         self.trees = HistGradientBoostingRegressor(random_state=seed, **boosting)
 
     def fit(self, x: Tensor | CSR, adj: CSR, y: Tensor, nodes: Tensor) -> TreesRegressor:
