@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,11 @@ from torch import Tensor
 
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import Pooled, max_pool
+
+with warnings.catch_warnings():
+    # torch says once a process that its CSR tensors are in beta: let it say so here, to nobody.
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    torch.zeros(1, 1).to_sparse_csr()
 
 Compare = Callable[[Tensor], Tensor]
 

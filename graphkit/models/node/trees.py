@@ -147,9 +147,9 @@ class Trees(NodeModel):
 
     def fit(self, view: NodeView) -> None:
         """Grow the trees on the training nodes, see `NodeModel.fit`."""
-        h = self.hidden(view.x, view.adj)[view.nodes].cpu().numpy()
         from sklearn.ensemble import HistGradientBoostingClassifier  # half a second that other models need not wait for
 
+        h = self.hidden(view.x, view.adj)[view.nodes].cpu().numpy()
         trees = HistGradientBoostingClassifier(early_stopping=False, random_state=int(self.seed), **self.boosting)
         self.head.trees = trees.fit(h, view.y[view.nodes].cpu().numpy())
 
@@ -169,9 +169,9 @@ class TreesRegressor:
     """
 
     def __init__(self, *, hops: int = 2, projection_channels: int = 32, seed: int = 0, **boosting: Any) -> None:
-        self.hops, self.projection_channels, self.seed = hops, projection_channels, seed
-        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.ensemble import HistGradientBoostingRegressor  # as above
 
+        self.hops, self.projection_channels, self.seed = hops, projection_channels, seed
         self.trees = HistGradientBoostingRegressor(random_state=seed, **boosting)
 
     def fit(self, x: Tensor | CSR, adj: CSR, y: Tensor, nodes: Tensor) -> TreesRegressor:
