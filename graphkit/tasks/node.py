@@ -122,11 +122,12 @@ class NodeClassification:
         if bool(logits.isnan().any()):
             raise RunError("the model scores nodes with NaN: lower train.lr or train.head_lr, or use precision=32-true")
         labels = self._y.cpu()
+        measured = model.measure(self.view(model), {split: self._splits[split].to(self._device) for split in splits})
         results = {}
         for split in splits:
             nodes = self._splits[split]
             results[split] = {name: metric(logits[nodes], labels[nodes]) for name, metric in self._metrics.items()}
-            results[split] |= model.measure(self.view(model), nodes.to(self._device))
+            results[split] |= measured[split]
         return Evaluation(results, partial(self._valid_loss, scores) if "valid" in splits else None)
 
     def _valid_loss(self, logits: Tensor) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -165,14 +165,14 @@ class NodeModel(nn.Module, ABC):
         """
         return head_apart(self, self.head.parameters(), lr, head_lr)
 
-    def measure(self, view: NodeView, nodes: Tensor) -> dict[str, float]:
-        """Figures of its own over some nodes, beside the metrics of the task, by the names of `measures`.
+    def measure(self, view: NodeView, splits: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+        """Figures of its own over the nodes of each split, beside the metrics of the task, by the names of `measures`.
 
         Args:
             view: The data; labels of other nodes than those of training are not there.
-            nodes: Ids of the nodes.
+            splits: Ids of the nodes, by split.
         """
-        return {}
+        return {split: {} for split in splits}
 
     def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
         """What predictions.npz gets beside scores and predictions, by name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -125,7 +125,7 @@ class XNode(BackboneModel):
                 f"contexts are those of {self.context.num_nodes} nodes, got a graph of {num_nodes}; make a new model"
             )
         e: Tensor = self.reasoner(self.context())
-        return e.repeat(copies, 1)
+        return e if copies == 1 else e.repeat(copies, 1)
 
     def _decisive(self, x: Tensor | CSR, adj: CSR, e: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the head is given, and the backbone's states that the reasoner rebuilds, the embedding last."""
@@ -174,15 +174,15 @@ class XNode(BackboneModel):
         self.context.fit(view.x, view.adj, view.y, FirstPass(predicted, own_saliency(self, view.x, predicted)))
         self.train(training)
 
-    def measure(self, view: NodeView, nodes: Tensor) -> dict[str, float]:
+    def measure(self, view: NodeView, splits: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
         """How much of the embeddings contexts rebuild, see `r_squared`."""
-        return {"r-squared": self.r_squared(view.x, view.adj, nodes)}
+        decoded, h = self._rebuilt(view.x, view.adj)
+        return {split: {"r-squared": r_squared(decoded[nodes], h[nodes])} for split, nodes in splits.items()}
 
     def extra_predictions(self, view: NodeView) -> dict[str, Tensor]:
         """`contexts` [N, K] in their units, NaN where unknown, and `context_r_squared` [], see `r_squared`."""
         return {"contexts": self.context.raw, "context_r_squared": torch.tensor(self.r_squared(view.x, view.adj))}
 
-    @torch.no_grad()
     def r_squared(self, x: Tensor | CSR, adj: Adjacency, nodes: Tensor | None = None) -> float:
         """Share of the variance of the backbone's embeddings that is rebuilt from contexts alone, see `r_squared` of the layer.
 
@@ -191,13 +191,18 @@ class XNode(BackboneModel):
             adj: The graph.
             nodes: Of which nodes; None: of all.
         """
+        decoded, h = self._rebuilt(x, as_csr(adj, x.shape[0]))
+        return r_squared(decoded, h) if nodes is None else r_squared(decoded[nodes], h[nodes])
+
+    @torch.no_grad()
+    def _rebuilt(self, x: Tensor | CSR, adj: CSR) -> tuple[Tensor, Tensor]:
+        """What contexts make of the backbone's embeddings, and these, without dropout."""
         training = self.training
         self.eval()
         e = self._explanation(x.shape[0])
-        h = self._decisive(x, as_csr(adj, x.shape[0]), e)[1][-1]
+        h = self._decisive(x, adj, e)[1][-1]
         self.train(training)
-        decoded = self.reasoner.decode(e)
-        return r_squared(decoded, h) if nodes is None else r_squared(decoded[nodes], h[nodes])
+        return self.reasoner.decode(e), h
 
     def reasons(
         self,

@@ -326,7 +326,7 @@ def test_what_contexts_rebuild_is_told_of_some_nodes():
         h = model.backbone.embed(seen.x, seen.adj)[nodes]
         missed = (h - model.reasoner.decode(model.reasoner(model.context()))[nodes]).square().sum()
     expected = 1 - float(missed / (h - h.mean(0)).square().sum())
-    assert model.measure(seen, nodes) == {"r-squared": pytest.approx(expected)}
+    assert model.measure(seen, {"test": nodes}) == {"test": {"r-squared": pytest.approx(expected)}}
 
 
 def test_a_run_keeps_its_contexts_and_reports_how_much_they_rebuild(tmp_path):
