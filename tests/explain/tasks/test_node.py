@@ -64,6 +64,9 @@ def test_a_linear_model_against_dense_algebra(linear: Path):
     assert check.done == f"All features of nodes {', '.join(map(str, others))} set to zero"
     assert check.result == pytest.approx(logits[best] - sent[others, best].sum(), abs=1e-5)
     assert check.is_better_than_chance
+    second = explained.runner_up
+    assert second is not None and second.score == pytest.approx(np.sort(logits)[-2], abs=1e-5)
+    assert second.total() == pytest.approx(second.score, abs=1e-5)
     (features,) = explained.also
     assert features.score == account.score and features.terms[0].name.startswith("feature ")
     assert explained.probability == pytest.approx(
