@@ -14,7 +14,7 @@ from graphkit.prototypes.fingerprint import SIZE, fingerprint
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import POOLS, Pooled, log_sum_exp_pool, max_pool, top_k_pool
 from graphkit.prototypes.ragged import pool_ragged
-from graphkit.prototypes.similarity import SIMILARITIES, UNIT, log_of_distance, paired, rbf
+from graphkit.prototypes.similarity import ANGULAR, SIMILARITIES, UNIT, log_of_distance, paired, rbf
 from graphkit.prototypes.strongest import strongest
 
 _EXPECTED = ("negative-l2", "log-l2")
@@ -129,7 +129,8 @@ class PrototypeBank(nn.Module):
         """Compare samples with all prototypes; clears `projected` as `compare` does."""
         if self.pool == "max":
             self._clear_if_learning(parts.z)  # `strongest` looks for winners without gradients
-            return strongest(self.compare, self.compare_own, replace(parts, z=self.unit(parts.z)))
+            points = None if self.similarity in ANGULAR else self.weight.detach()
+            return strongest(self.compare, self.compare_own, replace(parts, z=self.unit(parts.z)), points=points)
         return self._pooled(self.compare(parts.z), parts.mask)
 
     def pool_ragged(self, similarity: Float[Tensor, "T M"], ptr: Int[Tensor, " boundaries"]) -> Pooled:

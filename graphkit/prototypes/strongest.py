@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphkit.prototypes.euclidean import nearest_in_samples
 from graphkit.prototypes.parts import PartBatch
 from graphkit.prototypes.pooling import Pooled, max_pool
 
@@ -23,7 +24,7 @@ BLOCK = 1 << 23
 """Similarities that are held at a time while winners are looked for."""
 
 
-def strongest(compare: Compare, compare_own: Compare, parts: PartBatch) -> Pooled:
+def strongest(compare: Compare, compare_own: Compare, parts: PartBatch, *, points: Tensor | None = None) -> Pooled:
     """s_j = max over parts p of similarity(z_p, p_j), as `max_pool` of all similarities [B, P, M], values and gradients.
 
     The gradient of a maximum reaches its winner alone. So the winners are found block by block without gradients, and compared
@@ -35,12 +36,16 @@ def strongest(compare: Compare, compare_own: Compare, parts: PartBatch) -> Poole
         compare: From parts [..., D] to similarities [..., M].
         compare_own: From a part per prototype [..., M, D] to similarities [..., M].
         parts: Samples.
+        points: The prototypes, if the nearest part in Euclidean distance is the most similar one. Winners are then found by a
+            matrix product, several times as fast as distances pair by pair.
     """
     count, width, channels = parts.z.shape
     if width < channels and torch.is_grad_enabled():
         return max_pool(compare(parts.z), parts.mask)
+    if width < channels or parts.z.is_cuda:  # few parts cost little, and products on a GPU may be rounded to fewer digits
+        points = None
     with torch.no_grad():
-        found = _found(compare, parts)
+        found = _found(compare, compare_own, parts, points)
     if not torch.is_grad_enabled():
         return found
     first = torch.arange(count, device=parts.z.device).unsqueeze(1) * width
@@ -48,13 +53,16 @@ def strongest(compare: Compare, compare_own: Compare, parts: PartBatch) -> Poole
     return Pooled(compare_own(winners.view(count, -1, channels)), found.part)
 
 
-def _found(compare: Compare, parts: PartBatch) -> Pooled:
+def _found(compare: Compare, compare_own: Compare, parts: PartBatch, points: Tensor | None) -> Pooled:
     """Winners without gradients, of as many samples at a time as fit into a block."""
     prototypes = compare(parts.z[:1, :1]).size(2)
     block = max(1, BLOCK // (parts.z.size(1) * prototypes))
     is_full = bool(parts.mask.all())  # then nothing is filled, which would copy every block
     pooled = []
     for z, mask in zip(parts.z.split(block), parts.mask.split(block), strict=True):
+        if points is not None and (part := nearest_in_samples(z, mask, points)) is not None:
+            pooled.append(Pooled(compare_own(z[torch.arange(len(z)).unsqueeze(1), part]), part))
+            continue
         similarity = compare(z)
         pooled.append(Pooled(*similarity.max(dim=1)) if is_full else max_pool(similarity, mask))
     return Pooled(torch.cat([one.similarity for one in pooled]), torch.cat([one.part for one in pooled]))
