@@ -18,6 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from graphkit.conf.arguments import split
+from graphkit.conf.catalog import MODELS
+from graphkit.conf.model_table import with_table
 from graphkit.conf.request import check
 from graphkit.data.catalog import DATASETS
 
@@ -137,3 +139,9 @@ def test_what_is_not_run_is_excused_and_exists(block: Block):
         if words[:3] == ["python", "-m", "graphkit.run"]:
             request = split(words[3:])
             check(request.assignments, DATASETS, request.mistakes)  # raises what the command line would print
+
+
+def test_the_table_of_models_is_that_of_the_catalog() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_table(text) == text, "run python -m graphkit.conf.model_table"
+    assert all(name in text for models in MODELS.values() for name in models)
