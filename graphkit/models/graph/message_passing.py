@@ -201,7 +201,8 @@ class GCN(PooledNetwork):
 class DeepSets(PooledNetwork):
     """Deep Sets: a perceptron on every node, pooled. It never sees an edge, so that others show what edges are worth.
 
-    Where nodes have no features, each is a one: then it knows the number of nodes alone.
+    Where nodes have no features, each is a one: then it knows the number of nodes alone. All rows are alike then and have no
+    variance that `batch` or `graph` normalization could divide by, so that neither takes part.
 
     Args:
         in_channels: Width of node features; 0 for none.
@@ -218,4 +219,6 @@ class DeepSets(PooledNetwork):
 
     def __init__(self, in_channels: int, out_channels: int, **options: Unpack[PooledNetworkOptions]) -> None:
         inputs = NodeFeatures(in_channels, 0, node_features="given" if in_channels else "constant")
+        if in_channels == 0 and options.get("norm", "batch") in ("batch", "graph"):
+            options["norm"] = "none"
         super().__init__(nn.Linear, inputs, out_channels, **options)

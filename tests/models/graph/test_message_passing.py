@@ -120,3 +120,17 @@ def test_arguments_out_of_range_are_refused(wrong):
 def test_gcn_asks_for_its_operator():
     with pytest.raises(ValueError, match=r"GCN needs batch.with_index\(model.prepare\(batch\)\)"):
         GCN(4, 3)(example())
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "graph"])
+def test_nodes_without_features_are_not_divided_by_their_variance(norm):
+    """Trained and evaluated: running variances of rows that are all alike would have shrunk to 0."""
+    torch.manual_seed(0)
+    model = DeepSets(0, 1, hidden_channels=6, num_layers=4, norm=norm, head_dropout=0.0).double()
+    batch = example()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        (model(batch) - 1).square().mean().backward()
+        optimizer.step()
+    torch.testing.assert_close(model.eval()(batch), model.train()(batch))
