@@ -107,6 +107,25 @@ def preview(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) ->
     }
 
 
+def judged(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> str:
+    """The validation metric that a run would be selected by: its data is loaded, but no model is built.
+
+    Args:
+        resolved: The request with every setting.
+        hear: Is told what the data has to tell.
+
+    Raises:
+        RequestError: If the device is not available, or the metric cannot decide.
+        DataError: If the data cannot be loaded.
+    """
+    experiment = Experiment(resolved.run)
+    with _process(experiment):
+        task = experiment.prepare(resolved.run.seed)
+        for note in task.notes:
+            hear(note)
+        return task.metric
+
+
 def leaks(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) -> dict[int, LeakReport]:
     """What leaks from training into evaluation in the data of each seed of a run; nothing is trained or written.
 
