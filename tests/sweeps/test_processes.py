@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("optuna", reason="needs the extra hpo")
 
 from graphkit.sweep import sweep  # noqa: E402
-from graphkit.sweeps.trial import SweepResult  # noqa: E402
+from graphkit.sweeps.record import Record  # noqa: E402
+from graphkit.sweeps.sampling import propose  # noqa: E402
 from tests.sweeps.forks import RANGES, SETTINGS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,12 +32,6 @@ def forks(what: str, out: Path) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def unbroken(out: Path, *further: str) -> SweepResult:
-    found = sweep(overrides=[*SETTINGS, *RANGES, *further], out=str(out))
-    assert found is not None
-    return found
-
-
 def trials(folder: str) -> list[tuple[object, ...]]:
     """Number, settings, validation metric of each trial in sweep.json."""
     stored = json.loads((Path(folder) / "sweep.json").read_text())
@@ -49,11 +44,12 @@ def carried_out(said: list[str]) -> list[int]:
 
 def test_ten_kills(tmp_path: Path):
     told = forks("killed", tmp_path / "killed")
-    whole = unbroken(tmp_path / "whole", "trials=30")
+    whole = sweep(overrides=[*SETTINGS, *RANGES, "trials=30"], out=str(tmp_path / "whole"))
+    assert whole is not None
     assert trials(told["folder"]) == [(t.number, dict(t.values), t.valid, list(t.per_seed)) for t in whole.trials]
     assert [number for number, *_ in trials(told["folder"])] == list(range(30))
     assert 10 <= told["finished_before"] < 30  # the kills fell among the trials
-    runs = [place for place in (Path(told["folder"]) / "trials").glob("*/*/result.json")]
+    runs = list((Path(told["folder"]) / "trials").glob("*/*/result.json"))
     assert len(runs) == len({place.parent.parent for place in runs}) == 30  # one finished run a trial
     said = carried_out(told["said"])
     assert len(said) == len(set(said))  # no trial was carried out twice; one killed before it spoke is not among them
@@ -64,7 +60,10 @@ def test_two_processes_share_the_work(tmp_path: Path):
     told = forks("shared", tmp_path / "shared")
     one, other = map(carried_out, told["said"])
     assert one and other and sorted(one + other) == list(range(12))
-    whole = unbroken(tmp_path / "whole", "trials=12", "sampler=random")
-    assert trials(told["folder"]) == [(t.number, dict(t.values), t.valid, list(t.per_seed)) for t in whole.trials]
-    reports = sum("run in other processes" in line or "another process writes" in line for said in told["said"] for line in said)
+    request = Record.open(Path(told["folder"])).request
+    alone = [propose(request, number, (), metric="accuracy") for number in range(12)]
+    assert [values for _, values, *_ in trials(told["folder"])] == alone
+    reports = sum(
+        "run in other processes" in line or "another process writes" in line for said in told["said"] for line in said
+    )
     assert reports == 1  # the other one wrote the report
