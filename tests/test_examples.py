@@ -116,6 +116,12 @@ def test_tune_with_optuna(tmp_path: Path):
     assert result.metrics["valid"][result.metric]["mean"] == max(valid)
 
 
+def test_naive_test_misleads():
+    rates = example("naive_test_misleads.py")["main"]
+    (few, corrected), (many, still) = rates(5), rates(30)
+    assert corrected <= 0.07 and still <= 0.07 and 0.1 < few < many > 0.4
+
+
 def test_tell_molecules_apart():
     verdicts = example("tell_molecules_apart.py")["main"]()
     assert verdicts == {"gcn": (False, False), "gin": (False, False), "ds": (True, True), "sswl+": (True, True)}

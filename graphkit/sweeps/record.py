@@ -159,7 +159,8 @@ class Record:
         from graphkit.sweeps.sampling import direction
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        own = f"sqlite:///file:{quote(str(self.folder.resolve() / 'study.db'))}?uri=true&timeout=60"
+        path = quote(quote(str(self.folder.resolve() / "study.db")))  # SQLAlchemy reads it once, SQLite again
+        own = f"sqlite:///file:{path}?uri=true&timeout=60"
         asked = stored_values(self.request)
         digest = hashlib.sha256(json.dumps([asked["runs"], asked["ranges"], self.metric]).encode()).hexdigest()
         with self._errors():

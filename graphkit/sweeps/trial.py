@@ -91,6 +91,7 @@ class SweepResult:
             "best": self.best,
             "command": self.command,
             "recipe": str(self.recipe),
+            "reported": self.result.folder.resolve().relative_to(self.folder.resolve()).as_posix(),
             "importances": dict(self.importances),
             "result": self.result.to_dict(),
         }

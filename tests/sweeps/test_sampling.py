@@ -60,11 +60,8 @@ def test_random_trials_depend_on_no_other_trial_and_rates_are_drawn_by_magnitude
 
 def test_tpe_learns_in_the_direction_of_the_metric():
     asked = request(*MIXED, "sampler=tpe", "sweep_seed=3")
-    good = [(0.25 + 0.005 * n, 0.01) for n in range(10)]
-    history = [
-        Trial(n, {"model.dropout": x, "train.lr": y}, height({"model.dropout": x, "train.lr": y}))
-        for n, (x, y) in enumerate(good)
-    ]
+    good = [{"model.dropout": 0.25 + 0.005 * n, "train.lr": 0.01} for n in range(10)]
+    history = [Trial(n, values, height(values)) for n, values in enumerate(good)]
     far = [Trial(10 + n, {"model.dropout": 0.7 + 0.005 * n, "train.lr": 1e-4}, 10.0) for n in range(10)]
     larger = [propose(asked, n, [*history, *far], metric="accuracy")["model.dropout"] for n in range(20, 40)]
     smaller = [propose(asked, n, [*history, *far], metric="mae")["model.dropout"] for n in range(20, 40)]

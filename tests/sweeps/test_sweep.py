@@ -101,8 +101,8 @@ def test_no_test_metric_before_the_end(monkeypatch: pytest.MonkeyPatch, capsys: 
     told = capsys.readouterr()
     assert "test" not in told.err and told.out.count("valid") > 1
     (folder,) = Path("runs").glob("sweep-*")
-    for name in ("trials.csv", "sweep.yaml", "study.db"):
-        assert b"test" not in (folder / name).read_bytes()
+    assert all("test" not in (folder / name).read_text() for name in ("trials.csv", "sweep.yaml"))
+    assert "test" not in str(Record.open(folder).finished())
     assert "test" not in json.dumps(json.loads((folder / "sweep.json").read_text())["trials"])
 
 
