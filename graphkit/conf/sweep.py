@@ -20,6 +20,7 @@ FLAGS = {"--help": "this page", "--version": "the version"}
 WITH_RESUME = ("resume", "trials", "final_seeds", "storage", "format", "progress")
 """What may be said beside `resume=`."""
 
+_DATABASE = "postgresql://user@host/name"
 _MOST_COMBINATIONS = 1_000_000
 """Of a larger finite space no permutation is held; it is sampled as if it had no end."""
 _SEARCHED = ("task", "model", "transform", "train")
@@ -130,6 +131,9 @@ def read_sweep(assignments: Sequence[Assignment], mistakes: list[str]) -> tuple[
         others = dict.fromkeys([key for key in values if key not in WITH_RESUME] + [given.key for given in rest])
         if others:
             mistakes.append(f"resume= takes every setting from that sweep: leave out {', '.join(map(shown, others))}")
+    storage = values.get("storage") or _DATABASE
+    if "://" not in storage or storage.startswith("redis"):
+        mistakes.append(f"storage={shown(storage)}: expected the address of a database, such as {_DATABASE}")
     return Sweep(**values), set(values), rest
 
 

@@ -96,9 +96,19 @@ def test_runs_of_other_things_are_refused(runs: dict[str, Path], tmp_path: Path)
     metrics = {split: {"roc-auc": part["accuracy"]} for split, part in stored["metrics"].items()}
     with pytest.raises(RequestError, match=r"another metric that selects \(accuracy and roc-auc\)"):
         compare(runs["gcn"], again(runs["sage"], tmp_path, metric="roc-auc", metrics=metrics))
-    other = run("link", "karate", "cn", seeds=5, data={"split": [0.5, 0.2, 0.3]}, device="cpu", out=str(tmp_path))
-    with pytest.raises(RequestError, match="another settings of the data"):
-        compare(runs["aa"], other.folder)
+
+
+def test_other_data_under_the_same_name_is_refused(tmp_path: Path):
+    folders, lines = [], [f"{u},{v}" for u in range(12) for v in range(u + 1, min(u + 5, 12))]
+    for name, kept, shares in (("a", lines, None), ("b", lines[1:], None), ("c", lines, [0.5, 0.25, 0.25])):
+        edges = tmp_path / name / "edges.csv"
+        edges.parent.mkdir()
+        edges.write_text("\n".join(["source,target", *kept]))
+        data = {"edges": str(edges)} | ({} if shares is None else {"split": shares})
+        folders.append(run("link", "custom", "aa", data=data, seeds=3, device="cpu", out=str(tmp_path / name)).folder)
+    for other, what in ((1, "content of the data"), (2, "settings of the data")):
+        with pytest.raises(RequestError, match=f"have another {what}.*run one of them again as the other"):
+            compare(folders[0], folders[other])
 
 
 def test_too_few_shared_seeds(runs: dict[str, Path], tmp_path: Path):

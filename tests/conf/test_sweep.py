@@ -52,6 +52,8 @@ def test_ranges_win_over_a_recipe():
         (("model.dropot=0.1,0.2",), "unknown key 'model.dropot': did you mean model.dropout?"),
         (("model.dropout=0.1,0.2", "model.dropout=0.3"), "model.dropout is given twice: leave one out"),
         (("model.norm=none,rms",), "model.norm=none,rms: expected one of none, layer, batch"),
+        (("storage=studies.db",),
+         "storage=studies.db: expected the address of a database, such as postgresql://user@host/name"),
         (("trials=0",), "trials=0: expected an integer from 1 to 100000"),
         (("model.dropout=interval(0,0.5)", "sampler=grid"),
          "sampler=grid: model.dropout=interval(0,0.5) has no end, give values or range(start,stop,step)"),
