@@ -4,41 +4,28 @@ pip install -c .ci/constraints.txt -e '.[hpo]'
 python examples/tune_with_optuna.py
 """
 
-import optuna
-
-from graphkit.run import run
-from graphkit.training.result import RunResult
+from graphkit.sweep import sweep
+from graphkit.sweeps.trial import SweepResult
 
 
-def train(settings: dict[str, float], epochs: int, out: str) -> RunResult:
-    """One run on the embedded digits graph with the settings of a trial."""
-    return run(
+def main(trials: int = 20, epochs: int = 50, out: str = "runs/tuning") -> SweepResult:
+    """Tune a GCN on the embedded digits graph; every trial is a run below the sweep's folder."""
+    found = sweep(
         task="node",
         dataset="digits",
-        model={"name": "gcn", "dropout": settings["dropout"]},
-        train={"lr": settings["lr"], "epochs": epochs},
+        model={"name": "gcn", "dropout": "interval(0,0.8)"},
+        train={"lr": "tag(log,interval(1e-3,1e-1))", "epochs": epochs},
+        trials=trials,
         out=out,
-        progress=False,
     )
-
-
-def main(trials: int = 20, epochs: int = 50, out: str = "runs/tuning") -> tuple[dict[str, float], RunResult]:
-    """Return the best settings and their run."""
-
-    def objective(trial: optuna.Trial) -> float:
-        settings = {"lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True), "dropout": trial.suggest_float("dropout", 0.0, 0.8)}
-        result = train(settings, epochs, out)
-        trial.set_user_attr("folder", str(result.folder))
-        return float(result.metrics["valid"][result.metric]["mean"])
-
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
-    study.optimize(objective, n_trials=trials)
-    return study.best_params, train(study.best_params, epochs, out)
+    assert found is not None  # no other process works on it
+    return found
 
 
 if __name__ == "__main__":
-    best, result = main()
-    print(f"best settings: {best}")
-    for split, metrics in result.metrics.items():
-        print(f"{split} {result.metric}: {metrics[result.metric]['mean']:.2f}")
-    print(f"report: {result.folder / 'report.html'}")
+    found = main()
+    print(f"best settings: {dict(found.winner.values)}")
+    for split, metrics in found.result.metrics.items():
+        print(f"{split} {found.metric}: {metrics[found.metric]['mean']:.2f}")
+    print(f"run it again: {found.command}")
+    print(f"report: {found.folder / 'report.html'}")

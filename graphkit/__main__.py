@@ -13,6 +13,8 @@ from graphkit.nearest import did_you_mean
 
 COMMANDS = {
     "run": "train and evaluate a model: graphkit run task=link dataset=cora",
+    "sweep": "tune settings by validation: graphkit sweep task=node dataset=cora model=gcn trials=30",
+    "compare": "is one run better than another, seed by seed: graphkit compare runs/A runs/B",
     "predict": "answer from a finished recommendation run: graphkit predict run=runs/FOLDER user=42",
     "explain": "why a finished run decided as it did: graphkit explain run=runs/FOLDER node=17",
     "expressiveness": "which pairs of graphs a network separates: graphkit expressiveness model=sswl+",

@@ -108,12 +108,18 @@ def test_sheaf_layer_in_own_network():
 
 def test_tune_with_optuna(tmp_path: Path):
     pytest.importorskip("optuna", reason="needs the extra hpo")
-    best, result = example("tune_with_optuna.py")["main"](trials=3, epochs=2)
-    assert set(best) == {"lr", "dropout"}
-    tried = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((tmp_path / "runs/tuning").glob("*/result.json"))]
-    valid = [one["metrics"]["valid"][result.metric]["mean"] for one in tried]
-    assert len(valid) == 3 + 1
-    assert result.metrics["valid"][result.metric]["mean"] == max(valid)
+    found = example("tune_with_optuna.py")["main"](trials=3, epochs=2)
+    assert set(found.winner.values) == {"model.dropout", "train.lr"}
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in found.folder.glob("trials/*/*/result.json")]
+    valid = [one["metrics"]["valid"][found.metric]["mean"] for one in runs]
+    assert len(valid) == 3 and found.folder.parent == Path("runs/tuning")
+    assert found.result.metrics["valid"][found.metric]["mean"] == max(valid)
+
+
+def test_naive_test_misleads():
+    rates = example("naive_test_misleads.py")["main"]
+    (few, corrected), (many, still) = rates(5), rates(30)
+    assert corrected <= 0.07 and still <= 0.07 and 0.1 < few < many > 0.4
 
 
 def test_tell_molecules_apart():

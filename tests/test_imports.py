@@ -63,6 +63,16 @@ def test_runs_on_graphs(folder: Path, task: str):
     assert "torch_geometric" not in imported(folder, f"from graphkit.run import main\nassert main({arguments}) == 0")
 
 
+@pytest.mark.parametrize("door", ["sweep", "compare"])
+def test_asking_and_mistakes_need_neither_torch_nor_optuna(folder: Path, door: str):
+    code = f"""if True:
+        from graphkit.{door} import main
+        assert main(["--help"]) == 0 and main(["model.dropout=0.1,2"]) == 2 and main(["trials=x", "metric=y"]) == 2
+        assert not {{"torch", "numpy", "optuna"}} & set(sys.modules)
+    """
+    assert imported(folder, code) == set()
+
+
 def test_layers_and_data(folder: Path):
     assert imported(folder, "import graphkit.layers\nfrom graphkit.data import load\nload") == set()
 

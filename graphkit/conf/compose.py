@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, cast
 
 from graphkit.conf import schema
 from graphkit.conf.arguments import flatten
 from graphkit.conf.catalog import BACKBONE, MODELS, SECTIONS, TASKS, run_settings
-from graphkit.conf.recipe import Recipe, find_recipe
+from graphkit.conf.recipe import Recipe, find_recipe, read_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.setting import show
 from graphkit.conf.transforms import TRANSFORMS
+from graphkit.errors import RequestError, shown
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
@@ -56,10 +57,12 @@ def compose(request: Request) -> Resolved:
         The typed settings of the run.
 
     Raises:
-        RequestError: If a path begins with the home folder of nobody.
+        RequestError: If a path begins with the home folder of nobody, or recipe=FILE cannot be used.
     """
     wanted = request.values.get("recipe", schema.Run.recipe)
     recipe = find_recipe(request.task, request.dataset, request.model) if wanted == "auto" else None
+    if wanted not in ("auto", "none"):
+        request, recipe = with_recipe_file(request, wanted)
     notes: tuple[str, ...] = ()
     if recipe is not None and not _is_of_backbone(recipe, request):
         notes = (f"the recipe {recipe.name} is of another {BACKBONE} and is left out",)
@@ -73,6 +76,28 @@ def compose(request: Request) -> Resolved:
         return Resolved(run, recipe, notes, recipe.figures())
     made_with = ", ".join(f"{key}={value}" for key, value in sorted(others))
     return Resolved(run, recipe, (*notes, f"no published figure beside this run: that of the recipe was made with {made_with}"))
+
+
+def with_recipe_file(request: Request, path: str) -> tuple[Request, Recipe]:
+    """The recipe of a file, and the request with the file's settings in its place, whatever becomes of the file.
+
+    Raises:
+        RequestError: If there is no such file, or a setting in it is not one of the run; one line per mistake.
+    """
+    recipe = read_recipe(expanded(path, "recipe"))
+    said = {key: value for key, value in recipe.values.items() if key == BACKBONE}
+    request = replace(request, values={**said, **request.values, "recipe": "none"})
+    known, mistakes = request.settings(), []
+    for key, value in recipe.values.items():
+        try:
+            known[key].check(value)
+        except KeyError:
+            mistakes.append(f"{shown(recipe.name)}: model={request.model} has no setting {shown(key)}, take it out")
+        except ValueError as error:
+            mistakes.append(f"{shown(recipe.name)}: {key}={shown(show(value))}: {error}")
+    if mistakes:
+        raise RequestError("\n".join(mistakes))
+    return replace(request, values={**recipe.values, **request.values}), recipe
 
 
 def _is_of_backbone(recipe: Recipe, request: Request) -> bool:

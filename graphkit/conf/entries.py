@@ -61,6 +61,7 @@ class TaskEntry:
         questions: What `answer` can be asked, by the setting that asks it.
         explain: The class that explains its predictions, a `graphkit.explain.explainer.Explainer`; empty: there is none.
         splits_by_protocol: Whether `task.protocol` says how its data is split, so that `graphkit.data.load` takes it, too.
+        without_validation: Values of `task.protocol` that have no validation beside the test split; a sweep refuses them.
         asks: The settings of `graphkit.explain` that together name what is explained, each with its meaning.
         transforms: Keys of `graphkit.conf.transforms.TRANSFORMS` that its graph may be changed by, beside `none`.
     """
@@ -81,6 +82,7 @@ class TaskEntry:
     questions: Mapping[str, Question] = field(default_factory=dict)
     explain: str = ""
     splits_by_protocol: bool = False
+    without_validation: tuple[str, ...] = ()
     asks: Mapping[str, str] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
 

@@ -200,11 +200,12 @@ def settings_rows(settings: Mapping[str, Setting]) -> RenderableType:
 
 def _allowed(setting: Setting) -> str:
     if setting.choices:
-        return "|".join(setting.choices)
+        return "|".join((*setting.choices, "*.yaml") if setting.path else setting.choices)
     name = {int: "integer", float: "number", bool: "true|false", str: "text", list: "numbers"}[setting.kind]
     if setting.high is not None and setting.low is not None:
         name += f" {show(setting.low)}..{show(setting.high)}"
-    return name + (" or null" if setting.optional else "")
+    name += " or null" if setting.optional else ""
+    return name + (f"; sweep {setting.search}" if setting.search else "")
 
 
 def section(title: str, *body: RenderableType) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Recipes: tuned settings with the paper's figures, in `recipes/<task>/<model>/<dataset>.yaml`."""
+"""Recipes: tuned settings with the paper's figures, in `recipes/<task>/<model>/<dataset>.yaml` or a file of the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from graphkit.conf.arguments import flatten
+from graphkit.errors import RequestError, shown
 
 SETTINGS = ("task", "model", "train", "precision")
 
@@ -22,7 +24,7 @@ class Recipe:
     """A recipe.
 
     Attributes:
-        name: `<task>-<dataset>-<model>`.
+        name: `<task>-<dataset>-<model>`, or the file of the user.
         sections: Settings by section: `task`, `model`, `train`; `precision` stands alone.
         paper: `{"metric", "valid": [mean, std], "test": [mean, std], "source"}`, or None; with `further: {metric: [mean, std]}`
             where the paper gives other metrics of the test split, too, and `with: {key: value}` where the figures are of
@@ -81,6 +83,44 @@ def find_recipe(task: str, dataset: str, model: str) -> Recipe | None:
     raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     sections = {section: raw[section] for section in SETTINGS if section in raw}
     return Recipe(f"{task}-{dataset}-{model}", sections, raw.get("paper"))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a file of the user; its settings are not checked yet.
+
+    Args:
+        path: A YAML file with sections as those of `recipes/` have them.
+
+    Raises:
+        RequestError: If there is no such file, or it holds something else.
+    """
+    said = f"recipe={shown(str(path))}"
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"{said}: cannot be read ({error.strerror}), name a file *.yaml") from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RequestError(f"{said}: it is no YAML, name a file as a sweep writes it") from error
+    if not isinstance(raw, dict) or (others := sorted(str(key) for key in raw if key not in SETTINGS)):
+        holds = f"it holds {shown(others[0])}" if isinstance(raw, dict) else "it holds no settings"
+        raise RequestError(f"{said}: {holds}, expected the sections {', '.join(SETTINGS)}")
+    return Recipe(str(path), raw)
+
+
+def recipe_text(values: dict[str, Any], comment: str) -> str:
+    """A recipe's file, which `recipe=FILE` reads.
+
+    Args:
+        values: Settings of the sections of a recipe, by dotted key.
+        comment: A line that says where they are from.
+    """
+    sections: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, leaf = key.rpartition(".")
+        sections.setdefault(section, {})[leaf] = value
+    plain = sections.pop("", {})
+    ordered = {name: sections[name] for name in SETTINGS if name in sections}
+    return f"# {comment}\n{yaml.safe_dump({**ordered, **plain}, sort_keys=False, allow_unicode=True)}"
 
 
 def _files() -> Iterator[tuple[Traversable, Traversable, Traversable]]:

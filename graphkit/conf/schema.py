@@ -258,7 +258,7 @@ class Train:
     epochs: int = count(100, "passes over the training data; 0: evaluate only")
     batch_size: int = count(0, "training examples per step; 0: all")
     eval_batch_size: int = count(65536, "examples per block in evaluation; no effect on results", low=1)
-    lr: float = weight(0.01, "learning rate (Adam)")
+    lr: float = weight(0.01, "learning rate (Adam)", search="tag(log,interval(1e-4,1e-1))")
     head_lr: float | None = weight(None, "learning rate of the head; default: lr")
     schedule: str = setting(
         "none",
@@ -268,7 +268,7 @@ class Train:
     )
     decay: float = setting(0.5, "factor of train.schedule=step and plateau", low=1e-6, high=0.999999)
     decay_every: int = count(50, "epochs of train.schedule=step, evaluations of plateau", low=1)
-    weight_decay: float = weight(0.0, "L2 penalty of Adam")
+    weight_decay: float = weight(0.0, "L2 penalty of Adam", search="tag(log,interval(1e-6,1e-2))")
     clip_norm: float = weight(0.0, "clip the gradient's norm to this; 0: never")
     eval_every: int = count(1, "epochs between two evaluations", low=1)
     patience: int = count(0, "stop after this many evaluations without a better validation metric; 0: never")
@@ -285,7 +285,12 @@ class Run:
     transform: Any = None
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
-    recipe: str = setting("auto", "tuned settings: auto (used where they exist), none", choices=("auto", "none"))
+    recipe: str = setting(
+        "auto",
+        "tuned settings: auto (used where they exist), none, or a file *.yaml, as a sweep writes it",
+        choices=("auto", "none"),
+        path=True,
+    )
     seed: int = setting(0, "first seed", low=0, high=2**32 - 1)
     seeds: int = count(1, "number of seeds, from `seed` on", low=1, high=100_000)
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))

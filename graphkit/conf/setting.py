@@ -14,6 +14,13 @@ from typing import Any
 
 from graphkit.nearest import CLOSE, CUT_SHORT, LEAST_LETTERS, similarity
 
+WIDTHS = "16,32,64,128,256"
+"""The range of a width in a sweep."""
+DEPTHS = "1,2,3,4"
+"""That of a number of layers."""
+DROPOUTS = "interval(0,0.8)"
+"""That of dropout."""
+
 
 def setting(
     default: Any,
@@ -24,6 +31,7 @@ def setting(
     choices: tuple[str, ...] = (),
     path: bool = False,
     own: bool = False,
+    search: str = "",
 ) -> Any:
     """Declare a setting.
 
@@ -32,11 +40,12 @@ def setting(
         help: Its meaning.
         low: Least value of a number, inclusive.
         high: Greatest value, inclusive.
-        choices: The allowed values of a text.
+        choices: The allowed values of a text; with `path` also a file *.yaml.
         path: Whether it is the path of a file or folder, in which `~` is the home folder.
         own: Whether it says what the user's own files are, or how they are read.
+        search: Its range in a sweep that names none, as `graphkit.conf.ranges` reads it; empty: a sweep must name one.
     """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices, "path": path, "own": own}
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "path": path, "own": own, "search": search}
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -47,19 +56,19 @@ def own_file(help: str) -> Any:
     return setting(None, help, path=True, own=True)
 
 
-def probability(default: float, help: str) -> Any:
+def probability(default: float, help: str, *, search: str = "") -> Any:
     """Declare a probability in [0, 1)."""
-    return setting(default, help, low=0.0, high=0.999)
+    return setting(default, help, low=0.0, high=0.999, search=search)
 
 
-def width(default: int, help: str) -> Any:
+def width(default: int, help: str, *, search: str = "") -> Any:
     """Declare a number of channels, from 1 to 2^20."""
-    return setting(default, help, low=1, high=2**20)
+    return setting(default, help, low=1, high=2**20, search=search)
 
 
-def depth(default: int, help: str, *, low: int = 1) -> Any:
+def depth(default: int, help: str, *, low: int = 1, search: str = "") -> Any:
     """Declare a number of layers or rounds, at most 10,000."""
-    return setting(default, help, low=low, high=10_000)
+    return setting(default, help, low=low, high=10_000, search=search)
 
 
 def count(default: int, help: str, *, low: int = 0, high: int = 10**9) -> Any:
@@ -67,9 +76,9 @@ def count(default: int, help: str, *, low: int = 0, high: int = 10**9) -> Any:
     return setting(default, help, low=low, high=high)
 
 
-def weight(default: float | None, help: str, *, low: float = 0.0) -> Any:
+def weight(default: float | None, help: str, *, low: float = 0.0, search: str = "") -> Any:
     """Declare a number that something is multiplied with or limited by, at most 10^9."""
-    return setting(default, help, low=low, high=1e9)
+    return setting(default, help, low=low, high=1e9, search=search)
 
 
 @dataclass(frozen=True)
@@ -84,9 +93,10 @@ class Setting:
         help: Its meaning.
         low: Least value of a number, inclusive; of numbers, that of each. Every number has both.
         high: Greatest value, inclusive.
-        choices: The allowed values of a text setting; empty: any text.
+        choices: The allowed values of a text setting, with `path` also a file *.yaml; empty: any text.
         path: Whether it is the path of a file or folder.
         own: Whether it says what the user's own files are, or how they are read.
+        search: Its range in a sweep that names none; empty: there is none.
     """
 
     key: str
@@ -99,6 +109,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     path: bool = False
     own: bool = False
+    search: str = ""
 
     @property
     def leaf(self) -> str:
@@ -112,7 +123,7 @@ class Setting:
         if self.kind is list:
             return "numbers such as " + show(self.default)
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(self.choices) + (" or a file *.yaml" if self.path else "")
         return {int: "an integer", float: "a number", str: "text"}[self.kind]
 
     def range(self) -> str:
@@ -131,7 +142,8 @@ class Setting:
         if value is None and self.optional:
             return None
         converted = _convert(self.kind, value)
-        if converted is None or (self.choices and converted not in self.choices):
+        named_file = self.path and isinstance(converted, str) and converted.endswith(".yaml")
+        if converted is None or (self.choices and converted not in self.choices and not named_file):
             raise ValueError(f"expected {self.expectation()}")
         if not all(map(self._in_range, converted if self.kind is list else [converted])):
             raise ValueError(f"expected {self.expectation()}{self.range()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,45 @@ def preview(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) ->
         "notes": list(task.notes),
         "folder": settings.resume or str(Path(settings.out) / new),
     }
+
+
+def judged(resolved: Resolved, hear: Callable[[str], None] = lambda note: None) -> str:
+    """The validation metric that a run would be selected by: its data is loaded, but no model is built.
+
+    Args:
+        resolved: The request with every setting.
+        hear: Is told what the data has to tell.
+
+    Raises:
+        RequestError: If the device is not available, or the metric cannot decide.
+        DataError: If the data cannot be loaded.
+    """
+    experiment = Experiment(resolved.run)
+    with _process(experiment):
+        task = experiment.prepare(resolved.run.seed)
+        for note in task.notes:
+            hear(note)
+        return task.metric
+
+
+def drawn_splits(resolved: Resolved, seeds: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+    """Of the split of each of the seeds its digest, and the size of each part as `Dataset.facts` tells it.
+
+    Args:
+        resolved: The settings of a run, its folder as `resume`.
+        seeds: Seeds of the run.
+
+    Raises:
+        DataError: If the data cannot be loaded.
+        CheckpointError: If it is not what the run was made on.
+    """
+    from graphkit.data.splits.digest import split_digest
+
+    settings = resolved.run
+    experiment = Experiment(settings, Path(settings.resume) if settings.resume else None)
+    with _process(experiment):
+        tasks = ((experiment.prepare(seed), experiment.dataset(seed)) for seed in seeds)
+        return [(split_digest(vars(dataset)["splits"]), dict(task.facts()["splits"])) for task, dataset in tasks]
 
 
 def leaks(resolved: Resolved, memory: Mapping[str, InMemory] | None = None) -> dict[int, LeakReport]:

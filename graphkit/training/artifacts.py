@@ -67,7 +67,7 @@ def create_folder(config: dict[str, Any], now: datetime | None = None, files: Ma
     name = f"{config['task']['name']}-{config['dataset']}-{config['model']['name']}-{stamp}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        folder = _first_free(out, name)
+        folder = first_free(out, name)
         contents = {**(files or {}), "config.yaml": settings_text(config)}  # last: it is what makes the folder a run
         digests = Digests(folder, lengths={config_digest(config): config["train"]["epochs"]})
         digests.record({name: sha256(data) for name, data in contents.items()})
@@ -79,7 +79,8 @@ def create_folder(config: dict[str, Any], now: datetime | None = None, files: Ma
     return folder
 
 
-def _first_free(out: Path, name: str) -> Path:
+def first_free(out: Path, name: str) -> Path:
+    """Make a folder of this name, or of the name with the first number that is free."""
     for number in range(1, 10_000):
         folder = out / (name if number == 1 else f"{name}-{number}")
         try:

@@ -54,7 +54,7 @@ WRONG = [
     (["model=nnc"], f"model=nnc: did you mean ncn? (models of task=link: {LINK_MODELS})"),
     (["model=zzzzz"], f"model=zzzzz: unknown; models of task=link: {LINK_MODELS}"),
     (["model=gcn"], f"model=gcn: task=link has {LINK_MODELS}; gcn is a model of task=node"),
-    (["recipe=always"], "recipe=always: expected one of auto, none"),
+    (["recipe=always"], "recipe=always: expected one of auto, none or a file *.yaml"),
     (["model.conv=gcm"], f"model.conv=gcm: expected one of {CONVS}: did you mean gcn?"),
     # wrong types
     (["train.epochs=ten"], "train.epochs=ten: expected an integer"),

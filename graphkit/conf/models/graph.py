@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
 from graphkit.conf.models.prototypes import PrototypeSettings
-from graphkit.conf.setting import count, depth, probability, setting, width
+from graphkit.conf.setting import DROPOUTS, WIDTHS, count, depth, probability, setting, width
 
 _POLICIES = ("node-marking", "distance", "ego", "ego+", "ego-distance", "node-deleted", "edge-deleted", "path")
 
@@ -39,10 +39,10 @@ def _max_bytes() -> int:
 
 @dataclass
 class _PooledNetwork:
-    hidden_channels: int = width(32, "width of the layers")
-    num_layers: int = depth(4, "layers")
+    hidden_channels: int = width(32, "width of the layers", search=WIDTHS)
+    num_layers: int = depth(4, "layers", search="2,3,4,5,6")
     norm: str = setting("batch", "normalization in every layer", choices=("none", "batch", "layer", "graph"))
-    dropout: float = probability(0.0, "dropout after every layer")
+    dropout: float = probability(0.0, "dropout after every layer", search=DROPOUTS)
     jumping_knowledge: str = setting("cat", "how the layers' outputs are put together", choices=("none", "cat", "max"))
     readout: str = setting("sum", "how the nodes of a graph are pooled", choices=("sum", "mean", "max"))
     head_layers: int = depth(1, "linear maps after the pool")
@@ -83,12 +83,12 @@ class _Subgraphs:
     sample: float = _sample()
     votes: int = count(5, "samples whose mean output is the prediction, where bags are sampled", low=1, high=10_000)
     max_bytes: int = _max_bytes()
-    hidden_channels: int = width(64, "width of the layers")
-    num_layers: int = depth(4, "layers")
+    hidden_channels: int = width(64, "width of the layers", search=WIDTHS)
+    num_layers: int = depth(4, "layers", search="2,3,4,5,6")
     max_distance: int = count(5, "largest distance from the root that is told apart", low=1, high=10_000)
     norm: bool = setting(True, "batch normalization in the layers")
     residual: bool = setting(False, "add to every layer its input")
-    dropout: float = probability(0.0, "dropout after every layer")
+    dropout: float = probability(0.0, "dropout after every layer", search=DROPOUTS)
     jumping_knowledge: str = setting("none", "what is pooled: the last layer, or all side by side", choices=("none", "cat"))
     inner: str = setting(
         "published", "the first pool, over a bag or over the bags of a node", choices=("published", "sum", "mean", "root")
@@ -177,8 +177,8 @@ class SPENModel:
     sample: float = _sample()
     votes: int = count(5, "samples whose mean output is the prediction, where balls are sampled", low=1, high=10_000)
     max_bytes: int = _max_bytes()
-    hidden_channels: int = width(16, "width of every order")
-    num_layers: int = depth(5, "layers", low=2)
+    hidden_channels: int = width(16, "width of every order", search=WIDTHS)
+    num_layers: int = depth(5, "layers", low=2, search="2,3,4,5,6")
     norm: str = setting("graph", "normalization between layers", choices=("none", "batch", "layer", "graph"))
     head_channels: int = setting(
         256, "width of the first hidden layer of the head, twice that of the second", low=2, high=2**20
@@ -194,8 +194,8 @@ class PPGNModel:
     node_features: str = setting("auto", _node_features(), choices=_NODE_FEATURES)
     degree: int = depth(1, "largest degree of the polynomials of the adjacency matrix that pairs begin with")
     max_bytes: int = _max_bytes()
-    hidden_channels: int = width(64, "width of the blocks")
-    num_layers: int = depth(3, "blocks")
+    hidden_channels: int = width(64, "width of the blocks", search=WIDTHS)
+    num_layers: int = depth(3, "blocks", search="2,3,4,5,6")
     block_layers: int = depth(2, "linear maps of each perceptron in a block")
     norm: bool = setting(True, "batch normalization after every block")
     jumping_knowledge: str = setting("cat", "what is pooled: the last block, or all side by side", choices=("none", "cat"))

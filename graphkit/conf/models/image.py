@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.setting import count, depth, probability, setting, weight, width
+from graphkit.conf.setting import DROPOUTS, WIDTHS, count, depth, probability, setting, weight, width
 
 _ACTIVATIONS = ("none", "sigmoid", "tanh")
 _SIMILARITIES = ("cosine", "relu-cosine", "projection", "negative-l2", "log-l2", "rbf")
@@ -13,7 +13,7 @@ _SIMILARITIES = ("cosine", "relu-cosine", "projection", "negative-l2", "log-l2",
 
 @dataclass
 class _Network:
-    hidden_channels: int = width(32, "channels of the maps")
+    hidden_channels: int = width(32, "channels of the maps", search=WIDTHS)
     num_layers: int = depth(0, "3x3 convolutions; 0: one more than the map is halved", low=0)
 
 
@@ -22,7 +22,7 @@ class CNNModel(_Network):
     """Small convolutional network, the mean over positions, a linear map."""
 
     name: str = "cnn"
-    dropout: float = probability(0.0, "dropout before the linear map")
+    dropout: float = probability(0.0, "dropout before the linear map", search=DROPOUTS)
 
 
 @dataclass
@@ -117,7 +117,7 @@ class PrototypeAutoencoderModel:
 
     name: str = "prototype-autoencoder"
     num_prototypes: int = count(15, "prototypes of the model", low=1, high=100_000)
-    hidden_channels: int = width(32, "channels of the first three maps")
+    hidden_channels: int = width(32, "channels of the first three maps", search=WIDTHS)
     code_channels: int = width(10, "channels of the last map")
     fidelity: float = weight(20.0, "weight of the task's loss")
     reconstruction: float = weight(1.0, "weight of the decoder's squared error, a sum over pixels")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.setting import count, depth, probability, setting, weight, width
+from graphkit.conf.setting import DEPTHS, DROPOUTS, WIDTHS, count, depth, probability, setting, weight, width
 
 
 @dataclass
 class _EncodedPairs:
     """What models share that embed the nodes by `LinkEncoder`; names in brackets are those of NCN's code."""
 
-    hidden_channels: int = width(256, "width d of embeddings and head")
-    num_layers: int = depth(1, "message passing layers", low=0)
+    hidden_channels: int = width(256, "width d of embeddings and head", search=WIDTHS)
+    num_layers: int = depth(1, "message passing layers", low=0, search=DEPTHS)
     conv: str = setting(
         "puregcn",
         "message passing: pure* have no weights; puregcn is D^-1/2 (A+I) D^-1/2 x, puresum A x, puremean D^-1 A x",
@@ -23,7 +23,7 @@ class _EncodedPairs:
     residual: bool = setting(False, "add a layer's input to its output where the widths agree")
     encoder_norm: bool = setting(True, "layer normalization in the encoder (only convs with weights)")
     feature_dropout: float = probability(0.0, "dropout of the input features (xdp)")
-    dropout: float = probability(0.0, "dropout after the embedding or input map and between layers (gnndp)")
+    dropout: float = probability(0.0, "dropout after the embedding or input map and between layers (gnndp)", search=DROPOUTS)
     tail_dropout: float = probability(0.0, "dropout after the last weightless layer (tdp)")
     edge_dropout: float = probability(0.0, "dropout of directed adjacency entries in message passing (gnnedp)")
     head_norm: bool = setting(True, "layer normalization in the head")
@@ -88,7 +88,7 @@ class TunedGAEModel:
     """Graph autoencoder, tuned: orthogonal embeddings, steps that share weights, a deep residual head."""
 
     name: str = "gae-tuned"
-    hidden_channels: int = width(256, "width of embeddings and head")
+    hidden_channels: int = width(256, "width of embeddings and head", search=WIDTHS)
     num_steps: int = depth(2, "steps of message passing (prop_step)")
     propagation: str = setting(
         "shared",
@@ -98,7 +98,7 @@ class TunedGAEModel:
     )
     residual: float = weight(0.1, "share of the input that each step adds again; read by shared")
     step_norm: bool = setting(False, "layer normalization and dropout between the steps (norm)")
-    dropout: float = probability(0.0, "that dropout")
+    dropout: float = probability(0.0, "that dropout", search=DROPOUTS)
     decay: float = setting(1.0, "first weight of step k + 1 over that of step k, before the softmax", low=1e-6, high=1e3)
     head_layers: int = depth(4, "linear layers of the head (mlp_layers)")
     head_residual: bool = setting(True, "add the pair's product to the output of every hidden layer of the head (mlp_res)")
@@ -112,9 +112,9 @@ class PLNLPModel:
     """Pairwise learning: GraphSAGE and a perceptron, trained so that an edge scores one more than its negatives."""
 
     name: str = "plnlp"
-    hidden_channels: int = width(256, "width of embeddings and head")
-    num_layers: int = depth(2, "layers of GraphSAGE")
-    dropout: float = probability(0.3, "dropout between the layers, before the head and in it")
+    hidden_channels: int = width(256, "width of embeddings and head", search=WIDTHS)
+    num_layers: int = depth(2, "layers of GraphSAGE", search=DEPTHS)
+    dropout: float = probability(0.3, "dropout between the layers, before the head and in it", search=DROPOUTS)
     head_layers: int = depth(2, "linear layers of the head")
 
 
@@ -130,8 +130,8 @@ class SheafGAEModel:
         choices=("householder", "cayley", "exp", "rotation"),
     )
     stalk_dim: int = count(2, "learned dimensions of a stalk; orthogonal maps need 2", low=1, high=256)
-    hidden_channels: int = width(256, "width of embeddings and head, a multiple of the dimensions of a stalk")
-    num_layers: int = depth(2, "diffusion steps")
+    hidden_channels: int = width(256, "width of embeddings and head, a multiple of the dimensions of a stalk", search=WIDTHS)
+    num_layers: int = depth(2, "diffusion steps", search=DEPTHS)
     low_pass: bool = setting(False, "add a stalk dimension with the fixed operator D + A")
     high_pass: bool = setting(False, "add a stalk dimension with the fixed operator D - A")
     left_weights: bool = setting(True, "mix the dimensions of a stalk before each step")
@@ -140,7 +140,7 @@ class SheafGAEModel:
     edge_weights: bool = setting(False, "learn a weight of each edge beside its maps")
     learned_step: bool = setting(True, "learn how much of a layer's input each stalk dimension keeps")
     feature_dropout: float = probability(0.0, "dropout of the features")
-    dropout: float = probability(0.0, "dropout after the input and before every step")
+    dropout: float = probability(0.0, "dropout after the input and before every step", search=DROPOUTS)
     head_layers: int = depth(3, "linear layers of the head")
     head_norm: bool = setting(True, "layer normalization in the head")
     head_dropout: float = probability(0.0, "dropout in the head")
@@ -166,9 +166,9 @@ class BUDDYModel(_SubgraphCounts):
     """Propagated features, and sketches that tell how many nodes lie at which distances from the two nodes."""
 
     name: str = "buddy"
-    hidden_channels: int = width(256, "width of embeddings and head")
+    hidden_channels: int = width(256, "width of embeddings and head", search=WIDTHS)
     powers: int = depth(0, "powers of the propagation read beside each other; 0: the first one alone (sign_k)", low=0)
-    dropout: float = probability(0.0, "dropout of the powers (sign_dropout)")
+    dropout: float = probability(0.0, "dropout of the powers (sign_dropout)", search=DROPOUTS)
 
 
 @dataclass
@@ -176,11 +176,11 @@ class ELPHModel(_SubgraphCounts):
     """Graph convolutions, and sketches that tell how many nodes lie at which distances from the two nodes."""
 
     name: str = "elph"
-    hidden_channels: int = width(256, "width of embeddings and head")
-    num_layers: int = depth(2, "graph convolutions", low=0)
+    hidden_channels: int = width(256, "width of embeddings and head", search=WIDTHS)
+    num_layers: int = depth(2, "graph convolutions", low=0, search=DEPTHS)
     residual: bool = setting(False, "add a convolution's input to its output where the widths agree")
     feature_dropout: float = probability(0.0, "dropout of the input features")
-    dropout: float = probability(0.0, "dropout of embeddings and between convolutions")
+    dropout: float = probability(0.0, "dropout of embeddings and between convolutions", search=DROPOUTS)
 
 
 @dataclass
@@ -188,8 +188,8 @@ class NBFNetModel:
     """Neural Bellman-Ford network: learned sums over the walks from each of the two nodes to the other."""
 
     name: str = "nbfnet"
-    hidden_channels: int = width(32, "width of a representation")
-    num_layers: int = depth(6, "steps, and edges of the longest walk")
+    hidden_channels: int = width(32, "width of a representation", search=WIDTHS)
+    num_layers: int = depth(6, "steps, and edges of the longest walk", search="2,3,4,5,6")
     aggregate: str = setting(
         "pna", "pna: mean, maximum, minimum and deviation of the messages, scaled by degree", choices=("pna", "sum", "mean")
     )

@@ -8,7 +8,7 @@ from graphkit.conf.backbones import on_backbones
 from graphkit.conf.entries import ModelEntry, Paper
 from graphkit.conf.models.node_propagation import AIRModel, CatGCNModel, DAGNNModel, HiGCNModel, SIRGCNModel
 from graphkit.conf.models.prototypes import PrototypeSettings
-from graphkit.conf.setting import count, depth, probability, setting, weight, width
+from graphkit.conf.setting import DEPTHS, DROPOUTS, WIDTHS, count, depth, probability, setting, weight, width
 
 BACKBONES = (
     "gcn", "sage", "gat", "mlp", "linkx", "dir-gnn", "adpa", "sheaf", "polynsd",
@@ -19,9 +19,9 @@ BACKBONES = (
 
 @dataclass
 class _NodeNetwork:
-    hidden_channels: int = width(64, "width of the hidden layers")
-    num_layers: int = depth(2, "layers")
-    dropout: float = probability(0.5, "dropout before every layer")
+    hidden_channels: int = width(64, "width of the hidden layers", search=WIDTHS)
+    num_layers: int = depth(2, "layers", search=DEPTHS)
+    dropout: float = probability(0.5, "dropout before every layer", search=DROPOUTS)
     input_dropout: float | None = setting(None, "dropout of the features; default: dropout", low=0.0, high=0.999)
     norm: str = setting("none", "normalization in every hidden layer", choices=("none", "layer", "batch"))
     residual: str = setting(
@@ -75,7 +75,7 @@ class LINKXModel(_NodeNetwork):
     """Perceptrons on a node's row of the adjacency matrix and on its features, and one on both."""
 
     name: str = "linkx"
-    num_layers: int = depth(2, "layers of the perceptron on both")
+    num_layers: int = depth(2, "layers of the perceptron on both", search=DEPTHS)
     num_edge_layers: int = depth(1, "layers of the perceptron on the adjacency matrix")
     num_node_layers: int = depth(1, "layers of the perceptron on the features")
 
@@ -86,14 +86,14 @@ class DirGNNModel:
 
     name: str = "dir-gnn"
     conv: str = setting("gcn", "aggregation in each direction", choices=("gcn", "sage", "gat"))
-    hidden_channels: int = width(64, "width of the layers")
-    num_layers: int = depth(2, "layers")
+    hidden_channels: int = width(64, "width of the layers", search=WIDTHS)
+    num_layers: int = depth(2, "layers", search=DEPTHS)
     alpha: float = setting(0.5, "weight of the out-neighbors; the in-neighbors get the rest", low=0.0, high=1.0)
     learn_alpha: bool = setting(False, "learn alpha, in each layer its own")
     bound_alpha: bool = setting(False, "keep a learned alpha between 0 and 1")
     jumping_knowledge: str = setting("max", "how the layers' outputs are put together", choices=("none", "max", "cat"))
     normalize: bool = setting(False, "give the rows of every layer's output an L2 norm of 1")
-    dropout: float = probability(0.0, "dropout after every layer")
+    dropout: float = probability(0.0, "dropout after every layer", search=DROPOUTS)
 
 
 @dataclass
@@ -101,15 +101,15 @@ class ADPAModel:
     """Adaptive directed pattern aggregation."""
 
     name: str = "adpa"
-    hidden_channels: int = width(32, "width of every pattern's branch")
+    hidden_channels: int = width(32, "width of every pattern's branch", search=WIDTHS)
     num_hops: int = depth(2, "propagations of every pattern, made once")
-    num_layers: int = depth(1, "layers of every branch")
+    num_layers: int = depth(1, "layers of every branch", search=DEPTHS)
     exponent: float = setting(0.5, "r in D^(r-1) P D^-r: 0.5 symmetric, 0 rows that sum to one", low=0.0, high=1.0)
     decay: bool = setting(True, "scale hop k by ln(1/k) + 1, as the authors' code does")
     pattern_attention: str = setting(
         "scalar", "one weight per pattern, as the authors' code has it, or weights of each node", choices=("scalar", "node")
     )
-    dropout: float = probability(0.5, "dropout after every layer of a branch")
+    dropout: float = probability(0.5, "dropout after every layer of a branch", search=DROPOUTS)
 
 
 @dataclass
@@ -121,8 +121,8 @@ class _SheafSettings:
         choices=("householder", "cayley", "exp", "rotation"),
     )
     stalk_dim: int = count(3, "learned dimensions of a stalk; orthogonal maps need 2", low=1, high=256)
-    hidden_channels: int = width(16, "channels of each dimension of a stalk")
-    num_layers: int = depth(2, "diffusion steps")
+    hidden_channels: int = width(16, "channels of each dimension of a stalk", search=WIDTHS)
+    num_layers: int = depth(2, "diffusion steps", search=DEPTHS)
     low_pass: bool = setting(False, "add a stalk dimension with the fixed operator D + A")
     high_pass: bool = setting(False, "add a stalk dimension with the fixed operator D - A")
     left_weights: bool = setting(True, "mix the dimensions of a stalk before each step")
@@ -138,7 +138,9 @@ class _SheafSettings:
     linear: bool = setting(False, "learn one sheaf, at the first layer, for all layers")
     second_linear: bool = setting(False, "a second linear map before the first layer")
     input_dropout: float = probability(0.0, "dropout of the features")
-    dropout: float = probability(0.5, "dropout in the layers, and of what maps are learned from, but for the first layer's")
+    dropout: float = probability(
+        0.5, "dropout in the layers, and of what maps are learned from, but for the first layer's", search=DROPOUTS
+    )
     activation: str = setting("elu", "nonlinearity of the input map and the layers", choices=("elu", "tanh", "none"))
 
 

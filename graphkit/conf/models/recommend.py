@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphkit.conf.entries import ModelEntry, Paper
-from graphkit.conf.setting import count, depth, setting, weight, width
+from graphkit.conf.setting import DEPTHS, WIDTHS, count, depth, setting, weight, width
 
 
 @dataclass
 class _PairwiseModel:
-    hidden_channels: int = width(64, "width of the embeddings")
+    hidden_channels: int = width(64, "width of the embeddings", search=WIDTHS)
     init: str = setting(
         "normal", "embeddings start from N(0, init_std^2), or uniform as Xavier has it", choices=("normal", "xavier")
     )
@@ -29,7 +29,7 @@ class LightGCNModel(_PairwiseModel):
     """LightGCN: embeddings smoothed over the graph of interactions."""
 
     name: str = "lightgcn"
-    num_layers: int = depth(3, "rounds of propagation")
+    num_layers: int = depth(3, "rounds of propagation", search=DEPTHS)
     layer_weights: str = setting("mean", "weights of the rounds: all 1 / (layers + 1), or learned", choices=("mean", "learned"))
 
 
@@ -38,7 +38,7 @@ class UltraGCNModel:
     """UltraGCN: no propagation, weighted cross entropy on many negatives and on neighbors of items."""
 
     name: str = "ultragcn"
-    hidden_channels: int = width(64, "width of the embeddings")
+    hidden_channels: int = width(64, "width of the embeddings", search=WIDTHS)
     init_std: float = weight(1e-4, "standard deviation of the initialization")
     w1: float = weight(1e-6, "weight of every positive")
     w2: float = weight(1.0, "weight of a positive's degree factor")
@@ -58,8 +58,8 @@ class LightGCLModel:
     """LightGCL: propagation held against propagation over a low-rank view of the graph."""
 
     name: str = "lightgcl"
-    hidden_channels: int = width(64, "width of the embeddings")
-    num_layers: int = depth(2, "rounds of propagation")
+    hidden_channels: int = width(64, "width of the embeddings", search=WIDTHS)
+    num_layers: int = depth(2, "rounds of propagation", search=DEPTHS)
     rank: int = width(5, "rank of the low-rank view (q)")
     temperature: float = weight(0.2, "temperature of the contrast (tau)", low=1e-6)
     contrast_weight: float = weight(0.2, "weight of the contrast (lambda 1)")
@@ -72,7 +72,7 @@ class SheafModel(_PairwiseModel):
     """Sheaf4Rec: embeddings diffused over a sheaf that is learned from them."""
 
     name: str = "sheaf"
-    num_layers: int = depth(3, "steps of diffusion, each with a sheaf of its own")
+    num_layers: int = depth(3, "steps of diffusion, each with a sheaf of its own", search=DEPTHS)
     maps: str = setting(
         "orthogonal",
         "restriction maps; diagonal and general ones start near zero and take longer to train",

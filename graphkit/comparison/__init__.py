@@ -1,0 +1,1 @@
+"""Comparisons of finished runs: which may be compared, paired tests, budgets, the page."""
