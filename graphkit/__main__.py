@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "train and evaluate a model: graphkit run task=link dataset=cora",
     "predict": "answer from a finished recommendation run: graphkit predict run=runs/FOLDER user=42",
     "explain": "why a finished run decided as it did: graphkit explain run=runs/FOLDER node=17",
+    "claim": "a result that checks itself: graphkit claim run=runs/FOLDER out=claim.zip",
+    "verify": "score a claim again: graphkit verify claim=claim.zip",
     "expressiveness": "which pairs of graphs a network separates: graphkit expressiveness model=sswl+",
 }
 """Each is a module of its own, `python -m graphkit.run`."""
