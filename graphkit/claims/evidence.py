@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -53,10 +52,6 @@ class Evidence:
     def record(self, seed: int) -> DataRecord:
         """What the data of a seed was read from."""
         return self._experiment.record(self._experiment.dataset(seed))
-
-    def sizes(self, seed: int) -> Any:
-        """Sizes of the splits, with those of negatives."""
-        return self._experiment.dataset(seed).facts().get("splits")
 
     @property
     def pooled(self) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from graphkit.data.own.memory import InMemory
 from graphkit.errors import CheckpointError, RequestError
 from graphkit.metrics.registry import own_measure
 from graphkit.tasks.experiment import read_record
-from graphkit.training.artifacts import read_config, read_result, seed_is_whole, weights_path
+from graphkit.training.artifacts import config_digest, read_config, read_result, seed_is_whole, weights_path
+from graphkit.training.checkpoint import read_weights
 from graphkit.training.digests import Digests, age_note
 from graphkit.training.files import read_whole
 from graphkit.training.protocol import AnyTask
@@ -62,13 +64,13 @@ def pack(folder: Path, request: Request, out: Path, memory: Mapping[str, InMemor
             f"{folder}: its figures are of epochs of which no predictions are kept ({result.selection}): claims are made of "
             "runs whose seeds have a selected epoch each"
         )
-    packing = _Packing(folder, result, evidence)
+    packing = _Packing(folder, config_digest(config), result, evidence)
     environment = json.loads(read_whole(folder / "result.json"))["environment"]
     told, made_on = documents(result, config, environment, record, folder)
     with evidence.at_hand():
         parts = packing.check()
         names = list(next(iter(result.metrics.values())))
-        measured = definition(names, result.metric, result.task, packing.judged_by, evidence.sizes(result.seeds[0]))
+        measured = definition(names, result.metric, result.task, packing.judged_by, packing.sizes)
         data = {"record": made_on, "seeds": {str(seed): found for seed, found in parts.items()}}
         digest = write_archive(out, {"result.json": told, "data.json": data, "metric.json": measured}, packing.arrays())
     return Packed(out, digest, result.seeds)
@@ -77,9 +79,10 @@ def pack(folder: Path, request: Request, out: Path, memory: Mapping[str, InMemor
 class _Packing:
     """The seeds of a run on their way into a claim."""
 
-    def __init__(self, folder: Path, result: RunResult, evidence: Evidence) -> None:
-        self._folder, self._result, self._evidence = folder, result, evidence
+    def __init__(self, folder: Path, digest: str, result: RunResult, evidence: Evidence) -> None:
+        self._folder, self._digest, self._result, self._evidence = folder, digest, result, evidence
         self._names: dict[int, tuple[str, ...]] = {}
+        self.sizes: Any = None
 
     @property
     def judged_by(self) -> tuple[str, ...]:
@@ -97,11 +100,19 @@ class _Packing:
             if not seed_is_whole(self._folder, seed, digests):
                 place = weights_path(self._folder, seed).parent
                 raise CheckpointError(f"{place} lacks weights or predictions: make them again with resume={self._folder}")
+            self._require_settings(seed)
             task = self._evidence.task(seed)
             self._names[seed] = task.judged_by
+            self.sizes = task.facts().get("splits") if self.sizes is None else self.sizes
             self._compare(seed, task)
             found[seed] = digests_of(task)
         return found
+
+    def _require_settings(self, seed: int) -> None:
+        """CheckpointError if the weights of a seed, whose file says of which settings they are, are of others."""
+        path = weights_path(self._folder, seed)
+        if read_weights(path)[1].get("config") != self._digest:
+            raise CheckpointError(f"{path} belongs to other settings than config.yaml: put the run's own files back")
 
     def _compare(self, seed: int, task: AnyTask) -> None:
         place = self._folder / f"seed-{seed}" / "predictions.npz"

@@ -16,7 +16,7 @@ from graphkit.data.own.memory import InMemory
 from graphkit.errors import ClaimError, RequestError, RunError
 from graphkit.metrics.registry import decimals, own_measure
 from graphkit.tasks.experiment import StoredError, completed
-from graphkit.training.artifacts import config_digest
+from graphkit.training.artifacts import config_digest, significant
 from graphkit.training.protocol import AnyTask
 from graphkit.training.result import Metrics, summarize
 
@@ -51,7 +51,11 @@ def verify_claim(
     scored = checking.scored()
     scores = compared(claim.result.metrics, scored, seeds)
     findings = [*claim.archive.changes(), *_contradictions(claim), *checking.findings]
-    findings += [_sentence(score) for score in scores if not score.holds and not checking.unknowable(score)]
+    findings += [
+        _sentence(score)
+        for score in scores
+        if not score.holds and score.metric not in checking.own and (score.scored is not None or not findings)
+    ]
     notes = [*checking.notes]
     again: list[Again] = []
     for seed in seeds[:retrain]:
@@ -65,7 +69,7 @@ def _request(claim: Claim, places: Mapping[str, Any]) -> Request:
     """The settings of the run with the user's own places."""
     require_own_files(claim, places)
     try:
-        return completed(claim.settings, str(claim.archive.path), said=places)
+        return completed(significant(claim.settings), str(claim.archive.path), said=places)  # no place is taken from a claim
     except StoredError as error:
         lines = [f"{claim.archive.path} cannot be scored by this graphkit: {line}" for line in str(error).splitlines()]
         raise ClaimError("\n".join(lines)) from error
@@ -78,13 +82,18 @@ class _Checking:
         claim: The claim.
         request: Its settings, and where the data lies.
         memory: Data in memory, by setting.
+
+    Attributes:
+        findings: What does not hold.
+        notes: What could not be compared.
+        own: Figures that the model tells of itself, and predictions do not give.
     """
 
     def __init__(self, claim: Claim, request: Request, memory: Mapping[str, InMemory] | None) -> None:
         self._claim, self._evidence = claim, Evidence(request, None, memory)
         self.findings: list[str] = []
         self.notes: list[str] = []
-        self._own: set[str] = set()
+        self.own: set[str] = set()
 
     def scored(self) -> dict[int, Metrics]:
         """What the predictions of each seed give; a seed whose data or predictions do not fit is told and left out."""
@@ -92,17 +101,16 @@ class _Checking:
         with self._evidence.at_hand():
             if self._evidence.pooled:
                 self.findings.append("settings: a run with them pools epochs of which no predictions are kept")
+            first, held = self._claim.result.seeds[0], self._claim.archive.seeds()
             for seed in self._claim.result.seeds:
+                if seed != first and seed not in held:
+                    continue  # a finding tells so
                 task = self._evidence.task(seed)
-                if seed == self._claim.result.seeds[0]:
+                if seed == first:
                     self._of_run(seed, task)
-                if self._same_parts(seed, task) and (metrics := self._score(seed, task)) is not None:
+                if seed in held and self._same_parts(seed, task) and (metrics := self._score(seed, task)) is not None:
                     found[seed] = metrics
         return found
-
-    def unknowable(self, score: Score) -> bool:
-        """Whether a figure is one that no predictions give: the model's own, or one of a seed of which a finding is told."""
-        return score.metric in self._own or (score.scored is None and bool(self.findings))
 
     def _of_run(self, seed: int, task: AnyTask) -> None:
         """What is the same for all seeds: the data, the metrics and their definition."""
@@ -112,17 +120,17 @@ class _Checking:
             self.findings.append(
                 f"result.json: its epochs are selected by {result.metric}, these settings select by {task.metric}"
             )
-        self._own = {name for name in task.metrics if own_measure(name, result.task)}
-        if self._own:
+        self.own = {name for name in task.metrics if own_measure(name, result.task)}
+        if self.own:
             told = "the model's own figure: predictions do not give it, retrain=1 does"
-            self.notes += [f"{name} is {told}" for name in sorted(self._own)]
+            self.notes += [f"{name} is {told}" for name in sorted(self.own)]
         reported = {name for part in result.metrics.values() for name in part}
         if others := reported ^ set(task.metrics):
             told = "a figure that these settings do not give" if others - set(task.metrics) else "left out of result.json"
             self.findings.append(f"result.json: {', '.join(sorted(others))} is {told}")
         else:
             names = next(iter(result.metrics.values()))
-            now = definition(list(names), task.metric, result.task, task.judged_by, self._evidence.sizes(seed))
+            now = definition(list(names), task.metric, result.task, task.judged_by, task.facts().get("splits"))
             if now != self._claim.metric:
                 self.findings.append("metric.json: the metrics are defined otherwise than this graphkit computes them")
 

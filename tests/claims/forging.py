@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.verify import verify
+
 Files = dict[str, bytes]
 
 
@@ -55,3 +57,10 @@ def npy(values: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, values, **options)
     return buffer.getvalue()
+
+
+def findings(path: Path, **asked: Any) -> str:
+    """What does not hold of a claim, line by line."""
+    found = verify(path, **asked)
+    assert not found.holds
+    return "\n".join(found.findings)
