@@ -20,6 +20,9 @@ from graphkit.training.artifacts import config_digest, significant
 from graphkit.training.protocol import AnyTask
 from graphkit.training.result import Metrics, summarize
 
+_MOST_NAMED = 10
+"""Seeds that are left out and named one by one."""
+
 
 def verify_claim(
     path: Path,
@@ -166,10 +169,11 @@ def _contradictions(claim: Claim) -> list[str]:
         )
     first, count = settings.get("seed", 0), settings.get("seeds", 1)
     asked = set(range(first, first + count))
-    found += [
-        f"seed {seed} is left out: the run had seeds {first} to {first + count - 1}"
-        for seed in sorted(asked - set(result.seeds))
-    ]
+    if missing := sorted(asked - set(result.seeds)):
+        found += [
+            f"seed {seed} is left out: the run had seeds {first} to {first + count - 1}" for seed in missing[:_MOST_NAMED]
+        ]
+        found += [f"{len(missing) - _MOST_NAMED} further seeds are left out"] if len(missing) > _MOST_NAMED else []
     found += [f"seed {seed} is none of the run's" for seed in sorted(set(result.seeds) - asked)]
     if len(set(result.seeds)) < len(result.seeds):
         found.append("result.json: it has a seed twice")

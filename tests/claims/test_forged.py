@@ -132,6 +132,13 @@ def test_a_seed_left_out(claims, tmp_path: Path):
 
     assert findings(forged(claims["node"], drop, tmp_path / "forged.zip")) == "seed 1 is left out: the run had seeds 0 to 1"
 
+    def more(raw):
+        raw["settings"]["seeds"] = 100
+        raw["config_digest"] = config_digest(raw["settings"])
+
+    told = findings(forged(claims["node"], lambda files: edit(files, "result.json", more), tmp_path / "more.zip")).splitlines()
+    assert told[0] == "seed 2 is left out: the run had seeds 0 to 99" and told[10:] == ["88 further seeds are left out"]
+
     def predictions_alone(files):
         del files["seed-1/logits.npy"]
 
