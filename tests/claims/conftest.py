@@ -23,25 +23,25 @@ RUNS = {
 SEEDS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("claims")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runs(place: Path) -> dict[str, Path]:
     """The run folder of each task."""
     out = {"out": str(place / "runs"), "device": "cpu", "threads": 1, "seeds": SEEDS}
     return {task: run(task, **settings, **out).folder for task, settings in RUNS.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def claims(place: Path, runs: dict[str, Path]) -> dict[str, Path]:
     """The claim of each."""
     return {task: claim(folder, place / f"{task}.zip") for task, folder in runs.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_edges(place: Path) -> Path:
     """Own edges: a ring of 40 nodes with chords."""
     path = place / "secret folder" / "edges.csv"
@@ -51,7 +51,7 @@ def own_edges(place: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own(place: Path, own_edges: Path) -> Path:
     """The claim of a run on own edges."""
     data = {"edges": str(own_edges)}
