@@ -17,6 +17,8 @@ COMMANDS = {
     "compare": "is one run better than another, seed by seed: graphkit compare runs/A runs/B",
     "predict": "answer from a finished recommendation run: graphkit predict run=runs/FOLDER user=42",
     "explain": "why a finished run decided as it did: graphkit explain run=runs/FOLDER node=17",
+    "claim": "a result that checks itself: graphkit claim run=runs/FOLDER out=claim.zip",
+    "verify": "score a claim again: graphkit verify claim=claim.zip",
     "expressiveness": "which pairs of graphs a network separates: graphkit expressiveness model=sswl+",
 }
 """Each is a module of its own, `python -m graphkit.run`."""

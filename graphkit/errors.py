@@ -48,6 +48,10 @@ class CheckpointError(RequestError):
     """A run folder or checkpoint cannot be resumed: missing, truncated, tampered with or of another run (exit 2)."""
 
 
+class ClaimError(RequestError):
+    """A file is no claim: truncated, of unknown form or version, or larger than any claim (exit 2)."""
+
+
 class RunError(GraphkitError):
     """The run failed after it had started: a full disk, a loss that is not finite (exit 1)."""
 

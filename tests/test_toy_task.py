@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from graphkit import explain, predict, run
+from graphkit.claim import claim
 from graphkit.data import load
+from graphkit.metrics import registry
+from graphkit.metrics.registry import Kind
 from graphkit.training import runner
 from graphkit.training.artifacts import read_result
+from graphkit.verify import verify
 from tests.toy import Siding, register
 from tests.training.compare import assert_same_run
 
@@ -81,6 +85,14 @@ def test_a_run_is_explained(capsys: pytest.CaptureFixture[str]):
     assert "no point 'p700' among 100; nearest: p70" in capsys.readouterr().err
     assert explain.main([f"run={folder}", "node=3"]) == 2
     assert "is a run of task=toy: give point=, not node=" in capsys.readouterr().err
+
+
+def test_a_run_is_claimed(monkeypatch: pytest.MonkeyPatch):
+    kind = Kind("right", ("toy",), "", meaning="share of points on their side", ties="none")
+    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, kind))
+    folder = run.run("toy", device="cpu", threads=1, train={"epochs": 2}, seeds=2).folder
+    found = verify(claim(folder, "claim.zip"), retrain=1)
+    assert found.holds and {(one.metric, one.of) for one in found.scores} == {("right", of) for of in ("mean", "std", 0, 1)}
 
 
 @pytest.mark.parametrize("steps", [1, 7, 3 * 6 + 5], ids=["first step", "mid-way", "second seed"])

@@ -23,7 +23,9 @@ from graphkit.explain.explainer import Explainer
 from graphkit.explain.explanation import Account, Explanation, Term
 from graphkit.serving.names import Names
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.stored import stored
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage, one_stage
 from graphkit.training.table import Columns, as_text
 
@@ -106,6 +108,7 @@ class Siding:
     """The task; fulfills `graphkit.training.protocol.Task`."""
 
     num_batches = 3
+    judged_by = ("heights",)
 
     def __init__(
         self, dataset: Points, settings: ToyTask, make_model: MakeModel[Line], train: Train, device: torch.device
@@ -129,8 +132,17 @@ class Siding:
         return loss.detach()
 
     def evaluate(self, model: Line, splits: tuple[str, ...] = ("valid", "test")) -> Evaluation:
-        right = (model(self._dataset.points) > 0) == (self._dataset.sides > 0)
-        return Evaluation({split: {"right": 100.0 * float(right[SPLITS[split]].float().mean())} for split in splits})
+        return Evaluation(self._judged(model(self._dataset.points), splits))
+
+    def _judged(self, heights: Tensor, splits: tuple[str, ...]) -> Metrics:
+        right = (heights > 0) == (self._dataset.sides > 0)
+        return {split: {"right": 100.0 * float(right[SPLITS[split]].float().mean())} for split in splits}
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        return self._judged(stored(predictions, "heights", len(self._dataset.points)), ("valid", "test"))
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        return {name: (self._dataset.points[part], self._dataset.sides[part]) for name, part in SPLITS.items()}
 
     def predictions(self, model: Line) -> dict[str, np.ndarray]:
         return {"heights": model(self._dataset.points).numpy()}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.reproduce.claims import write_claims
 from benchmarks.reproduce.curve import curve_of_run, curve_path
 from benchmarks.reproduce.execute import assign, finish
 from benchmarks.reproduce.judge import DISAGREES, TOLERANCE_STD
@@ -93,6 +94,8 @@ def _parser(places: Places) -> argparse.ArgumentParser:
     asking.add_argument(
         "--render", action="store_true", help="write the page again from the committed JSON files; runs nothing"
     )
+    asking.add_argument("--claims", type=Path, metavar="FOLDER",
+                        help="write a claim of each row whose run is finished, ROW.zip; runs nothing")  # fmt: skip
     return parser
 
 
@@ -114,6 +117,10 @@ def _answer(asked: argparse.Namespace, places: Places) -> int:
     rows = rows if asked.epochs is None else tuple(row.shortened(asked.epochs) for row in rows)
     for row in rows:
         row.request(extra)  # what is wrong shows before the first row runs
+    if asked.claims is not None:
+        given = assign(asked.given, rows, extra)
+        root = next((str(one.value) for one in extra if one.key == "data.root"), None)
+        return int(write_claims(rows, places.runs / table.name, given, asked.claims, root, _say))
     lines, finished, interrupted = _run(table, rows, extra, assign(asked.given, rows, extra), places)
     differ = _record(table, finished, extra, places, write=asked.write)
     sys.stdout.write(page(lines, asked.tolerance_std) if lines else "")

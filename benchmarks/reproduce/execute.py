@@ -32,7 +32,7 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
     from graphkit.run import run
 
     request, config = row.request(extra), row.config_with(extra)
-    folder = given or _find(row, out, config, stale)
+    folder = given or find(row, out, config, stale)
     if folder is not None:
         if read_result(folder) is not None:
             return folder
@@ -42,8 +42,15 @@ def finish(row: Row, extra: Sequence[Assignment], out: Path, given: Path | None 
     return run(request.task, request.dataset, request.model, **values).folder
 
 
-def _find(row: Row, out: Path, config: dict[str, Any], stale: Path | None) -> Path | None:
-    """The run with exactly these settings: a finished one, else the latest unfinished one."""
+def find(row: Row, out: Path, config: dict[str, Any], stale: Path | None = None) -> Path | None:
+    """The run with exactly these settings: a finished one, else the latest unfinished one.
+
+    Args:
+        row: The row.
+        out: The folder that holds the row's run folders.
+        config: The settings.
+        stale: As for `finish`.
+    """
     digest, unfinished = config_digest(config), None
     for path in sorted(out.glob("*/config.yaml")):
         try:

@@ -127,7 +127,9 @@ def readme(table: Table, results: Path) -> str:
     lines = [line for row in table.rows for line in _recorded(row, records[row.name], curves.get(row.name))]
     parts = [
         f"# {table.title}",
-        f"Written by `python -m benchmarks.reproduce {table.name}` from the JSON files beside this page; not edited by hand.",
+        f"Written by `python -m benchmarks.reproduce {table.name}` from the JSON files beside this page; not edited by hand. "
+        f"Finished runs become claims by `python -m benchmarks.reproduce {table.name} --claims FOLDER`, which anybody with the "
+        "data scores again by `python -m graphkit.verify claim=FILE`.",
         f"Ours is the mean ± unbiased standard deviation over the seeds {table.selection}. "
         f"Seeds: ours / the paper's. Rule: {rule(rows=table.rows)}.",
         _grid(

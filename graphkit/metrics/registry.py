@@ -33,6 +33,8 @@ class Kind:
         scale: Unit of its printed values: 100 turns a fraction into a percentage.
         lower_is_better: Whether the smallest value is the best one.
         of_model: Whether some models tell it of themselves (`NodeModel.measures`); then it has no target and selects nothing.
+        meaning: What it is, in a sentence; K stands for its K.
+        ties: How equal scores count.
     """
 
     name: str
@@ -45,29 +47,83 @@ class Kind:
     scale: float = 100.0
     lower_is_better: bool = False
     of_model: bool = False
+    meaning: str = ""
+    ties: str = ""
 
 
 _PAIRS, _RANKING, _CLASSES, _NUMBERS = (
     f"graphkit.metrics.{family}" for family in ("pairs", "ranking", "classification", "regression")
 )
 
+_HALF = "a tie counts half"
+_MEAN_RANK = "the rank is the mean of the best and the worst one that ties allow"
+_LOWER_ITEM = "the item of the lower number ranks first"
+_FIRST_CLASS = "the class of the lower number is predicted"
+_CALIBRATED = "a score is one step of the ranking, for all that have it"
+
 KINDS = (
-    Kind("hits", ("link",), f"{_PAIRS}:hits_at_k", candidates.hits_flaw, candidates.hits_weakness, takes_k=True),
-    Kind("mrr", ("link",), f"{_PAIRS}:mrr"),
-    Kind("roc-auc", ("link",), f"{_PAIRS}:roc_auc"),
-    Kind("recall", ("recommend",), f"{_RANKING}:recall", candidates.share_flaw, candidates.share_weakness, takes_k=True),
-    Kind("ndcg", ("recommend",), f"{_RANKING}:ndcg", candidates.order_flaw, takes_k=True),
-    Kind("precision", ("recommend",), f"{_RANKING}:precision", candidates.share_flaw, candidates.share_weakness, takes_k=True),
-    Kind("hit", ("recommend",), f"{_RANKING}:hit", candidates.hit_flaw, candidates.share_weakness, takes_k=True),
-    Kind("accuracy", ("node",), f"{_CLASSES}:accuracy"),
-    Kind("roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw),
-    Kind("accuracy", ("graph", "image"), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
-    Kind("roc-auc", ("graph", "image"), f"{_CLASSES}:roc_auc", candidates.two_values_flaw),
-    Kind("ap", ("graph", "image"), f"{_CLASSES}:average_precision", candidates.two_values_flaw),
-    Kind("accuracy-before-projection", ("image",), f"{_CLASSES}:accuracy", candidates.agreement_flaw),
-    Kind("mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, per_target=True, scale=1.0, lower_is_better=True),
-    Kind("r-squared", ("node",), "", scale=1.0, of_model=True),
-)
+    Kind(
+        "hits", ("link",), f"{_PAIRS}:hits_at_k", candidates.hits_flaw, candidates.hits_weakness, takes_k=True,
+        meaning="share of positives that score above the K-th best negative; of own negatives: of rank at most K among them",
+        ties=f"a tie with the K-th negative is a miss; among own negatives {_MEAN_RANK}",
+    ),
+    Kind("mrr", ("link",), f"{_PAIRS}:mrr", meaning="mean of 1 / rank of each positive among the negatives", ties=_MEAN_RANK),
+    Kind(
+        "roc-auc", ("link",), f"{_PAIRS}:roc_auc",
+        meaning="probability that a random positive scores above a random negative", ties=_HALF,
+    ),
+    Kind(
+        "recall", ("recommend",), f"{_RANKING}:recall", candidates.share_flaw, candidates.share_weakness, takes_k=True,
+        meaning="share of a user's held-out items among the first K, mean over users with such items", ties=_LOWER_ITEM,
+    ),
+    Kind(
+        "ndcg", ("recommend",), f"{_RANKING}:ndcg", candidates.order_flaw, takes_k=True,
+        meaning="hits among the first K, each over log2(rank + 1), as a share of the best order's, mean over users",
+        ties=_LOWER_ITEM,
+    ),
+    Kind(
+        "precision", ("recommend",), f"{_RANKING}:precision", candidates.share_flaw, candidates.share_weakness, takes_k=True,
+        meaning="share of the first K items that are held out, mean over users", ties=_LOWER_ITEM,
+    ),
+    Kind(
+        "hit", ("recommend",), f"{_RANKING}:hit", candidates.hit_flaw, candidates.share_weakness, takes_k=True,
+        meaning="share of users with a held-out item among the first K", ties=_LOWER_ITEM,
+    ),
+    Kind(
+        "accuracy", ("node",), f"{_CLASSES}:accuracy",
+        meaning="share of labeled nodes whose class has the largest score", ties=_FIRST_CLASS,
+    ),
+    Kind(
+        "roc-auc", ("node",), f"{_CLASSES}:roc_auc", candidates.two_classes_flaw,
+        meaning="probability that a random node of the class scores above one of another class", ties=_HALF,
+    ),
+    Kind(
+        "accuracy", ("graph", "image"), f"{_CLASSES}:accuracy", candidates.agreement_flaw,
+        meaning="share of samples whose class has the largest score; of labels: share of known labels on the right side of 0",
+        ties=_FIRST_CLASS,
+    ),
+    Kind(
+        "roc-auc", ("graph", "image"), f"{_CLASSES}:roc_auc", candidates.two_values_flaw,
+        meaning="probability that a random sample with the label scores above one without, mean over labels", ties=_HALF,
+    ),
+    Kind(
+        "ap", ("graph", "image"), f"{_CLASSES}:average_precision", candidates.two_values_flaw,
+        meaning="precision at each sample with the label, mean over these and over labels", ties=_CALIBRATED,
+    ),
+    Kind(
+        "accuracy-before-projection", ("image",), f"{_CLASSES}:accuracy", candidates.agreement_flaw,
+        meaning="accuracy by the prototypes as they were learned, before they became parts of training images",
+        ties=_FIRST_CLASS,
+    ),
+    Kind(
+        "mae", ("graph",), f"{_NUMBERS}:mae", candidates.error_flaw, per_target=True, scale=1.0, lower_is_better=True,
+        meaning="mean absolute error of the known numbers, in their unit", ties="none: no order is asked for",
+    ),
+    Kind(
+        "r-squared", ("node",), "", scale=1.0, of_model=True,
+        meaning="the model's own figure, which its predictions do not give", ties="none: no order is asked for",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,6 +159,17 @@ class Metric:
         """Why random scores get more than half on a split of these counts; empty where they do not."""
         return self.kind.weakness(counts, self.k)
 
+    def definition(self) -> dict[str, Any]:
+        """What a reader must know to compute it: direction, unit, K, what it is, how ties count; in plain values."""
+        return {
+            "direction": "lower is better" if self.kind.lower_is_better else "higher is better",
+            "unit": "percent" if self.kind.scale == 100.0 else "as it is computed",
+            "k": self.k or None,
+            "target": self.target or None,
+            "meaning": self.kind.meaning,
+            "ties": self.kind.ties,
+        }
+
     def __call__(self, *data: Any) -> float:
         """The value in its printed unit, of what the family of metrics works on; with `target`, of that column alone."""
         module, _, function = self.kind.target.partition(":")
@@ -133,6 +200,12 @@ def parse(name: str, task: str) -> Metric:
     if kind is not None and re.fullmatch("[1-9][0-9]{0,9}", k) and int(k) <= MOST_K:
         return Metric(kind, int(k))
     raise RequestError(f"unknown metric '{shown(name, 40)}' for task={task}; choose {_choices(task)}")
+
+
+def own_measure(name: str, task: str) -> Metric | None:
+    """A figure that some models of a task tell of themselves; None where it has no such name."""
+    kind = next((kind for kind in KINDS if task in kind.tasks and kind.of_model and kind.name == name), None)
+    return Metric(kind) if kind else None
 
 
 def _judges(task: str) -> list[Kind]:

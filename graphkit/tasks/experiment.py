@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -45,16 +45,44 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
 
     stored = read_config(folder, key)
     try:
-        request = check(flatten(stored), DATASETS, stored=True)
-    except RequestError as error:
+        return completed(stored, str(folder), lambda: _places(read_record(folder)), said)
+    except StoredError as error:
         lines = [f"{folder / 'config.yaml'}: {line}" for line in str(error).splitlines()]
         raise CheckpointError("\n".join(lines)) from error
-    said = {name: value for name, value in (said or {}).items() if value is not None}
-    needless = [name for name in OWN_FILES if name in said and request.values.get(name) is None]
+
+
+class StoredError(RequestError):
+    """Settings that were stored are none of this version."""
+
+
+def completed(
+    stored: Mapping[str, Any],
+    name: str,
+    places: Callable[[], Mapping[str, Any]] = dict,
+    said: Mapping[str, Any] | None = None,
+) -> Request:
+    """The request of stored settings, every setting given; one newer than these has its default, or what the run did.
+
+    Args:
+        stored: The settings, nested as config.yaml has them.
+        name: What they are of, for messages.
+        places: Gives where data lies; asked once the settings are known to be good.
+        said: Settings given beside, by dotted key; they win.
+
+    Raises:
+        StoredError: If a setting is unknown or has no such value.
+        RequestError: If `said` points to a file that the run did not read.
+    """
+    try:
+        request = check(flatten(stored), DATASETS, stored=True)
+    except RequestError as error:
+        raise StoredError(str(error)) from error
+    said = {key: value for key, value in (said or {}).items() if value is not None}
+    needless = [key for key in OWN_FILES if key in said and request.values.get(key) is None]
     if needless:
-        raise RequestError("\n".join(f"{name}: {folder} was run without it, leave it out" for name in needless))
-    defaults = {name: setting.default for name, setting in request.settings().items()}
-    values = defaults | _unsaid(request.values) | request.values | _places(read_record(folder)) | said
+        raise RequestError("\n".join(f"{key}: {name} was run without it, leave it out" for key in needless))
+    defaults = {key: setting.default for key, setting in request.settings().items()}
+    values = {**defaults, **_unsaid(request.values), **request.values, **places(), **said}
     return Request(request.task, request.dataset, request.model, values, request.transform)
 
 
@@ -134,7 +162,7 @@ class Experiment:
             **vars(data),
         )
         if self._known is not None:
-            self._known.require_same(self._record(dataset))
+            self._known.require_same(self.record(dataset))
         return dataset
 
     def _changed(self, seed: int) -> Dataset:
@@ -157,7 +185,8 @@ class Experiment:
             self._changes[seed] = made
         return self._changes[seed]
 
-    def _record(self, dataset: Dataset) -> DataRecord:
+    def record(self, dataset: Dataset) -> DataRecord:
+        """What was read of a data set that was loaded, as data.json tells it."""
         from graphkit.data.loading import data_root
 
         root = self.settings.data.root
@@ -170,7 +199,7 @@ class Experiment:
         data.json, the names of nodes, classes, users, items, and the graph of every seed that `transform=` has changed.
         """
         dataset = self._loaded(self.settings.seed)
-        files = {RECORD: self._record(dataset).to_json(), **names_files(dataset)}
+        files = {RECORD: self.record(dataset).to_json(), **names_files(dataset)}
         if self.settings.transform.name == NONE:
             return files
         from graphkit.tasks.transform import file_name, to_bytes

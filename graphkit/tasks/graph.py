@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,8 +23,10 @@ from graphkit.sparse import GraphBatch
 from graphkit.tasks.folds import choose_splits
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.memory import available_memory
+from graphkit.tasks.stored import stored
 from graphkit.tasks.tables import graph_table
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
@@ -144,17 +146,34 @@ class GraphPrediction:
         scores = self._scores(model, chosen)
         if bool(scores.isnan().any()):
             raise RunError("the model scores graphs with NaN: lower train.lr or train.head_lr, or use precision=32-true")
-        predicted, y = self.in_unit(scores).cpu(), self._y.cpu()
-        results, start = {}, 0
-        for split in splits:
-            graphs = self._splits[split]
-            rows = predicted[place[start : start + graphs.numel()]]
-            start += graphs.numel()
-            results[split] = {name: self._value(metric, rows, y[graphs]) for name, metric in self._metrics.items()}
+        predicted = self.in_unit(scores).cpu()
+        rows = place.split([self._splits[split].numel() for split in splits])
+        results = {split: self._judge(split, predicted[part]) for split, part in zip(splits, rows, strict=True)}
         if "valid" not in splits:
             return Evaluation(results)
         valid = torch.searchsorted(chosen, self._splits["valid"]).to(self._device)
         return Evaluation(results, partial(self._valid_loss, scores[valid]))
+
+    def _judge(self, split: str, predicted: Tensor) -> dict[str, float]:
+        """The metrics of a split from what is predicted of its graphs."""
+        y = self._y.cpu()[self._splits[split]]
+        return {name: self._value(metric, predicted, y) for name, metric in self._metrics.items()}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Numbers in the unit of the targets, or scores."""
+        return ("predicted",) if self._dataset.kind == "numbers" else ("scores",)
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """As `Task.rescore`."""
+        predicted = stored(predictions, self.judged_by[0], self._whole.num_graphs, self._dataset.num_targets)
+        return {split: self._judge(split, predicted[self._splits[split]]) for split in EVALUATED}
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """All graphs; those of each split, with their targets."""
+        graphs, y = self._dataset.graphs, self._y.cpu()
+        splits = {split: (chosen, y[chosen]) for split, chosen in self._splits.items()}
+        return {"graphs": (graphs.edge_index, graphs.ptr), **splits}
 
     def _value(self, metric: Metric, rows: Tensor, y: Tensor) -> float:
         if metric.target:
@@ -169,10 +188,9 @@ class GraphPrediction:
         """Of all graphs in index order the scores, probabilities and predictions, and the graph ids of each split.
 
         Scores of numbers are what the model gives, predictions are in the unit of the targets. With what the model has to
-        add, and where features or targets were
-        scaled, their mean and deviation by column, too.
+        add, and where features or targets were scaled, their mean and deviation by column, too.
         """
-        scores = self._scores(model, torch.arange(self._whole.num_graphs))
+        scores = self._all_scores(model)
         arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
         extra = model.extra_predictions(self.view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
         arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
@@ -207,14 +225,25 @@ class GraphPrediction:
         """All graphs as the model is evaluated on them: once, or once per sample of which the outputs are averaged."""
         return self._votes(model) if model.sampled else [self._ready(model, 0)]
 
-    def _scores(self, model: GraphModel, graphs: Tensor) -> Tensor:
-        """Outputs [B, C] of some graphs, at least in single precision; of sampled subgraphs their mean over the votes."""
+    def _scores(self, model: GraphModel, *groups: Tensor) -> Tensor:
+        """Outputs [B, C] of groups of graphs, at least in single precision; of sampled subgraphs their mean over the votes.
+
+        A block holds graphs of one group.
+        """
         votes = self.prepared(model)
         # Without gradients four batches take no more memory than one of training.
-        block = min(self._train.eval_batch_size, 4 * (self._train.batch_size or graphs.numel()))
-        blocks = graphs.to(self._device).split(block)
+        sizes = (min(self._train.eval_batch_size, 4 * (self._train.batch_size or group.numel())) for group in groups)
+        blocks = [part for group, size in zip(groups, sizes, strict=True) for part in group.to(self._device).split(size)]
         outputs = [torch.cat([_wide(model(whole.take(part)).detach()) for part in blocks]) for whole in votes]
         return torch.stack(outputs).mean(dim=0) if len(outputs) > 1 else outputs[0]
+
+    def _all_scores(self, model: GraphModel) -> Tensor:
+        """Outputs [G, C] of all graphs: those that `evaluate` judges bit for bit, which depend on what is in a block."""
+        judged = torch.zeros(self._whole.num_graphs, dtype=torch.bool)
+        judged[torch.cat([self._splits[split] for split in EVALUATED])] = True
+        parts = [part for part in (judged.nonzero().view(-1), (~judged).nonzero().view(-1)) if part.numel()]
+        scores = self._scores(model, *parts)
+        return scores[torch.cat(parts).argsort().to(scores.device)]
 
     def view(self, model: GraphModel) -> GraphView:
         """The data as the model may know it: training graphs and their targets."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,14 +19,17 @@ from graphkit.metrics.candidates import TargetCounts
 from graphkit.metrics.choice import choose
 from graphkit.models.image.base import ImageModel, ImageView
 from graphkit.tasks.make_model import MakeModel
+from graphkit.tasks.stored import stored
 from graphkit.tasks.tables import image_table
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
 SPLITS = ("train", *EVALUATED)
 BEFORE = "accuracy-before-projection"
+_LEARNED = "scores_before_projection"
 _BLOCK = 1 << 24
 """Values of images that are on the device at a time in evaluation."""
 
@@ -128,12 +131,34 @@ class ImagePrediction:
             if bool(scores.isnan().any()):
                 raise RunError("the model scores images with NaN: lower train.lr or train.head_lr, or use precision=32-true")
             learned = self._scores(model, images, model.learned_scores) if BEFORE in self._metrics else scores
-            y = self._dataset.y[images]
-            results[split] = {
-                name: metric((learned if name == BEFORE else scores).cpu(), y) for name, metric in self._metrics.items()
-            }
+            results[split] = self._judge(split, scores.cpu(), learned.cpu())
             valid = partial(self._loss_of, scores, images) if split == "valid" else valid
         return Evaluation(results, valid)
+
+    def _judge(self, split: str, scores: Tensor, learned: Tensor) -> dict[str, float]:
+        """The metrics of a split from scores of its images, and from those before the projection."""
+        y = self._dataset.y[self._splits[split]]
+        return {name: metric(learned if name == BEFORE else scores, y) for name, metric in self._metrics.items()}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Scores, and those before the projection where they are judged."""
+        return ("scores", _LEARNED) if BEFORE in self._metrics else ("scores",)
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """As `Task.rescore`."""
+        shape = len(self._pixels), self._dataset.num_targets
+        scores, learned = (stored(predictions, self.judged_by[place], *shape) for place in (0, -1))
+        return {
+            split: self._judge(split, scores[images], learned[images])
+            for split, images in self._splits.items()
+            if split in EVALUATED
+        }
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """All images; those of each split, with their targets."""
+        splits = {split: (images, self._dataset.y[images]) for split, images in self._splits.items()}
+        return {"images": (self._pixels,), **splits}
 
     def _loss_of(self, scores: Tensor, images: Tensor) -> float:
         return self._loss(scores.double(), self._y[images.to(self._device)]).item()
@@ -144,11 +169,12 @@ class ImagePrediction:
         Provenance is what `ImageModel.provenance` and `ImageModel.account` tell.
         """
         everything = torch.arange(len(self._pixels))
-        scores = self._scores(model, everything, model)
+        scores = self._all_scores(model, model)
         accounts = [model.account(self._images(model, part)) for part in self._blocks(everything)]
         classes = self._dataset.kind == "classes"
         probabilities = (model.probabilities(scores) if classes else scores.sigmoid()).cpu()
         predicted = scores.argmax(dim=1).cpu() if classes else (probabilities > 0.5).long()
+        learned = {_LEARNED: self._all_scores(model, model.learned_scores)} if BEFORE in self._metrics else {}
         return {
             **{f"{split}_images": images.numpy() for split, images in self._splits.items()},
             "scores": scores.cpu().numpy(),
@@ -156,6 +182,7 @@ class ImagePrediction:
             "predicted": predicted.numpy(),
             **{name: torch.cat([one[name] for one in accounts]).detach().cpu().numpy() for name in accounts[0]},
             **{name: values.detach().cpu().numpy() for name, values in model.provenance(self.view(model)).items()},
+            **{name: values.cpu().numpy() for name, values in learned.items()},
         }
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
@@ -185,6 +212,15 @@ class ImagePrediction:
         values = self._pixels[0].numel()
         blocks: tuple[Tensor, ...] = images.split(max(1, min(self._train.eval_batch_size, 256, _BLOCK // values)))
         return blocks
+
+    def _all_scores(self, model: ImageModel, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Scores [N, C] of all images: those that `evaluate` judges bit for bit, which depend on what is in a block."""
+        parts = [self._splits[split] for split in EVALUATED]
+        rest = torch.ones(len(self._pixels), dtype=torch.bool)
+        rest[torch.cat(parts)] = False
+        parts = [part for part in (*parts, rest.nonzero().view(-1)) if part.numel()]
+        scores = torch.cat([self._scores(model, part, score) for part in parts])
+        return scores[torch.cat(parts).argsort().to(scores.device)]
 
     def _scores(self, model: ImageModel, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
         """Scores [B, C] of some images, at least in single precision."""

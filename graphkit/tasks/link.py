@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,12 +23,15 @@ from graphkit.models.link.base import LinkModel
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.operators import weighted_operator
+from graphkit.tasks.stored import stored
 from graphkit.tasks.tables import link_table
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
 EVALUATED = ("valid", "test")
+_KINDS = ("positive", "negative")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class LinkPrediction:
     Raises:
         RequestError: If a split is empty, a metric is unknown or cannot decide, or no negatives exist.
     """
+
+    judged_by = tuple(f"{split}_{kind}_scores" for split in EVALUATED for kind in _KINDS)
 
     def __init__(
         self, dataset: LinkData, settings: LinkTask, make_model: MakeModel[LinkModel], train: Train, device: torch.device
@@ -149,18 +154,37 @@ class LinkPrediction:
         """Metrics of each split, in percent, and the loss of the validation pairs."""
         results, valid_loss = {}, None
         for split, (positive, negative) in self._scored(model, splits):
-            ranked = negative.view(self._rows[split], -1) if self._rows[split] else negative
-            results[split] = {metric: link_metric(metric, positive, ranked) for metric in self.metrics}
+            results[split] = self._judge(split, positive, negative)
             if split == "valid":
                 valid_loss = partial(_mean_loss, positive, negative)
         return Evaluation(results, valid_loss)
+
+    def _judge(self, split: str, positive: Tensor, negative: Tensor) -> dict[str, float]:
+        ranked = negative.view(self._rows[split], -1) if self._rows[split] else negative
+        return {metric: link_metric(metric, positive, ranked) for metric in self.metrics}
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """As `Task.rescore`."""
+        results = {}
+        for split in EVALUATED:
+            sizes = (pairs.size(1) for pairs in self._evaluated[split])
+            scores = (stored(predictions, f"{split}_{kind}_scores", size) for kind, size in zip(_KINDS, sizes, strict=True))
+            results[split] = self._judge(split, *scores)
+        return results
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """The message passing graph, with that of test where it is another one; positives and negatives of each split."""
+        graphs = (self._dataset.graph, self._dataset.test_graph)
+        splits = {name: (part.positive, part.negative) for name, part in self._dataset.splits.items()}
+        found = {name: tuple(pairs for pairs in both if pairs is not None) for name, both in splits.items()}
+        return {"graph": tuple(graph.edge_index for graph in graphs if graph is not None), **found}
 
     @torch.no_grad()
     def predictions(self, model: LinkModel) -> dict[str, np.ndarray]:
         """Pairs and their scores of both evaluated splits, positives and negatives apart."""
         arrays = {}
         for split, scores in self._scored(model, EVALUATED):
-            for kind, pairs, found in zip(("positive", "negative"), self._evaluated[split], scores, strict=True):
+            for kind, pairs, found in zip(_KINDS, self._evaluated[split], scores, strict=True):
                 arrays[f"{split}_{kind}_pairs"] = pairs.cpu().numpy()
                 arrays[f"{split}_{kind}_scores"] = found.cpu().numpy()
         return arrays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,8 +21,10 @@ from graphkit.models.node.base import NodeModel, NodeView
 from graphkit.sparse import CSR, sparse_features
 from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.operators import weighted_operator
+from graphkit.tasks.stored import stored
 from graphkit.tasks.tables import node_table
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage
 from graphkit.training.table import Columns
 
@@ -53,6 +55,8 @@ class NodeClassification:
         RequestError: If features or labels are missing, a split has no labeled node, the training labels have a single class,
             or the metric is unknown or undefined for the data.
     """
+
+    judged_by = ("logits",)
 
     def __init__(
         self, dataset: NodeData, settings: NodeTask, make_model: MakeModel[NodeModel], train: Train, device: torch.device
@@ -121,14 +125,27 @@ class NodeClassification:
         logits = scores.cpu()
         if bool(logits.isnan().any()):
             raise RunError("the model scores nodes with NaN: lower train.lr or train.head_lr, or use precision=32-true")
-        labels = self._y.cpu()
         measured = model.measure(self.view(model), {split: self._splits[split].to(self._device) for split in splits})
-        results = {}
-        for split in splits:
-            nodes = self._splits[split]
-            results[split] = {name: metric(logits[nodes], labels[nodes]) for name, metric in self._metrics.items()}
-            results[split] |= measured[split]
+        results = {split: {**found, **measured[split]} for split, found in self._judge(logits, splits).items()}
         return Evaluation(results, partial(self._valid_loss, scores) if "valid" in splits else None)
+
+    def _judge(self, logits: Tensor, splits: Sequence[str]) -> Metrics:
+        labels, metrics = self._y.cpu(), self._metrics
+        chosen = {split: self._splits[split] for split in splits}
+        return {
+            split: {name: metric(logits[nodes], labels[nodes]) for name, metric in metrics.items()}
+            for split, nodes in chosen.items()
+        }
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """As `Task.rescore`."""
+        return self._judge(stored(predictions, "logits", self._y.numel(), self._num_classes), EVALUATED)
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """The graph; labeled nodes of each split, with their labels."""
+        labels = self._y.cpu()
+        splits = {split: (nodes, labels[nodes]) for split, nodes in self._splits.items()}
+        return {"graph": (self._dataset.graph.edge_index,), **splits}
 
     def _valid_loss(self, logits: Tensor) -> float:
         nodes = self._splits["valid"].to(self._device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,10 @@ from graphkit.tasks.make_model import MakeModel
 from graphkit.tasks.memory import require_memory
 from graphkit.tasks.new_users import PART, NewUsers, has_past
 from graphkit.tasks.ranking import rank_items
+from graphkit.tasks.stored import stored_lists
 from graphkit.tasks.tables import recommend_table
 from graphkit.training.protocol import Evaluation
+from graphkit.training.result import Metrics
 from graphkit.training.stages import Backward, Stage, one_stage
 from graphkit.training.table import Columns
 
@@ -179,6 +181,29 @@ class Recommendation:
             for split, arrays in lists.items()
             for name, array in zip(("users", "scores", "items"), arrays, strict=True)
         }
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The items of the lists."""
+        return tuple(f"{name}_items" for name in (*self._judged, *(["new"] if self._new else [])))
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """As `Task.rescore`; an item that a list has twice, or that the user has been seen with, fits no data."""
+        results = {}
+        for name, part in self._judged.items():
+            lists = stored_lists(predictions, f"{name}_items", part.users.cpu(), self._k, part.seen.to("cpu"))
+            results[name] = ranking_metrics(self.metrics, lists, part.users.cpu(), part.relevant.to("cpu"))
+        found = {split: dict(results[split if split in results else "test"]) for split in ("valid", "test")}
+        if (new := self._new) is not None:
+            rows, relevant = torch.arange(new.users.numel()), new.relevant.to("cpu")
+            lists = stored_lists(predictions, "new_items", rows, self._k, new.given.to("cpu"))
+            found[PART] = ranking_metrics(self.metrics, lists, rows, relevant)
+        return found
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """The interactions of each split, users and items; of a split at one date, which of them come first."""
+        splits, earlier = self._dataset.splits, self._dataset.earlier
+        return {name: (part, *([earlier[name]] if name in earlier else [])) for name, part in splits.items()}
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
         """The columns of predictions.csv, see `graphkit.tasks.tables.recommend_table`."""

@@ -116,6 +116,23 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, str]:
     Raises:
         CheckpointError: If the file is missing, truncated, was changed, or holds the weights of another model.
     """
+    tensors, note = read_weights(path)
+    difference = _difference(tensors, model.state_dict())
+    if difference:
+        raise CheckpointError(f"{path} holds weights of another model ({difference}): use the run's own config.yaml and data")
+    model.load_state_dict(tensors)
+    return note
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The weights of a file that `save_weights` wrote, and the note beside them.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CheckpointError: If it is missing, truncated or was changed.
+    """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist: resume the run until it has finished")
     try:
@@ -126,12 +143,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, str]:
         raise CheckpointError(f"{path} is truncated or was changed: {_WEIGHTS_ADVICE}") from error
     if not isinstance(note, dict) or note.pop("sha256", None) != _hash(tensors):
         raise CheckpointError(f"{path} is truncated or was changed: {_WEIGHTS_ADVICE}")
-    own = model.state_dict()
-    difference = _difference(tensors, own)
-    if difference:
-        raise CheckpointError(f"{path} holds weights of another model ({difference}): use the run's own config.yaml and data")
-    model.load_state_dict(tensors)
-    return note
+    return tensors, note
 
 
 def _difference(found: dict[str, Any], expected: dict[str, Tensor]) -> str:

@@ -72,6 +72,8 @@ class Task(Protocol[M, B]):
     """What a user should know of the data before training, in plain sentences; empty where there is nothing."""
     num_batches: int
     """Training batches per epoch."""
+    judged_by: tuple[str, ...]
+    """The arrays of `predictions` that `rescore` reads."""
 
     def build_model(self) -> M:
         """A freshly initialized model on the task's device; consumes torch's global random state."""
@@ -96,6 +98,19 @@ class Task(Protocol[M, B]):
 
     def predictions(self, model: M) -> dict[str, np.ndarray]:
         """Arrays for predictions.npz: scores with what they belong to."""
+
+    def rescore(self, predictions: Mapping[str, np.ndarray]) -> Metrics:
+        """The metrics that `evaluate` gave, from the arrays that `predictions` gave; of no model's own figures.
+
+        Args:
+            predictions: The arrays `judged_by`, which may come from anybody.
+
+        Raises:
+            ValueError: If an array is missing, or does not fit the data.
+        """
+
+    def parts(self) -> dict[str, tuple[Tensor, ...]]:
+        """What figures depend on besides predictions: the data under its name, and what `train`, `valid` and `test` hold."""
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
         """The columns of predictions.csv, of what `predictions` gave, by the names that the data has; empty: no such file."""

@@ -14,6 +14,7 @@ from graphkit.errors import RequestError
 from graphkit.run import run
 from graphkit.training import runner
 from graphkit.training.history import History
+from graphkit.verify import verify
 from tests.training.test_digests import reseal
 
 NCN = {"model.hidden_channels": 8, "train.epochs": 3, "train.batch_size": 16}
@@ -323,3 +324,24 @@ def test_results_that_cannot_be_written(places: Places, capsys: pytest.CaptureFi
     (places.results / "tiny").write_text("in the way")
     assert main(["tiny", "--only", "karate/cn", "--write"], places) == 1
     assert "error: cannot use " in (printed := capsys.readouterr().err) and "Traceback" not in printed
+
+
+def test_finished_rows_become_claims(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["tiny", "--only", "karate/cn"], places) == 0
+    forbid_running(monkeypatch)
+    capsys.readouterr()
+    assert main(["tiny", "--claims", "claims/here"], places) == 0
+    told = capsys.readouterr()
+    assert told.out == "" and told.err == "karate/ncn: no finished run\nkarate/cn: claims/here/link-karate-cn.zip\n"
+    assert [path.name for path in (tmp_path / "claims/here").iterdir()] == ["link-karate-cn.zip"]
+    assert verify("claims/here/link-karate-cn.zip").holds
+    assert not list(places.results.rglob("*.json"))
+    (folder,) = folders(places, "cn")
+    (folder / "seed-0/predictions.npz").unlink()
+    assert main(["tiny", "--claims", "claims"], places) == 1
+    assert "error: karate/cn: " in capsys.readouterr().err
+    Path("file").write_text("")
+    assert main(["tiny", "--claims", "file"], places) == 2
+    assert "--claims file: cannot be made" in capsys.readouterr().err

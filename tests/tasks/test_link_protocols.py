@@ -26,6 +26,7 @@ def test_each_positive_is_ranked_among_its_own_negatives() -> None:
     matrix = torch.randn(NODES, NODES, generator=generator).mul(2).round()  # with ties
     task = make_task(replace(dataset, splits=parts))
     found = task.evaluate(Given(matrix)).metrics
+    assert task.rescore(task.predictions(Given(matrix))) == found
     for name in ("valid", "test"):
         ranks = []
         for p, (u, v) in enumerate(parts[name].positive.t().tolist()):

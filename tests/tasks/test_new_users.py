@@ -61,6 +61,7 @@ def test_users_without_a_past_are_judged_apart(protocol):
     else:
         assert "Split: time_split=global." in task.protocol
     arrays = task.predictions(model)
+    assert task.rescore(arrays) == task.evaluate(model).metrics
     assert arrays["new_users"].tolist() == list(given) and arrays["new_items"].shape == (len(given), 20)
     assert not any(set(items) & bag for items, bag in zip(arrays["new_items"].tolist(), given.values(), strict=True))
     assert set(task.table(arrays)["split"].tolist()) >= {"test", "new"}
