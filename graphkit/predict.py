@@ -51,6 +51,10 @@ def load(
         served.top("ada", k=5)
         served.score([("ada", "bob")])
 
+        served = load("runs/node-custom-sage-...")
+        served.predict(["ada", "bob"])
+        served.with_nodes("new.csv", "new-edges.csv").calibrated().predict()
+
     Args:
         run: The run folder.
         seed: The seed whose weights answer; default: the best by validation.
@@ -60,7 +64,8 @@ def load(
         data: Further own files likewise, by setting, e.g. `{"edges": "moved.csv"}`.
 
     Returns:
-        The run: of recommendation a `graphkit.serving.served.Served`, of links a `graphkit.serving.pairs.ServedPairs`.
+        The run: of recommendation a `graphkit.serving.served.Served`, of links a `graphkit.serving.pairs.ServedPairs`, of
+        nodes, graphs and images a `graphkit.serving.samples.ServedSamples`.
 
     Raises:
         RequestError: If the folder is no finished run of a task that can be asked, or device or data are not available.

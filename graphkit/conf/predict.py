@@ -50,8 +50,18 @@ class Prediction:
     )
     edges: str | None = setting(
         None,
-        "new edges between nodes of the run's graph, a table of source and target; models that know nodes by their features or "
-        "neighbors alone take them, others refuse",
+        "new edges of the run's graph, a table of source and target (with new=: graph, source, target); models that know nodes "
+        "by their features or neighbors alone take them, others refuse",
+    )
+    features: str | None = setting(
+        None,
+        "new nodes of the run's graph, a table in the form of data.features, which edges= may name (with new=: graph, node, "
+        "numbers); scaled by the run's training nodes",
+    )
+    calibrate: str = setting(
+        "none",
+        "temperature: probabilities with a temperature fitted on validation, and the calibration error before and after",
+        choices=("none", "temperature"),
     )
     seed: int | None = setting(None, "the seed whose weights answer; default: the best by validation", low=0, high=2**33)
     index: str = setting(
@@ -201,12 +211,15 @@ def help_page() -> str:
         ("run=runs/FOLDER user=42 index=faiss", "through an approximate index"),
         ("run=runs/FOLDER node=ada top=5", "the best 5 new links of a node"),
         ("run=runs/FOLDER pairs=pairs.csv", "how likely each pair of a table is linked"),
+        ("run=runs/FOLDER nodes=ada,bob", "the classes of two nodes"),
+        ("run=runs/FOLDER nodes=new features=new.csv edges=new-edges.csv", "those of new nodes"),
+        ("run=runs/FOLDER new=graphs.jsonl out=found.csv", "of new graphs, into a file"),
     ]
     asked = {key: settings[key] for key in ("run", *questions())}
     return render(
         "usage: python -m graphkit.predict run=FOLDER [KEY=VALUE ...]\n",
-        "Answer from the weights of a finished run. Users, items and nodes go by the names that the data has, else by their "
-        "numbers, from 0 on.\n",
+        "Answer from the weights of a finished run. Users, items, nodes, graphs and images go by the names that the data has, "
+        "else by their numbers, from 0 on.\n",
         section("what is asked: run= and one of the others", settings_rows(asked)),
         section("how", settings_rows({key: one for key, one in settings.items() if key not in asked})),
         section("flags", aligned(FLAGS.items())),

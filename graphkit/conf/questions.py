@@ -28,6 +28,47 @@ LINK = {
     ),
 }
 
+NODE = {
+    "nodes": Question(
+        "nodes=all|A,B|FILE",
+        "class and probabilities of nodes: all, names a,b,c, or a text file with a node a line; with features= also new, the "
+        "nodes of that table; out= writes them to a file",
+        takes=("edges", "features", "calibrate"),
+        files=_TABLES,
+        printed=True,
+    ),
+}
+
+GRAPH = {
+    "graphs": Question(
+        "graphs=all|A,B|FILE",
+        "classes, labels or numbers of graphs of the run: all, names a,b,c, or a text file with a graph a line; out= writes "
+        "them to a file",
+        takes=("calibrate",),
+        files=_TABLES,
+        printed=True,
+    ),
+    "new": Question(
+        "new=FILE|FOLDER",
+        "the same of new graphs, in the forms of data.graphs: a table (with edges=), JSON lines, or a folder of *.graphml or "
+        "*.g6; labels are not needed; out= writes them to a file",
+        takes=("edges", "features", "calibrate"),
+        files=_TABLES,
+        printed=True,
+    ),
+}
+
+IMAGE = {
+    "images": Question(
+        "images=all|A,B|FILE",
+        "class or labels of images of the run: all, names or numbers a,b,c, or a text file with an image a line; out= writes "
+        "them to a file",
+        takes=("calibrate",),
+        files=_TABLES,
+        printed=True,
+    ),
+}
+
 RECOMMEND = {
     "user": Question(
         "user=NAME",

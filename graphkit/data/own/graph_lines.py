@@ -19,12 +19,16 @@ LINES = (".jsonl", ".ndjson")
 _KEYS = {"graph", "label", "targets", "num_nodes", "edges", "features", "edge_features"}
 
 
-def read_lines(path: InputFile) -> Collected:
+def read_lines(path: InputFile, *, labeled: bool = True) -> Collected:
     """Read graphs, one per line: `{"graph": "a", "label": "toxic", "edges": [[0, 1], [1, 2]], "features": [[1], [0], [0]]}`.
 
     Keys of a line: `edges`, pairs of node numbers from 0; `label`, text or a number, or `targets`, a list of numbers, null
     where not known. Besides, where there are some: `graph`, the id, else the number of the line; `features`, a list of numbers
     per node; `num_nodes`, where there are no features and the last nodes have no edge; `edge_features`, a list per edge.
+
+    Args:
+        path: The file.
+        labeled: Whether labels or targets are needed; else none is read.
 
     Raises:
         DataError: If the file is missing or a line is malformed.
@@ -44,7 +48,7 @@ def read_lines(path: InputFile) -> Collected:
     edge_attr = _matrices(path, rows, "edge_features", [len(part) for part in edges])
     sizes = [_size(path, line, row, part) for (line, row), part in zip(rows, edges, strict=True)]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    targets = [_targets(path, line, row) for line, row in rows]
+    targets = [_targets(path, line, row) if labeled else [""] for line, row in rows]
     for (line, _), given in zip(rows, targets, strict=True):
         if len(given) != len(targets[0]):
             raise _wrong(
