@@ -13,7 +13,8 @@ from graphkit.nearest import did_you_mean
 
 COMMANDS = {
     "run": "train and evaluate a model: graphkit run task=link dataset=cora",
-    "predict": "answer from a finished recommendation run: graphkit predict run=runs/FOLDER user=42",
+    "predict": "answer from a finished run: graphkit predict run=runs/FOLDER user=42",
+    "serve": "answer from a finished run over HTTP: graphkit serve run=runs/FOLDER port=8000",
     "explain": "why a finished run decided as it did: graphkit explain run=runs/FOLDER node=17",
     "expressiveness": "which pairs of graphs a network separates: graphkit expressiveness model=sswl+",
 }

@@ -7,8 +7,9 @@ know its question, and again when the task of the run is known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.catalog import TASKS
@@ -20,6 +21,8 @@ from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
 
+TABLES = ("edges", "features")
+"""Settings whose values are tables, beside questions that are."""
 _OF_INDEX = ("index_kind", "index_effort", "index_sample")
 
 
@@ -32,12 +35,16 @@ class Prediction:
         asked: Its value.
         places: Where the run's data lies now, by dotted key.
         given: The keys that were given.
+        tables: Rows that stand in the place of files, by key, of a request that was served.
+        served: Whether a server asks, which reads and writes no file.
     """
 
     question: str
     asked: str
     places: Mapping[str, str]
     given: frozenset[str] = frozenset()
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    served: bool = False
     run: str = setting(None, "the folder of a finished run")
     out: str | None = setting(None, "file to write, of the kind that the question names")
     top: int = count(20, "entries of a list", low=1)
@@ -132,7 +139,7 @@ def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] 
         found.append(f"give one of {'; '.join(_examples(task) for task in TASKS if TASKS[task].questions)}{several}")
     if found:
         raise RequestError("\n".join(found))
-    own = {field.name for field in fields(Prediction)}
+    own = {one.name for one in fields(Prediction)}
     request = Prediction(
         question=asked[0],
         asked=given[asked[0]],

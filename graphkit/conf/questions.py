@@ -12,6 +12,7 @@ LINK = {
         "node=NAME",
         "the best new links of a node; several nodes: node=a,b,c, names with commas in double quotes",
         takes=("top", "seen", "edges"),
+        each=True,
     ),
     "pairs": Question(
         "pairs=FILE",
@@ -19,6 +20,8 @@ LINK = {
         takes=("seen", "edges"),
         files=_TABLES,
         printed=True,
+        each=True,
+        table=True,
     ),
     "nodes": Question(
         "nodes=all out=FILE",
@@ -36,6 +39,7 @@ NODE = {
         takes=("edges", "features", "calibrate"),
         files=_TABLES,
         printed=True,
+        each=True,
     ),
 }
 
@@ -47,6 +51,7 @@ GRAPH = {
         takes=("calibrate",),
         files=_TABLES,
         printed=True,
+        each=True,
     ),
     "new": Question(
         "new=FILE|FOLDER",
@@ -55,6 +60,7 @@ GRAPH = {
         takes=("edges", "features", "calibrate"),
         files=_TABLES,
         printed=True,
+        table=True,
     ),
 }
 
@@ -66,6 +72,7 @@ IMAGE = {
         takes=("calibrate",),
         files=_TABLES,
         printed=True,
+        each=True,
     ),
 }
 
@@ -74,6 +81,7 @@ RECOMMEND = {
         "user=NAME",
         "the best items for a user; several users: user=a,b,c, names with commas in double quotes",
         takes=_INDEXED,
+        each=True,
     ),
     "items": Question(
         "items=A,B,C",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graphkit.conf.predict import Prediction
+from graphkit.conf.predict import TABLES, Prediction
 from graphkit.errors import RequestError
 from graphkit.paths import expanded
 from graphkit.serving.files import check_out, write_rows
+from graphkit.serving.given import table_of
 from graphkit.serving.graphs import ServedGraphs
 from graphkit.serving.nodes import ServedNodes
 from graphkit.serving.replies import Reply, Rows, Written
@@ -40,11 +41,12 @@ def answer(served: ServedSamples, request: Prediction) -> Reply:
     chosen: Sequence[int] | None = None
     if request.question == "new":
         assert isinstance(served, ServedGraphs)
-        served = served.with_graphs(request.asked, edges=request.edges, features=request.features)
+        given = {key: table_of(request, key) for key in TABLES}
+        served = served.with_graphs(table_of(request, "new"), **given)
     else:
         if request.features is not None or request.edges is not None:
             assert isinstance(served, ServedNodes)
-            served = served.with_nodes(request.features, request.edges)
+            served = served.with_nodes(table_of(request, "features"), table_of(request, "edges"))
         chosen = _chosen(served, request)
     columns = served.columns if chosen is None else served.taken(chosen)
     count = len(served.names.array) if chosen is None else len(chosen)
@@ -83,7 +85,7 @@ def _names_file(request: Prediction, served: ServedSamples) -> bool:
     """Whether what is asked is a file, and no name."""
     if request.question == "new":
         return True
-    if request.asked in served.names.numbers or request.asked == "all":
+    if request.served or request.asked in served.names.numbers or request.asked == "all":
         return False
     path: Path = expanded(request.asked, request.question)
     try:

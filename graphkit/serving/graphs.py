@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from graphkit.data.graph_set import GraphSet
 from graphkit.data.own.files import reading_for
+from graphkit.data.own.graph_lines import GivenLines
 from graphkit.data.own.graphs import KnownForm, read_new_graphs
 from graphkit.data.readers.inputs import InputFile, InputFolder
 from graphkit.errors import RequestError
@@ -25,7 +28,9 @@ class ServedGraphs(ServedSamples):
         assert isinstance(opened.dataset, GraphSet)
         self._dataset = opened.dataset
 
-    def with_graphs(self, graphs: PathLike, *, edges: PathLike | None = None, features: PathLike | None = None) -> ServedGraphs:
+    def with_graphs(
+        self, graphs: PathLike | Sequence[Any], *, edges: PathLike | None = None, features: PathLike | None = None
+    ) -> ServedGraphs:
         """The same weights on new graphs, which take the place of the run's own.
 
         A graph's answer is the one that it would get as a graph of the run, with the same weights: features are standardized by
@@ -34,7 +39,7 @@ class ServedGraphs(ServedSamples):
 
         Args:
             graphs: In the forms of `data.graphs`: a table of graph ids, a file of JSON lines, or a folder of GraphML or graph6.
-                Labels are not needed, and not read.
+                Labels are not needed, and not read. Or a list of objects as JSON lines have them.
             edges: With a table: graph id, source and target, then features of the edge.
             features: With a table: graph id, node id, then features of the node.
 
@@ -48,9 +53,7 @@ class ServedGraphs(ServedSamples):
                 f"new=: the features of data.embed={options.embed} are made of the run's graphs and belong to their nodes: "
                 "take a run without them"
             )
-        path, kept = expanded(graphs, "new"), known.graphs
-        if not path.exists():
-            raise RequestError(f"new={path}: there is no such file or folder: name a table, JSON lines, or a folder of graphs")
+        kept = known.graphs
         files = {"edges": edges, "features": features}
         given = {key: InputFile(expanded(file, key)) for key, file in files.items() if file is not None}
         form = KnownForm(
@@ -60,6 +63,14 @@ class ServedGraphs(ServedSamples):
             directed=known.directed,
             attributes=known.attributes,
         )
-        whole = InputFolder(path) if path.is_dir() else InputFile(path)
-        found, names = read_new_graphs(whole, **given, known=form, reading=reading_for(options))
+        found, names = read_new_graphs(_whole(graphs), **given, known=form, reading=reading_for(options))
         return self._on(self._opened.task.on(replace(known, graphs=found, graph_names=names)), len(names))
+
+
+def _whole(graphs: PathLike | Sequence[Any]) -> InputFile | InputFolder | GivenLines:
+    if not isinstance(graphs, str | os.PathLike):
+        return GivenLines(graphs, "new")
+    path = expanded(graphs, "new")
+    if not path.exists():
+        raise RequestError(f"new={path}: there is no such file or folder: name a table, JSON lines, or a folder of graphs")
+    return InputFolder(path) if path.is_dir() else InputFile(path)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from graphkit.conf.transforms import NONE
 from graphkit.data.dataset import NodeData
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.files import reading_for
-from graphkit.data.own.new_nodes import Rows, grown, read_new_nodes, table_from
-from graphkit.data.own.pairs import read_pairs
+from graphkit.data.own.new_nodes import grown, read_new_nodes
+from graphkit.data.own.pairs import Rows, read_pairs, table_from
 from graphkit.errors import RequestError
 from graphkit.paths import expanded
 from graphkit.serving.names import Names
 from graphkit.serving.opened import Opened
 from graphkit.serving.samples import ServedSamples
 
-RowsLike = str | os.PathLike[str] | Sequence[Mapping[str, Any]]
-"""A table in a file, or its rows by header."""
+RowsLike = str | os.PathLike[str] | Rows
+"""A table in a file, or its rows."""
 INDUCTIVE = ("sage", "gcn", "gat", "sheaf", "dir-gnn")
 """Some of the models that read features and edges alone."""
 
@@ -56,14 +54,21 @@ class ServedNodes(ServedSamples):
         names: list[str] = self.names.array.tolist()
         x = None
         if features is not None:
-            more, x = read_new_nodes(_rows(features, "features"), known, columns, reading, options.format, self.names.numbers)
+            more, x = read_new_nodes(
+                _rows(features, "features"),
+                known,
+                columns=columns,
+                reading=reading,
+                format=options.format,
+                known=self.names.numbers,
+            )
             names += more
         pairs = None
         if edges is not None:
             given, every = _rows(edges, "edges"), Names("node", len(names), names)
             table = given if isinstance(given, Path) else table_from(given, "edges")
-            pairs = read_pairs(table, every.numbers, every.unknown, columns, reading)
-        larger = grown(known, names, x, pairs)
+            pairs = read_pairs(table, every.numbers, every.unknown, columns=columns, reading=reading)
+        larger = grown(known, names, x=x, edges=pairs)
         other = self._on(self._opened.task.on(larger), self.num_new + (0 if x is None else len(x)))
         other._dataset = larger
         return other
@@ -83,5 +88,5 @@ class ServedNodes(ServedSamples):
             )
 
 
-def _rows(given: RowsLike, key: str) -> Rows:
+def _rows(given: RowsLike, key: str) -> Path | Rows:
     return expanded(given, key) if isinstance(given, str | os.PathLike) else given

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol, Self, TypedDict
 
 import numpy as np
 from torch import Tensor
 
+from graphkit.conf.predict import Prediction
 from graphkit.errors import RequestError, RunError
 from graphkit.serving.calibration import calibration_error, fit_temperature, scaled
 from graphkit.serving.files import Columns
@@ -114,6 +116,10 @@ class ServedSamples:
             np.array_equal(arrays[key], self._arrays[key]) for key in keys[:-1]
         )
 
+    def split(self, request: Prediction) -> list[str]:
+        """The names that a request asks for."""
+        return self.names.split(request.asked)
+
     def rows(self, names: Sequence[str | int] | None = None) -> Columns:
         """Predictions in the columns of predictions.csv.
 
@@ -144,16 +150,21 @@ class ServedSamples:
         """
         if "probabilities" not in self._arrays:
             raise RequestError("calibrate=temperature: the run predicts numbers, which have no probabilities: leave it out")
-        base, other = self._base, copy.copy(self)
-        held_out = {split: base._known(base._scaled(1.0), split) for split in ("valid", "test")}
+        other = copy.copy(self)
+        other.calibration = self._base._calibration
+        other._name()
+        return other
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        """The temperature of the run's validation samples, fitted once."""
+        held_out = {split: self._known(self._scaled(1.0), split) for split in ("valid", "test")}
         temperature = fit_temperature(*held_out["valid"])
         errors = {
             split: {"before": calibration_error(p, y), "after": calibration_error(scaled(p, temperature), y)}
             for split, (p, y) in held_out.items()
         }
-        other.calibration = Calibration(temperature=temperature, valid=errors["valid"], test=errors["test"])
-        other._name()
-        return other
+        return Calibration(temperature=temperature, valid=errors["valid"], test=errors["test"])
 
     def _scaled(self, temperature: float) -> Array:
         """Probabilities in double precision, scaled."""

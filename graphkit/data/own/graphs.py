@@ -13,7 +13,7 @@ from torch import Tensor
 from graphkit.data.graphs import Graphs, merge_edges, pointers
 from graphkit.data.own.collected import Attributes, Collected, is_number
 from graphkit.data.own.graph_folder import read_folder
-from graphkit.data.own.graph_lines import LINES, read_lines
+from graphkit.data.own.graph_lines import LINES, GivenLines, read_lines
 from graphkit.data.own.graph_tables import read_tables
 from graphkit.data.own.naming import is_integer, number
 from graphkit.data.own.table import Reading
@@ -121,7 +121,7 @@ def read_own_graphs(
 
 
 def read_new_graphs(
-    graphs: InputFile | InputFolder,
+    graphs: InputFile | InputFolder | GivenLines,
     edges: InputFile | None = None,
     features: InputFile | None = None,
     *,
@@ -131,7 +131,7 @@ def read_new_graphs(
     """Read graphs that a run does not know, in the forms of `read_own_graphs`; labels are not needed, and not read.
 
     Args:
-        graphs: As there.
+        graphs: As there; or objects as JSON lines have them.
         edges: With CSV, as there.
         features: With CSV, as there.
         known: What the run's graphs look like.
@@ -144,10 +144,11 @@ def read_new_graphs(
         RequestError: If a file does not go with the form of `graphs`.
         DataError: If a file is missing or malformed, or nodes or edges have other features than the run's.
     """
-    _check_form("", "new", graphs, {"edges": edges, "features": features})
+    if not isinstance(graphs, GivenLines):
+        _check_form("", "new", graphs, {"edges": edges, "features": features})
     if isinstance(graphs, InputFolder):
         found = read_folder(graphs, None, reading, known=known.attributes)
-    elif graphs.path.suffix in LINES:
+    elif isinstance(graphs, GivenLines) or graphs.path.suffix in LINES:
         found = read_lines(graphs, labeled=False)
     else:
         found = read_tables(graphs, edges, features, reading, labeled=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,31 +17,17 @@ from graphkit.data.graphs import merge_edges
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.features import Coding, Codings
 from graphkit.data.own.formats import layout_of
-from graphkit.data.own.graph_file import is_graph_file, read_graph_file, table_of
+from graphkit.data.own.graph_file import is_graph_file, read_graph_file
 from graphkit.data.own.node_rows import node_rows
-from graphkit.data.own.pairs import OwnPairs
+from graphkit.data.own.pairs import OwnPairs, Rows, table_from
 from graphkit.data.own.table import Reading, Table, read_table
 from graphkit.data.own.table.roles import NODE
 from graphkit.data.splits.edges import message_graph
 from graphkit.errors import DataError, shown
 
-Rows = Path | Sequence[Mapping[str, Any]]
-"""A file, or rows in memory by header."""
-
-
-def table_from(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
-    """Rows in memory as a table.
-
-    Raises:
-        DataError: If there are none, or they differ in their keys.
-    """
-    if not rows or any(not isinstance(row, Mapping) or row.keys() != rows[0].keys() or not row for row in rows):
-        raise DataError(f"{name}: give a list of rows, all with the same keys")
-    return table_of(name, {key: np.array([row[key] for row in rows], dtype=object) for key in rows[0]}, "rows")
-
 
 def read_new_nodes(
-    rows: Rows, dataset: NodeData, columns: GraphColumns, reading: Reading, format: str, known: Collection[str]
+    rows: Path | Rows, dataset: NodeData, *, columns: GraphColumns, reading: Reading, format: str, known: Collection[str]
 ) -> tuple[tuple[str, ...], Tensor]:
     """Read new nodes: a row each, an id and the features that the run's nodes have.
 
@@ -97,7 +83,7 @@ def _numbers(table: Table, beside: Sequence[int], gaps: Tensor) -> Codings:
     return Codings(header=False, width=len(table.columns), columns=tuple(columns))
 
 
-def grown(dataset: NodeData, names: Sequence[str], x: Tensor | None, edges: OwnPairs | None) -> NodeData:
+def grown(dataset: NodeData, names: Sequence[str], *, x: Tensor | None, edges: OwnPairs | None) -> NodeData:
     """A data set with new nodes behind its own, and new edges, merged as those of own files are.
 
     Args:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +14,44 @@ from torch import Tensor
 
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.edges import Edges, edges_of
-from graphkit.data.own.graph_file import is_graph_file, read_graph_file
+from graphkit.data.own.graph_file import is_graph_file, read_graph_file, table_of
 from graphkit.data.own.table import Reading, Table, read_table
 from graphkit.data.own.table.roles import SOURCE, TARGET
 from graphkit.data.own.table.table import MOST_TOLD
-from graphkit.errors import DataError
+from graphkit.errors import DataError, shown
+
+Rows = Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]
+"""Rows in memory: by header, or of edges source, target and perhaps weight."""
+_ENDS = ("source", "target", "weight")
+
+
+def table_from(rows: Rows, name: str) -> Table:
+    """Rows in memory as a table.
+
+    Raises:
+        DataError: If they are not all alike.
+    """
+    if not len(rows):
+        return Table(name, (), None)
+    first = rows[0]
+    kind = Mapping if isinstance(first, Mapping) else list | tuple
+    if any(not isinstance(row, kind) or not row for row in rows):
+        raise DataError(f"{name}: give a list of rows, all with the same keys, or of edges source and target")
+    if isinstance(first, Mapping):
+        keys = list(first)
+        cells = [tuple(row[key] for key in keys) for row in rows if isinstance(row, Mapping) and row.keys() == first.keys()]
+    else:
+        keys, cells = list(_ENDS[: len(first)]), [tuple(row) for row in rows if len(row) == len(first) <= len(_ENDS)]
+    plain = all(isinstance(cell, str | int | float | date | None) for row in cells for cell in row)
+    if len(cells) != len(rows) or not plain or not all(isinstance(key, str) for key in keys):
+        raise DataError(f"{name}: all rows need the same columns, of texts and numbers: {shown(', '.join(map(str, keys)))}")
+    return table_of(name, {key: _array(column) for key, column in zip(keys, zip(*cells, strict=True), strict=True)}, "rows")
+
+
+def _array(cells: Sequence[Any]) -> np.ndarray:
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column
 
 
 @dataclass(frozen=True)
@@ -53,6 +88,7 @@ def read_pairs(
     path: Path | Table,
     order: Mapping[str, int],
     unknown: Callable[[str], str],
+    *,
     columns: GraphColumns = GraphColumns(),  # noqa: B008
     reading: Reading = Reading(),  # noqa: B008
 ) -> OwnPairs:
