@@ -6,6 +6,7 @@ know its question, and again when the task of the run is known.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -97,9 +98,15 @@ def questions() -> dict[str, dict[str, Question]]:
     return found
 
 
+@functools.cache
+def _own_settings() -> Mapping[str, Setting]:
+    """Those that no task adds to; a server needs them for every request."""
+    return settings_table(Prediction)
+
+
 def prediction_settings() -> dict[str, Setting]:
     """The settings by key; where data lies is said as for a run, e.g. `data.root`."""
-    own = settings_table(Prediction)
+    own = dict(_own_settings())
     asked = {}
     for key, tasks in questions().items():
         meaning = "; ".join(f"{question.meaning} (task={task})" for task, question in tasks.items())

@@ -198,7 +198,7 @@ def probabilities(served: ServedNodes, names: list[str]) -> list[list[float]]:
         ("gat", {}),
         ("sheaf", {}),
         ("dir-gnn", {"data": {"directed": True}}),
-        ("trees", {"model": {"projection_channels": 0, "least_leaf": 2, "iterations": 5}}),
+        pytest.param("trees", {"model": {"projection_channels": 0, "least_leaf": 2, "iterations": 5}}, marks=pytest.mark.slow),
         ("prototype", {"model": {"backbone": "sage"}}),
     ],
 )
@@ -239,7 +239,7 @@ def test_new_nodes_are_as_if_they_had_been_there_from_the_start(
         ("linkx", {}, "model=linkx has learned a vector for each node of the graph it was trained on"),
         ("fastrp", {}, "model=fastrp reads random projections that are drawn"),
         ("trees", {}, "model.projection_channels=0 does not"),
-        ("x-node", {}, "model=x-node reads contexts that were measured"),
+        pytest.param("x-node", {}, "model=x-node reads contexts that were measured", marks=pytest.mark.slow),
         ("hei", {"model": {"backbone": "linkx"}}, "model=hei has learned a vector for each node"),
         ("sage", {"data": {"embed": "fastrp", "embed_channels": 8}}, "the features of data.embed=fastrp are made of the run's"),
         ("gcn", {"transform": "teddy"}, "transform=teddy has changed the run's graph"),
