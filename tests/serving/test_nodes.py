@@ -297,7 +297,7 @@ def test_mistakes_in_new_edges(files: Path, sage: Path, tmp_path: Path) -> None:
         served.with_nodes(edges=files / "new-edges.csv")
     with pytest.raises(DataError, match="No such file"):
         served.with_nodes(tmp_path / "none.csv")
-    with pytest.raises(DataError, match="all with the same keys"):
+    with pytest.raises(DataError, match="all rows need the same columns"):
         served.with_nodes([{"node": "x", "age": 3}, {"node": "y"}])
 
 
