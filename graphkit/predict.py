@@ -7,11 +7,10 @@ Importing it, `--help` and a wrong request need no torch.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import graphkit
 from graphkit.cli import Answer, door, tell
@@ -23,66 +22,13 @@ from graphkit.conf.predict import (
     help_page,
     prediction_settings,
     require_askable,
-    require_served,
 )
 from graphkit.paths import expanded, require_working_folder
+from graphkit.serving.load import load as load
 from graphkit.tasks.experiment import stored_request
 
 if TYPE_CHECKING:
-    from graphkit.data.own.memory import InMemory
     from graphkit.serving.replies import Reply
-
-
-def load(
-    run: str | os.PathLike[str],
-    *,
-    seed: int | None = None,
-    device: str = "auto",
-    root: str | None = None,
-    interactions: Any = None,
-    data: Mapping[str, Any] | None = None,
-) -> Any:
-    """Open a finished run.
-
-        served = load("runs/recommend-gowalla-lightgcn-...")
-        served.top("42", k=20)
-
-        served = load("runs/link-custom-ncn-...")
-        served.top("ada", k=5)
-        served.score([("ada", "bob")])
-
-    Args:
-        run: The run folder.
-        seed: The seed whose weights answer; default: the best by validation.
-        device: `auto`, `cpu` or `cuda`.
-        root: Data folder, where it is not the one the run was trained with.
-        interactions: The run's own interactions file, where it lies elsewhere now; or, of a run on data in memory, the same.
-        data: Further own files likewise, by setting, e.g. `{"edges": "moved.csv"}`.
-
-    Returns:
-        The run: of recommendation a `graphkit.serving.served.Served`, of links a `graphkit.serving.pairs.ServedPairs`.
-
-    Raises:
-        RequestError: If the folder is no finished run of a task that can be asked, or device or data are not available.
-        CheckpointError: If a file of the run, or its data, is missing or was changed.
-    """
-    from graphkit.training.artifacts import finished_seed
-
-    folder = expanded(run, "run")
-    given = {**(data or {}), **({} if interactions is None else {"interactions": interactions})}
-    memory: dict[str, InMemory] = {}
-    if not all(isinstance(part, str | os.PathLike | None) for part in given.values()):
-        from graphkit.data.own.memory import take
-
-        given, memory = take(given)
-    request = stored_request(folder, "run", {"data.root": root, **{f"data.{key}": part for key, part in given.items()}})
-    require_served(request.task, folder)
-    chosen = finished_seed(folder, seed)
-    from graphkit.serving.opened import open_seed
-    from graphkit.training.runtime import torch_errors
-
-    with torch_errors():
-        return resolve_name(TASKS[request.task].serve)(open_seed(folder, request, chosen, device, memory))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -100,7 +100,7 @@ def test_asking_and_mistakes_need_no_torch(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-2:] == ["[0, 0, 2, 2, 2]", "[]"], done.stderr
     assert "Traceback" not in done.stderr
-    assert f"error: {node} is a run of task=node, and predict serves task=link, task=recommend so far" in done.stderr
+    assert f"error: {node} is a run of task=node: give one of nodes=all|A,B|FILE (task=node), not user=" in done.stderr
     assert "error: no is no run folder (it has no config.yaml): check run=..." in done.stderr
     assert done.stdout.startswith("usage: python -m graphkit.predict")
     assert done.stdout.endswith(f"graphkit {graphkit.__version__}\n")

@@ -71,7 +71,10 @@ def test_a_run_and_its_folder(capsys: pytest.CaptureFixture[str]):
     assert rows[0] == "point,height" and len(rows) == 101
     assert [float(row.split(",")[1]) for row in rows[1:]] == pytest.approx(heights.tolist())
     assert predict.main([f"run={folder}", "user=3"]) == 2
-    assert "is a run of task=toy, and predict serves task=link, task=recommend so far" in capsys.readouterr().err
+    assert (
+        "is a run of task=toy, and predict serves task=link, task=node, task=graph, task=image, task=recommend"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_run_is_explained(capsys: pytest.CaptureFixture[str]):

@@ -26,6 +26,9 @@ class Question:
         files: Endings of the file `out=` that the answer is written to; empty: it goes to stdout.
         printed: Whether the answer goes to stdout where no file is named.
         choices: The allowed values; empty: any text.
+        each: Whether its value names samples of which each is answered for itself, so that several requests can be answered
+            as one.
+        table: Whether its value is a table, which a served request gives by its rows.
     """
 
     example: str
@@ -34,6 +37,8 @@ class Question:
     files: tuple[str, ...] = ()
     printed: bool = False
     choices: tuple[str, ...] = ()
+    each: bool = False
+    table: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ know its question, and again when the task of the run is known.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.catalog import TASKS
@@ -20,6 +22,8 @@ from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
 
+TABLES = ("edges", "features")
+"""Settings whose values are tables, beside questions that are."""
 _OF_INDEX = ("index_kind", "index_effort", "index_sample")
 
 
@@ -32,12 +36,16 @@ class Prediction:
         asked: Its value.
         places: Where the run's data lies now, by dotted key.
         given: The keys that were given.
+        tables: Rows that stand in the place of files, by key, of a request that was served.
+        served: Whether a server asks, which reads and writes no file.
     """
 
     question: str
     asked: str
     places: Mapping[str, str]
     given: frozenset[str] = frozenset()
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    served: bool = False
     run: str = setting(None, "the folder of a finished run")
     out: str | None = setting(None, "file to write, of the kind that the question names")
     top: int = count(20, "entries of a list", low=1)
@@ -50,8 +58,18 @@ class Prediction:
     )
     edges: str | None = setting(
         None,
-        "new edges between nodes of the run's graph, a table of source and target; models that know nodes by their features or "
-        "neighbors alone take them, others refuse",
+        "new edges of the run's graph, a table of source and target (with new=: graph, source, target); models that know nodes "
+        "by their features or neighbors alone take them, others refuse",
+    )
+    features: str | None = setting(
+        None,
+        "new nodes of the run's graph, a table in the form of data.features, which edges= may name (with new=: graph, node, "
+        "numbers); scaled by the run's training nodes",
+    )
+    calibrate: str = setting(
+        "none",
+        "temperature: probabilities with a temperature fitted on validation, and the calibration error before and after",
+        choices=("none", "temperature"),
     )
     seed: int | None = setting(None, "the seed whose weights answer; default: the best by validation", low=0, high=2**33)
     index: str = setting(
@@ -80,9 +98,15 @@ def questions() -> dict[str, dict[str, Question]]:
     return found
 
 
+@functools.cache
+def _own_settings() -> Mapping[str, Setting]:
+    """Those that no task adds to; a server needs them for every request."""
+    return settings_table(Prediction)
+
+
 def prediction_settings() -> dict[str, Setting]:
     """The settings by key; where data lies is said as for a run, e.g. `data.root`."""
-    own = settings_table(Prediction)
+    own = dict(_own_settings())
     asked = {}
     for key, tasks in questions().items():
         meaning = "; ".join(f"{question.meaning} (task={task})" for task, question in tasks.items())
@@ -122,7 +146,7 @@ def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] 
         found.append(f"give one of {'; '.join(_examples(task) for task in TASKS if TASKS[task].questions)}{several}")
     if found:
         raise RequestError("\n".join(found))
-    own = {field.name for field in fields(Prediction)}
+    own = {one.name for one in fields(Prediction)}
     request = Prediction(
         question=asked[0],
         asked=given[asked[0]],
@@ -201,12 +225,15 @@ def help_page() -> str:
         ("run=runs/FOLDER user=42 index=faiss", "through an approximate index"),
         ("run=runs/FOLDER node=ada top=5", "the best 5 new links of a node"),
         ("run=runs/FOLDER pairs=pairs.csv", "how likely each pair of a table is linked"),
+        ("run=runs/FOLDER nodes=ada,bob", "the classes of two nodes"),
+        ("run=runs/FOLDER nodes=new features=new.csv edges=new-edges.csv", "those of new nodes"),
+        ("run=runs/FOLDER new=graphs.jsonl out=found.csv", "of new graphs, into a file"),
     ]
     asked = {key: settings[key] for key in ("run", *questions())}
     return render(
         "usage: python -m graphkit.predict run=FOLDER [KEY=VALUE ...]\n",
-        "Answer from the weights of a finished run. Users, items and nodes go by the names that the data has, else by their "
-        "numbers, from 0 on.\n",
+        "Answer from the weights of a finished run. Users, items, nodes, graphs and images go by the names that the data has, "
+        "else by their numbers, from 0 on.\n",
         section("what is asked: run= and one of the others", settings_rows(asked)),
         section("how", settings_rows({key: one for key, one in settings.items() if key not in asked})),
         section("flags", aligned(FLAGS.items())),

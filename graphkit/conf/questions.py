@@ -12,6 +12,7 @@ LINK = {
         "node=NAME",
         "the best new links of a node; several nodes: node=a,b,c, names with commas in double quotes",
         takes=("top", "seen", "edges"),
+        each=True,
     ),
     "pairs": Question(
         "pairs=FILE",
@@ -19,6 +20,8 @@ LINK = {
         takes=("seen", "edges"),
         files=_TABLES,
         printed=True,
+        each=True,
+        table=True,
     ),
     "nodes": Question(
         "nodes=all out=FILE",
@@ -28,11 +31,57 @@ LINK = {
     ),
 }
 
+NODE = {
+    "nodes": Question(
+        "nodes=all|A,B|FILE",
+        "class and probabilities of nodes: all, names a,b,c, or a text file with a node a line; with features= also new, the "
+        "nodes of that table; out= writes them to a file",
+        takes=("edges", "features", "calibrate"),
+        files=_TABLES,
+        printed=True,
+        each=True,
+    ),
+}
+
+GRAPH = {
+    "graphs": Question(
+        "graphs=all|A,B|FILE",
+        "classes, labels or numbers of graphs of the run: all, names a,b,c, or a text file with a graph a line; out= writes "
+        "them to a file",
+        takes=("calibrate",),
+        files=_TABLES,
+        printed=True,
+        each=True,
+    ),
+    "new": Question(
+        "new=FILE|FOLDER",
+        "the same of new graphs, in the forms of data.graphs: a table (with edges=), JSON lines, or a folder of *.graphml or "
+        "*.g6; labels are not needed; out= writes them to a file",
+        takes=("edges", "features", "calibrate"),
+        files=_TABLES,
+        printed=True,
+        table=True,
+    ),
+}
+
+IMAGE = {
+    "images": Question(
+        "images=all|A,B|FILE",
+        "class or labels of images of the run: all, names or numbers a,b,c, or a text file with an image a line; out= writes "
+        "them to a file",
+        takes=("calibrate",),
+        files=_TABLES,
+        printed=True,
+        each=True,
+    ),
+}
+
 RECOMMEND = {
     "user": Question(
         "user=NAME",
         "the best items for a user; several users: user=a,b,c, names with commas in double quotes",
         takes=_INDEXED,
+        each=True,
     ),
     "items": Question(
         "items=A,B,C",

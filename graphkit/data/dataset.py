@@ -18,6 +18,8 @@ from graphkit.data.leaks.interactions import check_interactions
 from graphkit.data.leaks.nodes import check_nodes
 from graphkit.data.leaks.pairs import ScoredPairs, check_pairs
 from graphkit.data.leaks.report import LeakReport
+from graphkit.data.own.features import Codings
+from graphkit.data.preparation import Preparation
 from graphkit.data.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -135,6 +137,8 @@ class NodeData(GraphData):
         class_names: Names of the classes in index order, where known.
         directed: Whether `graph.edge_index` holds directed edges, (source, target); else it is symmetric.
         scaling: How `graph.x` was scaled; None: not at all.
+        preparation: How `graph.x` was made of the features of files; None: it was not.
+        columns: How the columns of own features became numbers, where they were something else.
     """
 
     splits: dict[str, Tensor]
@@ -142,6 +146,8 @@ class NodeData(GraphData):
     class_names: tuple[str, ...] = field(default=(), repr=False)
     directed: bool = False
     scaling: Scaling | None = field(default=None, repr=False)
+    preparation: Preparation | None = field(default=None, repr=False)
+    columns: Codings | None = field(default=None, repr=False)
 
     @property
     def fallbacks(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from graphkit.data.dataset import Dataset
 from graphkit.data.graphs import Graphs
 from graphkit.data.leaks.nodes import in_two, overlaps
 from graphkit.data.leaks.report import LeakReport
+from graphkit.data.own.collected import Attributes
 from graphkit.data.scaling import Scaling, fit_scaling
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import RequestError, shown
@@ -39,6 +40,7 @@ class GraphSet(Dataset):
         class_names: Names of the classes in index order, where known.
         target_names: Names of the labels or numbers in index order, where known.
         directed: Whether edges keep their direction; else both directions are there.
+        attributes: How attributes of nodes and of edges became columns, of own graphs from a folder.
     """
 
     graphs: Graphs
@@ -53,6 +55,7 @@ class GraphSet(Dataset):
     class_names: tuple[str, ...] = field(default=(), repr=False)
     target_names: tuple[str, ...] = field(default=(), repr=False)
     directed: bool = False
+    attributes: tuple[Attributes, Attributes] = field(default=((), ()), repr=False)
 
     @property
     def num_targets(self) -> int:

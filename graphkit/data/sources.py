@@ -17,6 +17,8 @@ from graphkit.data.catalog import DatasetEntry, Protocol
 from graphkit.data.dataset import Pairs
 from graphkit.data.graph import Graph
 from graphkit.data.graphs import Graphs
+from graphkit.data.own.collected import Attributes
+from graphkit.data.own.features import Codings
 from graphkit.data.own.files import OwnFiles
 from graphkit.data.splits.shares import Shares
 from graphkit.errors import DataError
@@ -109,6 +111,7 @@ class GraphSource:
         class_names: Names of the classes in index order, where known.
         remarks: Sentences on what was dropped or kept while reading.
         notes: Sentences that a run tells before it begins.
+        columns: How the columns of own features became numbers, where they were something else.
     """
 
     graph: Graph
@@ -120,6 +123,7 @@ class GraphSource:
     class_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: Codings | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ class GraphsSource:
         target_names: Names of the labels or numbers in index order, where known.
         remarks: Sentences on what was dropped or kept while reading.
         notes: Sentences that a run tells before it begins.
+        attributes: How attributes of nodes and of edges became columns, of own graphs from a folder.
     """
 
     graphs: Graphs
@@ -149,6 +154,7 @@ class GraphsSource:
     target_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    attributes: tuple[Attributes, Attributes] = ((), ())
 
 
 @dataclass(frozen=True)

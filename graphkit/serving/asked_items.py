@@ -33,7 +33,7 @@ def answer(served: Served, request: Prediction) -> Reply:
         users = served.users.split(request.asked)
         served.users.find_all(users)  # a wrong name shows before an index is built
         _index(served, request)
-        lists = [(user, served.top(user, request.top, seen=request.seen)) for user in users]
+        lists = list(zip(users, served.tops(users, request.top, seen=request.seen), strict=True))
     facts = _facts(served, request)
     return Lists(
         of="user",

@@ -8,6 +8,7 @@ from typing import Any
 from graphkit.conf.predict import Prediction
 from graphkit.paths import expanded
 from graphkit.serving.files import Columns, check_out, write_rows
+from graphkit.serving.given import table_of
 from graphkit.serving.pairs import ServedPairs
 from graphkit.serving.replies import Lists, Reply, Rows, Written
 
@@ -28,10 +29,11 @@ def answer(served: ServedPairs, request: Prediction) -> Reply:
         read = [expanded(part, key) for key, part in _files(request).items()]
         check_out(expanded(request.out, "out"), expanded(request.run, "run"), (*served.data_files, *read))
     if request.edges is not None:
-        served = served.with_edges(expanded(request.edges, "edges"))
+        served = served.with_edges(table_of(request, "edges"))
     facts: dict[str, Any] = {"run": request.run, "seed": served.seed, "seen": request.seen, "new_edges": served.num_new}
     if request.question == "node":
-        lists = [(name, served.top(name, request.top, seen=request.seen)) for name in served.names.split(request.asked)]
+        names = served.names.split(request.asked)
+        lists = list(zip(names, served.tops(names, request.top, seen=request.seen), strict=True))
         nothing = "no node is left: seen=show ranks those it is linked to"
         return Lists(of="source", what="target", lists=lists, called="node", nothing=nothing, facts=facts)
     if listed:
@@ -40,7 +42,7 @@ def answer(served: ServedPairs, request: Prediction) -> Reply:
         facts |= {"nodes": nodes}
         said = f"the best {request.top} new links of {nodes:,} nodes"
         return _written(request, served.rows(asked, request.top, seen=request.seen), said, facts)
-    columns = served.scored(expanded(request.asked, "pairs"), seen=request.seen)
+    columns = served.scored(table_of(request, "pairs"), seen=request.seen)
     if request.out is None:
         return Rows(key="pairs", columns=columns, facts=facts)
     return _written(request, [columns], "scores of pairs", facts)

@@ -17,6 +17,7 @@ import torch
 
 from graphkit.conf.compose import compose
 from graphkit.conf.request import Request
+from graphkit.conf.schema import Run
 from graphkit.data.dataset import Dataset
 from graphkit.data.own.memory import InMemory
 from graphkit.errors import CheckpointError
@@ -43,6 +44,7 @@ class Opened:
         restored: Its task, and its model with the selected weights.
         dataset: Its data.
         device: Where it computes.
+        settings: The settings of the run.
         data_files: The files that the data was read from.
     """
 
@@ -52,6 +54,7 @@ class Opened:
     restored: Restored[Any]
     dataset: Dataset
     device: torch.device
+    settings: Run
     data_files: tuple[Path, ...] = ()
 
     @property
@@ -122,7 +125,7 @@ def open_seed(
     experiment = Experiment(resolved.run, folder, memory)
     restored = restore(folder, resolved.config, experiment, seed, experiment.device)
     dataset = experiment.dataset(seed)
-    return Opened(folder, seed, request.model, restored, dataset, experiment.device, experiment.data_files)
+    return Opened(folder, seed, request.model, restored, dataset, experiment.device, resolved.run, experiment.data_files)
 
 
 def other_seeds(folder: Path, seed: int) -> Iterator[int]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from graphkit.conf.predict import Prediction
 from graphkit.data.dataset import LinkData
-from graphkit.data.own.graph_file import table_of
-from graphkit.data.own.pairs import OwnPairs, read_pairs
-from graphkit.data.own.table import Table
+from graphkit.data.own.pairs import OwnPairs, Rows, read_pairs, table_from
 from graphkit.data.splits.negatives import pair_keys
 from graphkit.errors import RequestError, RunError, shown
 from graphkit.models.link.base import LinkModel
@@ -30,7 +28,7 @@ _SCORES = 1 << 23
 _PAIRS, _ROWS = 1 << 16, 1 << 13
 """Pairs whose features are made at a time, and rows of them that the head takes, whose activations stay in cache."""
 
-PairsLike = Sequence[tuple[str | int, ...]] | str | os.PathLike[str]
+PairsLike = Rows | str | os.PathLike[str]
 """Pairs by name, of edges perhaps with a weight; or a table of them."""
 
 
@@ -162,6 +160,10 @@ class ServedPairs:
         source, target = (self.names.array[part] for part in read.ids.numpy())
         return {"source": source, "target": target, "score": torch.cat(scores).cpu().numpy(), "known": known}
 
+    def split(self, request: Prediction) -> list[str]:
+        """The names that a request asks for."""
+        return self.names.split(request.asked)
+
     def top(self, node: str | int, k: int = 20, *, seen: str = "hide") -> list[Suggested]:
         """The best new links of a node.
 
@@ -173,9 +175,16 @@ class ServedPairs:
         Raises:
             RequestError: If there is no such node.
         """
-        ((scores, found),) = self._ranked(torch.tensor([self.names.find(node)]), k, seen)
-        pairs = zip(found[0].tolist(), scores[0].tolist(), strict=True)
-        return [Suggested(str(self.names.array[number]), score) for number, score in pairs if number >= 0]
+        return self.tops([node], k, seen=seen)[0]
+
+    def tops(self, nodes: Sequence[str | int], k: int = 20, *, seen: str = "hide") -> list[list[Suggested]]:
+        """As `top`, of several nodes at once."""
+        numbers = torch.tensor(self.names.find_all(nodes), dtype=torch.int64)
+        rows = [row for block in self._ranked(numbers, k, seen) for row in zip(*(part.tolist() for part in block), strict=True)]
+        return [
+            [Suggested(str(self.names.array[number]), score) for score, number in zip(*row, strict=True) if number >= 0]
+            for row in rows
+        ]
 
     def rows(self, nodes: Sequence[int] | None = None, k: int = 20, *, seen: str = "hide") -> Iterator[Columns]:
         """The lists of many nodes, a block of nodes at a time: columns `source`, `rank` from 1 on, `target` and `score`.
@@ -230,12 +239,7 @@ class ServedPairs:
 
     def _read(self, pairs: PairsLike, key: str = "pairs") -> OwnPairs:
         """Pairs by number; none of them is one node twice."""
-        source: Path | Table
-        if isinstance(pairs, str | os.PathLike):
-            source = expanded(pairs, key)
-        else:
-            columns = dict(zip(("source", "target", "weight"), zip(*pairs, strict=True), strict=False))
-            source = table_of(key, {name: np.array(column) for name, column in columns.items()}, "pairs")
+        source = expanded(pairs, key) if isinstance(pairs, str | os.PathLike) else table_from(pairs, key)
         read = read_pairs(source, self._order, self.names.unknown)
         self._refuse(read, read.ids[0] == read.ids[1], "a pair needs two different nodes")
         return read

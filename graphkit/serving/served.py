@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from graphkit.conf.predict import Prediction
 from graphkit.data.dataset import InteractionData
 from graphkit.errors import RequestError
 from graphkit.models.recommend.base import EmbeddingRecommender, Recommender, item_bags, take_rows
@@ -71,6 +72,10 @@ class Served:
         with self._trainer.evaluating():
             self._model.prepare()
 
+    def split(self, request: Prediction) -> list[str]:
+        """The names that a request asks for."""
+        return self.users.split(request.asked)
+
     def top(self, user: str | int, k: int = 20, *, seen: str = "hide") -> list[Ranked]:
         """The best items for a user.
 
@@ -82,8 +87,12 @@ class Served:
         Raises:
             RequestError: If there is no such user.
         """
-        users = torch.tensor([self.users.find(user)], device=self._device)
-        return self._named(self._rank(users, k, seen))[0]
+        return self.tops([user], k, seen=seen)[0]
+
+    def tops(self, users: Sequence[str | int], k: int = 20, *, seen: str = "hide") -> list[list[Ranked]]:
+        """As `top`, of several users at once."""
+        numbers = torch.tensor(self.users.find_all(users), dtype=torch.int64, device=self._device)
+        return [one for block in numbers.split(BLOCK) for one in self._named(self._rank(block, k, seen))]
 
     def fold_in(self, items: Sequence[str | int], k: int = 20, *, seen: str = "hide") -> list[Ranked]:
         """The best items for a new user, known by some items alone; nothing is retrained.

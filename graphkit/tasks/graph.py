@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -190,20 +191,50 @@ class GraphPrediction:
         Scores of numbers are what the model gives, predictions are in the unit of the targets. With what the model has to
         add, and where features or targets were scaled, their mean and deviation by column, too.
         """
-        scores = self._all_scores(model)
-        arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
         extra = model.extra_predictions(self.view(model), lambda: self._batches(model, torch.arange(self._whole.num_graphs)))
-        arrays |= {name: part.cpu().numpy() for name, part in extra.items()}
+        arrays = {name: part.cpu().numpy() for name, part in extra.items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
-        arrays["scores"] = scores.cpu().numpy()
         if self._dataset.kind == "numbers":
             arrays |= {"target_mean": self._center.numpy(), "target_std": self._spread.numpy()}
-            return {**arrays, "predicted": self.in_unit(scores).cpu().numpy()}
-        classes = self._dataset.kind == "classes"
-        probabilities = (scores.softmax(dim=1) if classes else scores.sigmoid()).cpu()
-        predicted = probabilities.argmax(dim=1) if classes else (probabilities > 0.5).long()
+        return {**arrays, **self.answers(model, self.scores(model))}
+
+    @property
+    def targets(self) -> Tensor:
+        """Classes [G], or labels or numbers [G, T], NaN where not known, of all graphs."""
+        return self._dataset.graphs.y
+
+    def scores(self, model: GraphModel) -> Tensor:
+        """Scores [G, T] of all graphs, on the CPU."""
+        return self._all_scores(model).cpu()
+
+    def probabilities(self, model: GraphModel, scores: Tensor) -> Tensor:
+        """Probabilities of scores, of the classes of a graph or of each of its labels."""
+        return scores.softmax(dim=1) if self._dataset.kind == "classes" else scores.sigmoid()
+
+    def answers(self, model: GraphModel, scores: Tensor) -> dict[str, np.ndarray]:
+        """Scores, their probabilities and predictions, and the graph ids of each split: what `table` reads."""
+        arrays = {f"{split}_graphs": graphs.numpy() for split, graphs in self._splits.items()}
+        arrays["scores"] = scores.numpy()
+        if self._dataset.kind == "numbers":
+            return {**arrays, "predicted": self.in_unit(scores).numpy()}
+        probabilities = self.probabilities(model, scores)
+        predicted = probabilities.argmax(dim=1) if self._dataset.kind == "classes" else (probabilities > 0.5).long()
         return {**arrays, "probabilities": probabilities.numpy(), "predicted": predicted.numpy()}
+
+    def on(self, dataset: GraphSet) -> GraphPrediction:
+        """The same task on other graphs with the same features and targets, to ask and not to train.
+
+        Args:
+            dataset: The graphs, their features as files have them; no split holds one of them.
+        """
+        task, graphs = copy.copy(self), dataset.graphs
+        task._dataset, task._splits = dataset, {split: torch.empty(0, dtype=torch.int64) for split in self._splits}
+        x = graphs.x if graphs.x is None or self._scaling is None else self._scaling.apply(graphs.x)
+        edge_attr = None if self._whole.edge_attr is None else graphs.edge_attr
+        task._whole = GraphBatch.of(graphs.edge_index, graphs.ptr, x, edge_attr).to(self._device)
+        task._prepared = task._kept = None
+        return task
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
         """The columns of predictions.csv, see `graphkit.tasks.tables.graph_table`."""

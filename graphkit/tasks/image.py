@@ -168,21 +168,37 @@ class ImagePrediction:
 
         Provenance is what `ImageModel.provenance` and `ImageModel.account` tell.
         """
-        everything = torch.arange(len(self._pixels))
-        scores = self._all_scores(model, model)
-        accounts = [model.account(self._images(model, part)) for part in self._blocks(everything)]
-        classes = self._dataset.kind == "classes"
-        probabilities = (model.probabilities(scores) if classes else scores.sigmoid()).cpu()
-        predicted = scores.argmax(dim=1).cpu() if classes else (probabilities > 0.5).long()
+        accounts = [model.account(self._images(model, part)) for part in self._blocks(torch.arange(len(self._pixels)))]
         learned = {_LEARNED: self._all_scores(model, model.learned_scores)} if BEFORE in self._metrics else {}
         return {
-            **{f"{split}_images": images.numpy() for split, images in self._splits.items()},
-            "scores": scores.cpu().numpy(),
-            "probabilities": probabilities.numpy(),
-            "predicted": predicted.numpy(),
+            **self.answers(model, self.scores(model)),
             **{name: torch.cat([one[name] for one in accounts]).detach().cpu().numpy() for name in accounts[0]},
             **{name: values.detach().cpu().numpy() for name, values in model.provenance(self.view(model)).items()},
             **{name: values.cpu().numpy() for name, values in learned.items()},
+        }
+
+    @property
+    def targets(self) -> Tensor:
+        """Classes [N], or labels [N, T], NaN where not known, of all images."""
+        return self._dataset.y
+
+    def scores(self, model: ImageModel) -> Tensor:
+        """Scores [N, C] of all images, on the CPU."""
+        return self._all_scores(model, model).cpu()
+
+    def probabilities(self, model: ImageModel, scores: Tensor) -> Tensor:
+        """Probabilities of scores, of the classes of an image or of each of its labels."""
+        return model.probabilities(scores) if self._dataset.kind == "classes" else scores.sigmoid()
+
+    def answers(self, model: ImageModel, scores: Tensor) -> dict[str, np.ndarray]:
+        """Scores, their probabilities and predictions, and the image ids of each split: what `table` reads."""
+        probabilities = self.probabilities(model, scores)
+        classes = self._dataset.kind == "classes"
+        return {
+            **{f"{split}_images": images.numpy() for split, images in self._splits.items()},
+            "scores": scores.numpy(),
+            "probabilities": probabilities.numpy(),
+            "predicted": (scores.argmax(dim=1) if classes else (probabilities > 0.5).long()).numpy(),
         }
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:

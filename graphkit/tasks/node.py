@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -161,17 +162,45 @@ class NodeClassification:
         What the model has to add, and where features were scaled, their mean and deviation by column, too: what new nodes
         have to be scaled by.
         """
-        logits = self._logits(model).detach().cpu()
-        arrays = {f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()}
-        arrays |= {name: part.cpu().numpy() for name, part in model.extra_predictions(self.view(model)).items()}
+        arrays = {name: part.cpu().numpy() for name, part in model.extra_predictions(self.view(model)).items()}
         if self._scaling is not None:
             arrays |= {"feature_mean": self._scaling.mean.numpy(), "feature_std": self._scaling.std.numpy()}
+        return {**arrays, **self.answers(model, self.scores(model))}
+
+    @property
+    def targets(self) -> Tensor:
+        """Classes [N] of all nodes, -1 where not known."""
+        return _labels(self._dataset)
+
+    def scores(self, model: NodeModel) -> Tensor:
+        """Logits [N, C] of all nodes, on the CPU."""
+        return self._logits(model).detach().cpu()
+
+    def probabilities(self, model: NodeModel, scores: Tensor) -> Tensor:
+        """Class probabilities of logits."""
+        return scores.softmax(dim=1)
+
+    def answers(self, model: NodeModel, scores: Tensor) -> dict[str, np.ndarray]:
+        """Logits, their probabilities and classes, and the labeled node ids of each split: what `table` reads."""
         return {
-            **arrays,
-            "logits": logits.numpy(),
-            "probabilities": logits.softmax(dim=1).numpy(),
-            "predicted": logits.argmax(dim=1).numpy(),
+            **{f"{split}_nodes": nodes.numpy() for split, nodes in self._splits.items()},
+            "logits": scores.numpy(),
+            "probabilities": self.probabilities(model, scores).numpy(),
+            "predicted": scores.argmax(dim=1).numpy(),
         }
+
+    def on(self, dataset: NodeData) -> NodeClassification:
+        """The same task on a graph of other nodes with the same features and classes, to ask and not to train.
+
+        Args:
+            dataset: The graph; the nodes of the splits are those of the task's own graph.
+        """
+        task = copy.copy(self)
+        task._dataset, task._y = dataset, _labels(dataset).to(self._device)
+        task._known = torch.cat([self._known, self._known.new_full((task._y.numel() - self._known.numel(),), -1)])
+        task._x = sparse_features(_features(dataset).to(self._device))
+        task._adj = weighted_operator(dataset.graph, self._device)
+        return task
 
     def table(self, predictions: dict[str, np.ndarray]) -> Columns:
         """The columns of predictions.csv, see `graphkit.tasks.tables.node_table`."""

@@ -86,12 +86,13 @@ def _set_table(what: str, dataset: GraphSet | ImageSet, y: Array, own_names: tup
         split[arrays[f"{name}_{what}s"]] = name
     columns: Arrays = {what: _named(own_names, np.arange(len(y))), "split": split}
     if dataset.kind == "classes":
-        classes = _names(dataset.class_names, dataset.num_targets)
-        columns |= {"label": classes[y], "predicted": classes[predicted]}
         probabilities = arrays["probabilities"]
+        classes, label = _names(dataset.class_names, probabilities.shape[1]), as_text([""]).repeat(len(y))
+        label[y >= 0] = classes[y[y >= 0]]
+        columns |= {"label": label, "predicted": classes[predicted]}
         return columns | {f"probability of {name}": probabilities[:, place] for place, name in enumerate(classes.tolist())}
-    named = dataset.target_names or (("target",) if dataset.num_targets == 1 else ())
-    for place, name in enumerate(_names(named, dataset.num_targets).tolist()):
+    named = dataset.target_names or (("target",) if y.shape[1] == 1 else ())
+    for place, name in enumerate(_names(named, y.shape[1]).tolist()):
         known = y[:, place].astype(np.str_).astype(np.dtypes.StringDType())
         known[np.isnan(y[:, place])] = ""
         columns[name] = known

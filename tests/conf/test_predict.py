@@ -39,7 +39,7 @@ def test_all_mistakes_at_once():
         "unknown flag '--list': expected one of --help, --version, or key=value",
         "foo: expected key=value",
         "unknown key 'usr': did you mean user?",
-        "unknown key 'grph': did you mean data.graphs?",
+        "unknown key 'grph': did you mean graphs?",
         "top=0: expected an integer from 1 to 1000000000",
         "seen=hid: expected one of hide, show: did you mean hide?",
     ]
@@ -50,7 +50,7 @@ def test_all_mistakes_at_once():
     [
         ((), "give run=FOLDER, the folder of a finished run"),
         (("run=a",), "user=NAME, items=A,B,C, users=all out=FILE, export=embeddings out=FILE (task=recommend)"),
-        (("run=a",), "give one of node=NAME, pairs=FILE, nodes=all out=FILE (task=link); user="),
+        (("run=a",), "give one of node=NAME, pairs=FILE, nodes=all out=FILE (task=link); nodes=all|A,B|FILE (task=node); "),
         (("run=a", "user=1", "items=2"), "user= and items= together"),
         (("run=a", "user=1", "out=a.csv"), "out=: goes with users= or export=, leave it out"),
         (("run=a", "users=all"), "users=: give out=FILE that ends in .csv or .parquet"),
@@ -62,7 +62,9 @@ def test_all_mistakes_at_once():
         (("run=a", "node=1", "out=a.csv"), "out=: goes with pairs= or nodes=, leave it out"),
         (("run=a", "node=1", "index=faiss"), "index=: node= takes none, leave it out"),
         (("run=a", "user=1", "edges=a.csv"), "edges=: user= takes none, leave it out"),
-        (("run=a", "nodes=all"), "nodes=: give out=FILE that ends in .csv or .parquet"),
+        (("run=a", "nodes=all", "out=a.npz"), "nodes=: give out=FILE that ends in .csv or .parquet, not a.npz"),
+        (("run=a", "graphs=a", "features=f.csv"), "features=: graphs= takes none, leave it out"),
+        (("run=a", "user=1", "calibrate=temperature"), "calibrate=: user= takes none, leave it out"),
         (("run=a", "pairs=p.csv", "out=a.npz"), "pairs=: give out=FILE that ends in .csv or .parquet, not a.npz"),
         (("run=a", "pairs=p.csv", "out=a.csv", "format=csv"), "format=csv: pairs= writes to out= and only reports on stdout"),
         (("run=a", "pairs=p.csv", "top=3"), "top=: pairs= takes none, leave it out"),
@@ -78,6 +80,8 @@ def test_what_goes_together_passes():
         ("users=all", "out=a.csv", "top=3"),
         ("node=a,b", "edges=new.csv", "seen=show"),
         ("pairs=p.csv", "format=csv"),
+        ("nodes=new", "features=f.csv", "edges=e.csv", "calibrate=temperature"),
+        ("new=g.jsonl", "out=a.csv"),
         ("pairs=p.csv", "out=a.parquet", "format=json"),
     ):
         assert asked("run=a", *arguments).question == arguments[0].partition("=")[0]
@@ -85,11 +89,10 @@ def test_what_goes_together_passes():
 
 def test_the_run_s_task_decides_what_it_can_be_asked():
     for task, arguments, says in (
-        (
-            "node",
-            ("user=1",),
-            "a is a run of task=node, and predict serves task=link, task=recommend so far: its scores are in a/",
-        ),
+        ("node", ("user=1",), "a is a run of task=node: give one of nodes=all|A,B|FILE (task=node), not user="),
+        ("link", ("nodes=all",), "nodes=: give out=FILE that ends in .csv or .parquet"),
+        ("link", ("nodes=all", "out=a.csv", "features=f.csv"), "features=: nodes= takes none, leave it out"),
+        ("node", ("nodes=all", "out=a.csv", "top=3"), "top=: nodes= takes none, leave it out"),
         (
             "link",
             ("user=1",),

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+Attributes = tuple[tuple[str, dict[str, int] | None], ...]
+"""Attributes in the order of their columns: the name of each, and the places of its texts, None where it holds numbers."""
+
 
 @dataclass
 class Collected:
@@ -24,6 +27,7 @@ class Collected:
         target_names: The names of the targets, where the file has some.
         x: Node features [N, F], float32.
         edge_attr: Edge features [E, D], float32.
+        attributes: How attributes of nodes and of edges became columns, of graphs from a folder.
     """
 
     names: list[str]
@@ -37,6 +41,7 @@ class Collected:
     target_names: list[str] = field(default_factory=list)
     x: np.ndarray | None = None
     edge_attr: np.ndarray | None = None
+    attributes: tuple[Attributes, Attributes] = ((), ())
 
 
 def is_number(text: str) -> bool:

@@ -66,7 +66,7 @@ class OwnFiles:
                 files.get("labels"),
                 options.directed,
                 columns=GraphColumns.of(options),
-                reading=_reading(options),
+                reading=reading_for(options),
                 format=options.format,
                 masks=masks,
             )
@@ -95,7 +95,7 @@ class OwnFiles:
         asked = _asked(options)
         if asked not in self._tables:
             files = self._files(options, ("interactions",))
-            self._tables[asked] = read_taken(files["interactions"], columns, _reading(options))
+            self._tables[asked] = read_taken(files["interactions"], columns, reading_for(options))
             self._note(files)
         return self._tables[asked], columns
 
@@ -116,7 +116,7 @@ class OwnFiles:
             if Path(str(options.graphs)).is_dir():
                 files["graphs"] = InputFolder(Path(str(options.graphs)))
             self._collections[asked] = read_own_graphs(
-                **files, targets=options.targets, directed=options.directed, reading=_reading(options)
+                **files, targets=options.targets, directed=options.directed, reading=reading_for(options)
             )
             self._note(files)
         return self._collections[asked]
@@ -138,7 +138,7 @@ class OwnFiles:
             if "images" in self._known and not path.exists():
                 raise CheckpointError(f"data.images={path} is not there, and the run read it: {_advice('images')}")
             found = InputFolder(path) if path.is_dir() else InputList(path)
-            self._images[asked] = read_own_images(found, targets=options.targets, reading=_reading(options))
+            self._images[asked] = read_own_images(found, targets=options.targets, reading=reading_for(options))
             self._note({"images": found})
         return self._images[asked]
 
@@ -183,7 +183,8 @@ def _asked(options: Data) -> tuple[object, ...]:
     return tuple(getattr(options, field.name) for field in dataclasses.fields(options) if field.metadata["own"])
 
 
-def _reading(options: Data) -> Reading:
+def reading_for(options: Data) -> Reading:
+    """How the settings say that own tables are read."""
     return reading_of(options.format, Reading(options.header, options.separator, options.comments, options.encoding))
 
 

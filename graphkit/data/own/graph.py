@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from graphkit.data.graph import Graph
 from graphkit.data.graphs import merge_edges
 from graphkit.data.own.columns import GraphColumns
 from graphkit.data.own.edges import Edges, edges_of
-from graphkit.data.own.features import Features, features_of
+from graphkit.data.own.features import Codings, Features, features_of
 from graphkit.data.own.formats import Layout, layout_of
 from graphkit.data.own.graph_file import GraphFile, is_graph_file, read_graph_file
 from graphkit.data.own.memory import Matrix
 from graphkit.data.own.naming import alike_note, look_alike, number
-from graphkit.data.own.table import Column, Reading, Table, read_table
-from graphkit.data.own.table.roles import LABEL, NODE, SOURCE, TARGET, named
+from graphkit.data.own.node_rows import File, NodeRows, node_rows
+from graphkit.data.own.table import Reading, Table, read_table
+from graphkit.data.own.table.roles import SOURCE, TARGET
 from graphkit.data.own.table.table import MOST_TOLD
 from graphkit.data.own.table.values import numbers_of
 from graphkit.data.readers.inputs import InputFile
@@ -28,9 +29,6 @@ from graphkit.data.readers.rows import UNSEEN
 from graphkit.data.splits.edges import message_graph
 from graphkit.data.splits.negatives import pair_keys
 from graphkit.errors import DataError, shown
-
-File = Path | InputFile | GraphFile | Table | Matrix
-"""What a part of a graph is read from; all but the first two are in memory already."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class OwnGraph:
         read: Sentences on how the files were read.
         nodes: Ids of the nodes of `train`, `valid` and `test`, where the data says so; None: it does not.
         edge_time: When each edge of `data` first came to be [E], in either direction; None: not read.
+        columns: How the columns of its features became numbers; None: they were numbers in memory, or there are none.
     """
 
     data: Graph
@@ -60,17 +59,7 @@ class OwnGraph:
     read: tuple[str, ...] = field(default=(), compare=False)
     nodes: dict[str, Tensor] | None = None
     edge_time: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class _Nodes:
-    """Rows of one table, a node each: ids, the column where they stand, if they do, and the columns that are read beside."""
-
-    table: Table
-    ids: Column
-    column: int | None
-    beside: tuple[int, ...]
-    x: np.ndarray | None = None
+    columns: Codings | None = None
 
 
 def read_own(
@@ -113,7 +102,7 @@ def read_own(
     layout = layouts["edges"]
     found = _edges(files["edges"], layout)
     known = {*found.source.values, *found.target.values}
-    beside = {key: _nodes(files[key], key, layouts[key], known) for key in ("features", "labels") if key in files}
+    beside = {key: node_rows(files[key], key, layouts[key], known) for key in ("features", "labels") if key in files}
     table, given = beside.get("features"), beside.get("labels")
     if table:
         index = number(table.ids.values)
@@ -131,16 +120,19 @@ def read_own(
         notes = (*notes, f"Left out: {left:,} edges that name nodes without a row of features.")
     told = [_told(found.table, found.read), *_direction(files["edges"], directed)]
     classes: tuple[str, ...] = ()
+    codings: Codings | None = None
     if table:
         read = _features(table, given, columns)
         graph.x = torch.from_numpy(_placed(read.x, table.ids.places(index)))
         told += [_told(table.table), *read.notes]
+        codings = read.columns
     if given:
         graph.y, classes, more = _labels(given, index, table)
         told += [_told(given.table), *more]
     nodes = {split: _numbered(part, index) for split, part in masks.items()} if masks else None
     time = None if found.time is None else _earliest(pairs, torch.from_numpy(found.time[kept]), graph)
-    return OwnGraph(graph, OwnNames(tuple(index), classes), notes, tuple(dict.fromkeys(filter(None, told))), nodes, time)
+    names, said = OwnNames(tuple(index), classes), tuple(dict.fromkeys(filter(None, told)))
+    return OwnGraph(graph, names, notes, said, nodes, time, codings)
 
 
 def _earliest(pairs: Tensor, time: Tensor, graph: Graph) -> Tensor:
@@ -155,7 +147,7 @@ def _numbered(nodes: np.ndarray, index: dict[str, int]) -> Tensor:
     return torch.tensor(sorted(index[str(node)] for node in nodes.tolist()), dtype=torch.int64)
 
 
-def _features(table: _Nodes, labels: _Nodes | None, columns: GraphColumns) -> Features:
+def _features(table: NodeRows, labels: NodeRows | None, columns: GraphColumns) -> Features:
     """Features of the rows, without the label where both come from the same table."""
     if table.x is not None:
         return Features(table.x)
@@ -207,76 +199,7 @@ def _edges(file: File, layout: Layout) -> Edges:
     return edges_of(read_table(file, layout.reading, (SOURCE, TARGET), named), columns)
 
 
-def _nodes(file: File, key: str, layout: Layout, known: Collection[str]) -> _Nodes:
-    """The table of features or labels, with its column of ids, and the columns that are read beside it."""
-    if isinstance(file, Matrix):
-        rows = np.arange(len(file.x))
-        return _Nodes(Table(file.name, (), None), Column(list(map(str, rows.tolist())), rows), None, (), file.x)
-    columns = layout.columns
-    names = [columns.node, columns.label] if key == "labels" else [columns.node, *columns.categorical, *columns.ignore]
-    table = (
-        file.nodes
-        if isinstance(file, GraphFile)
-        else read_table(file, layout.reading, (NODE,), list(filter(None, names)), known)
-    )
-    what = "features: one row per node is needed, its id and numbers"
-    if not table.rows:
-        one = "label: one row per labeled node is needed, its id and label"
-        raise DataError(f"{table.name} holds no {one if key == 'labels' else what}")
-    width = len(table.columns)
-    if layout.rows_are_nodes:
-        rows = np.arange(table.rows)
-        return _Nodes(table, Column(list(map(str, rows.tolist())), rows), None, tuple(range(width)))
-    if columns.node:
-        place = named(table.name, table.header, width, NODE, columns.node)
-    else:
-        place = (NODE.guess(table.header) if table.header else None) or 0
-    ids = table.ids(place)
-    _refuse_repeated(table, place, ids)
-    if key == "labels":
-        return _Nodes(table, ids, place, (_label_column(table, place, layout),))
-    last = {width - 1} if layout.label_last else set()
-    beside = tuple(column for column in range(width) if column != place and column not in last)
-    if not beside:
-        raise DataError(
-            f"{table.name} has one column, and features need two or more: a node id, then features separated by commas"
-        )
-    return _Nodes(table, ids, place, beside)
-
-
-def _label_column(table: Table, node: int, layout: Layout) -> int:
-    width = len(table.columns)
-    if layout.columns.label:
-        return named(table.name, table.header, width, LABEL, layout.columns.label)
-    if layout.label_last:
-        return width - 1
-    others = [column for column in range(width) if column != node]
-    if len(others) == 1:
-        return others[0]
-    guess = LABEL.guess(table.header) if table.header else None
-    if guess is None or guess == node:
-        told = f"its header is {shown(', '.join(table.header), 200)}" if table.header else "it has no header"
-        raise DataError(
-            f"{table.name} has {width} columns, and {told}: a node id and a label are needed: name the label's by "
-            "data.label_column="
-        )
-    return guess
-
-
-def _refuse_repeated(table: Table, column: int, ids: Column) -> None:
-    _, first = np.unique(ids.codes, return_index=True)
-    if first.size == table.rows:
-        return
-    again = np.setdiff1d(np.arange(table.rows), first)
-    found = []
-    for row in again[:MOST_TOLD]:
-        before = table.place(int(first[ids.codes[row]]), column).removeprefix(f"{table.name}, ").partition(",")[0]
-        text = shown(ids.values[ids.codes[row]])
-        found.append((int(row), column, f"node '{text}' has a row already, {before}: give each node one row"))
-    raise table.broken(found, again.size)
-
-
-def _joined(edges: Edges, index: dict[str, int], table: _Nodes | None, may_name_others: bool) -> tuple[Tensor, np.ndarray]:
+def _joined(edges: Edges, index: dict[str, int], table: NodeRows | None, may_name_others: bool) -> tuple[Tensor, np.ndarray]:
     """Edges [2, E] by the numbers of their nodes, and which rows they are."""
     pairs = np.stack([edges.source.places(index), edges.target.places(index)])
     lost = pairs < 0
@@ -335,7 +258,7 @@ def _placed(values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     return placed
 
 
-def _labels(given: _Nodes, index: dict[str, int], table: _Nodes | None) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
+def _labels(given: NodeRows, index: dict[str, int], table: NodeRows | None) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
     """The class of every node, -1 where it is not known; names of classes; notes."""
     cells, column = given.table.columns[given.beside[0]], given.beside[0]
     if UNSEEN.search("".join(cells.values)):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.data.own.collected import Collected, in_order
-from graphkit.data.own.graph_tables import read_targets
+from graphkit.data.own.collected import Attributes, Collected, in_order
+from graphkit.data.own.graph_tables import Targets, read_targets
 from graphkit.data.own.naming import number
 from graphkit.data.own.table import Reading
 from graphkit.data.readers.graph6 import read_graph6
@@ -17,7 +17,13 @@ from graphkit.data.readers.inputs import InputFile, InputFolder
 from graphkit.errors import DataError, shown
 
 
-def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading) -> Collected:
+def read_folder(
+    folder: InputFolder,
+    labels: InputFile | None,
+    reading: Reading,
+    *,
+    known: tuple[Attributes, Attributes] | None = None,
+) -> Collected:
     """Read the graphs of a folder.
 
     Args:
@@ -25,6 +31,8 @@ def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading)
         labels: Name of the graph, then its label or targets. The name is that of the file without its ending; of the several
             graphs of a `.g6` file it is followed by a colon and the graph's number from 1, as in `pairs:2`.
         reading: How the table of labels is to be read.
+        known: How attributes of nodes and edges became columns of other graphs, so that these get the same; then no label is
+            needed. None: what these graphs hold decides.
 
     Raises:
         DataError: If a file is missing or malformed, or they do not fit each other.
@@ -37,7 +45,7 @@ def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading)
         raise DataError(
             f"data.graphs={folder} holds no file *.graphml or *.g6: name a folder of graphs, or a CSV or JSON-lines file"
         )
-    if labels is None:
+    if labels is None and known is None:
         raise DataError(f"data.graphs={folder} is a folder of graphs, whose labels are needed, too: give data.labels=FILE")
     graphs: dict[str, _Graph] = {}
     for file in files:
@@ -45,7 +53,10 @@ def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading)
             if name in graphs:
                 raise DataError(f"{folder} holds two graphs called '{shown(name)}': rename one of the files")
             graphs[name] = graph
-    given = read_targets(labels, reading)
+    if labels is None:
+        given = Targets({name: [""] for name in graphs}, dict.fromkeys(graphs, 0), [], lambda *_: None)
+    else:
+        given = read_targets(labels, reading)
     targets, lines = given.of, given.lines
     if strange := [name for name in targets if name not in graphs]:
         raise DataError(f"{labels}, line {lines[strange[0]]}: no graph '{shown(strange[0])}' in {folder}")
@@ -55,6 +66,9 @@ def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading)
     chosen = [graphs[name] for name in order]
     sizes = np.array([graph.size for graph in chosen], dtype=np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    of_nodes, of_edges = known or (None, None)
+    x, nodes = _features([(graph.file, graph.nodes) for graph in chosen], "nodes", of_nodes)
+    edge_attr, ties = _features([(graph.file, graph.ties) for graph in chosen], "edges", of_edges)
     return Collected(
         names=order,
         sizes=sizes,
@@ -65,8 +79,9 @@ def read_folder(folder: InputFolder, labels: InputFile | None, reading: Reading)
         edges_from=str(folder),
         first_target_column=2,
         target_names=given.names,
-        x=_features([(graph.file, graph.nodes) for graph in chosen], "nodes"),
-        edge_attr=_features([(graph.file, graph.ties) for graph in chosen], "edges"),
+        x=x,
+        edge_attr=edge_attr,
+        attributes=(nodes, ties),
     )
 
 
@@ -115,20 +130,30 @@ def _read_graphml(file: InputFile) -> _Graph:
     return _Graph(file, len(order), np.stack(ends, axis=1), [named[node] for node in order], [tie[2] for tie in ties])
 
 
-def _features(having: list[tuple[InputFile, list[Any]]], what: str) -> np.ndarray | None:
+def _features(
+    having: list[tuple[InputFile, list[Any]]], what: str, known: Attributes | None
+) -> tuple[np.ndarray | None, Attributes]:
     """One column per attribute that holds numbers, one per distinct text of an attribute that holds text; None without any."""
     rows = [(file, row) for file, rows in having for row in rows]
     keys = sorted({key for _, row in rows for key in row if key != "id"})
+    attributes: dict[str, dict[str, int] | None] = dict.fromkeys(keys) if known is None else dict(known)
     columns = []
-    for key in keys:
+    for key in attributes:
         for file, row in rows:
             if key not in row:
                 raise DataError(
                     f"{file}: attribute '{shown(key)}' is missing at some of its {what}: give it to all, or to none"
                 )
         values = [row[key] for _, row in rows]
-        if any(isinstance(value, str) for value in values):
-            places = number(map(str, values))
+        if known is None and any(isinstance(value, str) for value in values):
+            attributes[key] = number(map(str, values))
+        places = attributes[key]
+        for (file, _), value in zip(rows, values, strict=True):
+            if isinstance(value, str) if places is None else str(value) not in places:
+                holds = "numbers" if places is None else shown(", ".join(places), 200)
+                found = f"attribute '{shown(key)}' of its {what} is '{shown(str(value))}'"
+                raise DataError(f"{file}: {found}, and in the run's graphs it is one of {holds}")
+        if places is not None:
             columns.append(np.eye(len(places), dtype=np.float32)[in_order(list(map(str, values)), places)])
         else:
             column = np.array(values, dtype=np.float32)[:, None]
@@ -136,4 +161,4 @@ def _features(having: list[tuple[InputFile, list[Any]]], what: str) -> np.ndarra
                 file = rows[int(np.argmin(np.isfinite(column[:, 0])))][0]
                 raise DataError(f"{file}: attribute '{shown(key)}' of its {what} holds no finite number: mend it")
             columns.append(column)
-    return np.concatenate(columns, axis=1) if columns else None
+    return np.concatenate(columns, axis=1) if columns else None, tuple(attributes.items())

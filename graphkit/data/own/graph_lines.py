@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,32 @@ LINES = (".jsonl", ".ndjson")
 _KEYS = {"graph", "label", "targets", "num_nodes", "edges", "features", "edge_features"}
 
 
-def read_lines(path: InputFile) -> Collected:
+@dataclass(frozen=True)
+class GivenLines:
+    """Lines that are in memory, each an object as JSON has it.
+
+    Attributes:
+        rows: The objects.
+        name: What they are called in messages.
+    """
+
+    rows: Sequence[Any]
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def read_lines(path: InputFile | GivenLines, *, labeled: bool = True) -> Collected:
     """Read graphs, one per line: `{"graph": "a", "label": "toxic", "edges": [[0, 1], [1, 2]], "features": [[1], [0], [0]]}`.
 
     Keys of a line: `edges`, pairs of node numbers from 0; `label`, text or a number, or `targets`, a list of numbers, null
     where not known. Besides, where there are some: `graph`, the id, else the number of the line; `features`, a list of numbers
     per node; `num_nodes`, where there are no features and the last nodes have no edge; `edge_features`, a list per edge.
+
+    Args:
+        path: The file.
+        labeled: Whether labels or targets are needed; else none is read.
 
     Raises:
         DataError: If the file is missing or a line is malformed.
@@ -44,7 +66,7 @@ def read_lines(path: InputFile) -> Collected:
     edge_attr = _matrices(path, rows, "edge_features", [len(part) for part in edges])
     sizes = [_size(path, line, row, part) for (line, row), part in zip(rows, edges, strict=True)]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    targets = [_targets(path, line, row) for line, row in rows]
+    targets = [_targets(path, line, row) if labeled else [""] for line, row in rows]
     for (line, _), given in zip(rows, targets, strict=True):
         if len(given) != len(targets[0]):
             raise _wrong(
@@ -63,7 +85,10 @@ def read_lines(path: InputFile) -> Collected:
     )
 
 
-def _objects(path: InputFile) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: InputFile | GivenLines) -> Iterator[tuple[int, dict[str, Any]]]:
+    if isinstance(path, GivenLines):
+        yield from ((line, _checked(path, line, row)) for line, row in enumerate(path.rows, start=1))
+        return
     number = 0
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -84,6 +109,10 @@ def _object(path: InputFile, line: int, text: str) -> dict[str, Any]:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _wrong(path, line, f"no JSON object ({shown(str(error))}): write one graph per line") from error
+    return _checked(path, line, row)
+
+
+def _checked(path: InputFile | GivenLines, line: int, row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise _wrong(path, line, "no JSON object in braces: write one graph per line")
     if unknown := row.keys() - _KEYS:
@@ -91,7 +120,7 @@ def _object(path: InputFile, line: int, text: str) -> dict[str, Any]:
     return row
 
 
-def _targets(path: InputFile, line: int, row: dict[str, Any]) -> list[str]:
+def _targets(path: InputFile | GivenLines, line: int, row: dict[str, Any]) -> list[str]:
     given = row["targets"] if "targets" in row else [row.get("label")]
     if ("label" in row) == ("targets" in row) or not isinstance(given, list) or not given:
         raise _wrong(path, line, 'expected "label", text or a number, or else "targets", a list of numbers')
@@ -100,14 +129,14 @@ def _targets(path: InputFile, line: int, row: dict[str, Any]) -> list[str]:
     return ["" if value is None else _text(path, line, int(value) if isinstance(value, bool) else value) for value in given]
 
 
-def _text(path: InputFile, line: int, value: Any) -> str:
+def _text(path: InputFile | GivenLines, line: int, value: Any) -> str:
     """An id or label, which messages, tables and files can show."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong(path, line, f'expected "graph", text or a number, found {shown(json.dumps(value))}')
-    return name(path, line, 1, str(value))
+    return name(Path(str(path)), line, 1, str(value))
 
 
-def _edges(path: InputFile, line: int, row: dict[str, Any]) -> np.ndarray:
+def _edges(path: InputFile | GivenLines, line: int, row: dict[str, Any]) -> np.ndarray:
     given = row.get("edges")
     if given == []:
         return np.empty((0, 2), dtype=np.int64)
@@ -117,7 +146,9 @@ def _edges(path: InputFile, line: int, row: dict[str, Any]) -> np.ndarray:
     return edges
 
 
-def _matrices(path: InputFile, rows: list[tuple[int, dict[str, Any]]], key: str, counts: list[int | None]) -> np.ndarray | None:
+def _matrices(
+    path: InputFile | GivenLines, rows: list[tuple[int, dict[str, Any]]], key: str, counts: list[int | None]
+) -> np.ndarray | None:
     """The rows of numbers under a key of all graphs, one below another; None where no graph has any."""
     having = [key in row for _, row in rows]
     if not any(having):
@@ -142,7 +173,7 @@ def _matrices(path: InputFile, rows: list[tuple[int, dict[str, Any]]], key: str,
     return np.concatenate(matrices) if matrices else None
 
 
-def _size(path: InputFile, line: int, row: dict[str, Any], edges: np.ndarray) -> int:
+def _size(path: InputFile | GivenLines, line: int, row: dict[str, Any], edges: np.ndarray) -> int:
     least = int(edges.max()) + 1 if len(edges) else 0
     given = len(row["features"]) if "features" in row else row.get("num_nodes", least)
     if "features" in row and row.get("num_nodes", given) != given:
@@ -166,5 +197,5 @@ def _array(given: Any, dtype: type) -> np.ndarray | None:
         return array.astype(dtype)
 
 
-def _wrong(path: InputFile, line: int, message: str) -> DataError:
+def _wrong(path: InputFile | GivenLines, line: int, message: str) -> DataError:
     return DataError(f"{path}, line {line}: {message}")

@@ -48,7 +48,9 @@ class Targets:
     refuse: Callable[[Callable[[str], bool], Callable[[str], str]], None]
 
 
-def read_tables(graphs: InputFile, edges: InputFile | None, features: InputFile | None, reading: Reading) -> Collected:
+def read_tables(
+    graphs: InputFile, edges: InputFile | None, features: InputFile | None, reading: Reading, *, labeled: bool = True
+) -> Collected:
     """Read graphs from tables.
 
     Args:
@@ -56,13 +58,14 @@ def read_tables(graphs: InputFile, edges: InputFile | None, features: InputFile 
         edges: Graph id, source and target, then numbers.
         features: Graph id, node id, then numbers. Where it is given its rows are the nodes; else they are all that edges name.
         reading: How tables are to be read.
+        labeled: Whether a label or targets must stand behind a graph's id.
 
     Raises:
         DataError: If a file is missing or malformed, with line and column, or they do not fit each other.
     """
     if edges is None:
         raise DataError(f"{graphs} is a table of graphs, of which the edges are needed, too: give data.edges=FILE")
-    targets = read_targets(graphs, reading)
+    targets = read_targets(graphs, reading, labeled=labeled)
     order = number(targets.of)
     ends = _read(edges, reading, 2, "graph id, source and target, then features of the edge", order)
     rows = _read(features, reading, 1, "graph id, node id, then features of the node", order) if features else None
@@ -95,8 +98,13 @@ def read_tables(graphs: InputFile, edges: InputFile | None, features: InputFile 
     )
 
 
-def read_targets(path: InputFile, reading: Reading) -> Targets:
+def read_targets(path: InputFile, reading: Reading, *, labeled: bool = True) -> Targets:
     """Targets of graphs, from a table of graph ids and targets.
+
+    Args:
+        path: The table.
+        reading: How it is to be read.
+        labeled: Whether it must have targets.
 
     Raises:
         DataError: If the file is missing or malformed, with line and column.
@@ -104,7 +112,7 @@ def read_targets(path: InputFile, reading: Reading) -> Targets:
     table = read_table(path, reading, (_GRAPH,))
     if not table.rows:
         raise DataError(f"{path} holds no graph: one row per graph is needed, its id and label")
-    _require_width(table, 2, "graph id and label, or targets")
+    _require_width(table, 1 + labeled, "graph id and label, or targets")
     ids = table.ids(0, "a graph id")
     _, first = np.unique(ids.codes, return_index=True)
     lines = table.lines
@@ -121,7 +129,7 @@ def read_targets(path: InputFile, reading: Reading) -> Targets:
         if UNSEEN.search("".join(cells.values)):
             table.ids(column)
     names = ids.texts()
-    rows = zip(*(column.texts() for column in table.columns[1:]), strict=True)
+    rows = zip(*(column.texts() for column in table.columns[1:]), strict=True) if len(table.columns) > 1 else [()] * len(names)
 
     def refuse(test: Callable[[str], bool], message: Callable[[str], str]) -> None:
         table.refuse(0, ~ids.marked(test), message)

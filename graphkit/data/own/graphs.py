@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from graphkit.data.graphs import Graphs, merge_edges, pointers
-from graphkit.data.own.collected import Collected, is_number
+from graphkit.data.own.collected import Attributes, Collected, is_number
 from graphkit.data.own.graph_folder import read_folder
-from graphkit.data.own.graph_lines import LINES, read_lines
+from graphkit.data.own.graph_lines import LINES, GivenLines, read_lines
 from graphkit.data.own.graph_tables import read_tables
 from graphkit.data.own.naming import is_integer, number
 from graphkit.data.own.table import Reading
@@ -36,6 +36,7 @@ class OwnGraphs:
         targets: The names of the labels or numbers, where the files have some.
         dropped: Sentences on which edges were dropped or kept.
         notes: Sentences on what may be meant otherwise.
+        attributes: How attributes of nodes and of edges became columns, of graphs from a folder.
     """
 
     graphs: Graphs
@@ -45,6 +46,26 @@ class OwnGraphs:
     targets: tuple[str, ...]
     dropped: tuple[str, ...]
     notes: tuple[str, ...]
+    attributes: tuple[Attributes, Attributes] = ((), ())
+
+
+@dataclass(frozen=True)
+class KnownForm:
+    """What new graphs must look like.
+
+    Attributes:
+        channels: Features of a node.
+        edge_channels: Features of an edge.
+        y: Targets of the run's graphs, of which the shape and type count.
+        directed: Whether edges keep their direction.
+        attributes: How attributes of nodes and edges became columns, of graphs from a folder.
+    """
+
+    channels: int
+    edge_channels: int
+    y: Tensor
+    directed: bool
+    attributes: tuple[Attributes, Attributes]
 
 
 def read_own_graphs(
@@ -77,7 +98,7 @@ def read_own_graphs(
         RequestError: If a file does not go with the form of `graphs`.
         DataError: If a file is missing or malformed, with file and line, or they do not fit each other.
     """
-    _check_form(graphs, {"edges": edges, "features": features, "labels": labels})
+    _check_form("data.", "data.graphs", graphs, {"edges": edges, "features": features, "labels": labels})
     if isinstance(graphs, InputFolder):
         found = read_folder(graphs, labels, reading)
     elif graphs.path.suffix in LINES:
@@ -86,6 +107,61 @@ def read_own_graphs(
         found = read_tables(graphs, edges, features, reading)
     kind = _kind(found.targets) if targets == "auto" else targets
     y, classes = _targets(found, kind)
+    merged = _merged(found, y, directed)
+    return OwnGraphs(
+        graphs=merged,
+        kind=kind,
+        names=tuple(found.names),
+        classes=classes,
+        targets=tuple(found.target_names) if kind != "classes" else (),
+        dropped=_dropped(torch.from_numpy(np.ascontiguousarray(found.edges.T)), merged.num_nodes, directed),
+        notes=_could_be_numbers(classes, len(found.names)) if targets == "auto" else (),
+        attributes=found.attributes,
+    )
+
+
+def read_new_graphs(
+    graphs: InputFile | InputFolder | GivenLines,
+    edges: InputFile | None = None,
+    features: InputFile | None = None,
+    *,
+    known: KnownForm,
+    reading: Reading = Reading(),  # noqa: B008
+) -> tuple[Graphs, tuple[str, ...]]:
+    """Read graphs that a run does not know, in the forms of `read_own_graphs`; labels are not needed, and not read.
+
+    Args:
+        graphs: As there; or objects as JSON lines have them.
+        edges: With CSV, as there.
+        features: With CSV, as there.
+        known: What the run's graphs look like.
+        reading: How tables are to be read.
+
+    Returns:
+        The graphs, their targets not known, and their ids.
+
+    Raises:
+        RequestError: If a file does not go with the form of `graphs`.
+        DataError: If a file is missing or malformed, or nodes or edges have other features than the run's.
+    """
+    if not isinstance(graphs, GivenLines):
+        _check_form("", "new", graphs, {"edges": edges, "features": features})
+    if isinstance(graphs, InputFolder):
+        found = read_folder(graphs, None, reading, known=known.attributes)
+    elif isinstance(graphs, GivenLines) or graphs.path.suffix in LINES:
+        found = read_lines(graphs, labeled=False)
+    else:
+        found = read_tables(graphs, edges, features, reading, labeled=False)
+    for what, matrix, width in (("nodes", found.x, known.channels), ("edges", found.edge_attr, known.edge_channels)):
+        having = 0 if matrix is None else matrix.shape[1]
+        if having != width and (matrix is not None or what == "nodes" or len(found.edges)):
+            raise DataError(f"{graphs}: {having:,} features of its {what}, and {width:,} in the run's graphs: give as many")
+    unknown = known.y.new_full((len(found.names), *known.y.shape[1:]), -1 if known.y.dim() == 1 else torch.nan)
+    return _merged(found, unknown, known.directed), tuple(found.names)
+
+
+def _merged(found: Collected, y: Tensor, directed: bool) -> Graphs:
+    """The graphs, each edge once."""
     ptr = pointers(torch.from_numpy(found.sizes))
     given = torch.from_numpy(np.ascontiguousarray(found.edges.T))
     edge_attr = None if found.edge_attr is None else torch.from_numpy(found.edge_attr)
@@ -93,26 +169,17 @@ def read_own_graphs(
         edge_index, edge_attr = merge_edges(given, int(ptr[-1]), edge_attr, directed=directed)
     except DataError as error:
         raise DataError(f"{found.edges_from}: {error}") from error
-    x = None if found.x is None else torch.from_numpy(found.x)
-    return OwnGraphs(
-        graphs=Graphs(ptr, edge_index, y, x, edge_attr),
-        kind=kind,
-        names=tuple(found.names),
-        classes=classes,
-        targets=tuple(found.target_names) if kind != "classes" else (),
-        dropped=_dropped(given, int(ptr[-1]), directed),
-        notes=_could_be_numbers(classes, len(found.names)) if targets == "auto" else (),
-    )
+    return Graphs(ptr, edge_index, y, None if found.x is None else torch.from_numpy(found.x), edge_attr)
 
 
-def _check_form(graphs: InputFile | InputFolder, others: dict[str, InputFile | None]) -> None:
+def _check_form(section: str, key: str, graphs: InputFile | InputFolder, others: dict[str, InputFile | None]) -> None:
     folder = isinstance(graphs, InputFolder)
     lines = not folder and graphs.path.suffix in LINES
     taken = ("labels",) if folder else () if lines else ("edges", "features")
     form = "a folder" if folder else "a file of JSON lines" if lines else "a CSV file"
-    for key, file in others.items():
-        if file is not None and key not in taken:
-            raise RequestError(f"data.{key}: data.graphs={graphs} is {form}, which goes without it, leave it out")
+    for other, file in others.items():
+        if file is not None and other not in taken:
+            raise RequestError(f"{section}{other}: {key}={graphs} is {form}, which goes without it, leave it out")
 
 
 def _targets(found: Collected, kind: str) -> tuple[Tensor, tuple[str, ...]]:

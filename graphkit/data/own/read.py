@@ -28,6 +28,7 @@ def read_graph(request: DataRequest) -> GraphSource:
         class_names=own.names.classes,
         remarks=own.notes,
         notes=own.read,
+        columns=own.columns,
     )
 
 
@@ -66,6 +67,7 @@ def read_graphs(request: DataRequest) -> GraphsSource:
         target_names=own.targets,
         remarks=own.dropped,
         notes=own.notes,
+        attributes=own.attributes,
     )
 
 

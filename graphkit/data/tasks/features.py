@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from graphkit.data.gaps import fill_gaps
+from graphkit.data.gaps import find_gaps
 from graphkit.data.graph import Graph, required
+from graphkit.data.preparation import Preparation
 from graphkit.data.scaling import Scaling, fit_scaling, row_normalized
 from graphkit.data.sources import DataRequest
 from graphkit.errors import RequestError
@@ -18,7 +19,7 @@ from graphkit.sparse.graph_measures import fast_random_projection, random_projec
 
 def prepare_features(
     request: DataRequest, graph: Graph, train: Tensor | None = None
-) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
+) -> tuple[Graph, Preparation, tuple[str, ...]]:
     """Fill gaps in the features of a graph, normalize and scale them, and add those that `data.embed` makes of the graph.
 
     Args:
@@ -27,14 +28,14 @@ def prepare_features(
         train: Ids of the nodes of which means and deviations are taken; None: all nodes, of which none is held out.
 
     Returns:
-        The graph; how its features were scaled, None where they are not; and sentences on what was done.
+        The graph; how its features were made; and sentences on what was done.
 
     Raises:
         RequestError: If features are to be scaled and there are none.
     """
-    graph, scaling, notes = scale_features(request, graph, train)
-    graph, scaling, more = add_embedding(request, graph, scaling)
-    return graph, scaling, (*notes, *more)
+    graph, made, notes = scale_features(request, graph, train)
+    graph, scaling, more = add_embedding(request, graph, made.scaling)
+    return graph, replace(made, scaling=scaling), (*notes, *more)
 
 
 def add_embedding(request: DataRequest, graph: Graph, scaling: Scaling | None) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
@@ -79,27 +80,28 @@ def embedding(
 
 def scale_features(
     request: DataRequest, graph: Graph, train: Tensor | None = None
-) -> tuple[Graph, Scaling | None, tuple[str, ...]]:
+) -> tuple[Graph, Preparation, tuple[str, ...]]:
     """As `prepare_features`, without what `data.embed` adds."""
-    scale = request.options.scale
+    scale, made = request.options.scale, Preparation(row_normalized=request.entry.row_normalized)
     if request.entry.row_normalized:
         graph = replace(graph, x=row_normalized(required(graph.x)))
     if graph.x is None and scale == "standard":
         raise RequestError(f"data.scale=standard: data set {request.entry.name!r} has no node features, leave it out")
     if graph.x is None:
-        return graph, None, ()
+        return graph, made, ()
     nodes = "all nodes, of which none is held out" if train is None else "the training nodes"
-    x, gaps = fill_gaps(graph.x, train)
+    found = find_gaps(graph.x, train)
+    made, x, gaps = replace(made, gaps=found), found.fill(graph.x), found.count
     columns = "a column with gaps is" if gaps == 1 else f"{gaps:,} columns with gaps are"
     told = (f"features: {columns} filled with the mean of {nodes}, and a column of zeros and ones tells where",) if gaps else ()
     graph = replace(graph, x=x)
     if scale == "none" or (scale == "auto" and not request.entry.own):
-        return graph, None, told
+        return graph, made, told
     scaling = fit_scaling(x, train, every=scale == "standard")
     if not scaling.num_scaled:
-        return graph, None, told
+        return graph, made, told
     note = (
         f"features: {scaling.num_scaled:,} of {x.size(1):,} columns are standardized by mean and deviation of {nodes} "
         f"(data.scale={scale}); data.scale=none leaves them as they are"
     )
-    return replace(graph, x=scaling.apply(x)), scaling, (*told, note)
+    return replace(graph, x=scaling.apply(x)), replace(made, scaling=scaling), (*told, note)

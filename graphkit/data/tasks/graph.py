@@ -52,5 +52,6 @@ def build(request: DataRequest) -> GraphSet:
         class_names=source.class_names,
         target_names=source.target_names,
         directed=request.options.directed or entry.directed,
+        attributes=source.attributes,
         scale=request.options.scale if entry.own or request.options.scale != "auto" else "none",
     )

@@ -21,9 +21,9 @@ def build(request: DataRequest) -> LinkData:
         DataError: If the source cannot be read, a split would be empty, or the graph has too few non-edges.
     """
     source: GraphSource = request.read()
-    graph, scaling, notes = scale_features(request, source.graph)
+    graph, made, notes = scale_features(request, source.graph)
     split = split_as(request, replace(source, graph=graph))
-    graph, scaling, more = add_embedding(request, split.graph, scaling)  # of training edges alone
+    graph, scaling, more = add_embedding(request, split.graph, made.scaling)  # of training edges alone
     test_graph = split.test_graph if split.test_graph is None else replace(split.test_graph, x=graph.x)
     protocol, remarks = split.protocol or request.protocol, source.remarks
     statement = request.statement(*remarks) if split.protocol is None else " ".join([protocol.statement, *remarks])

@@ -23,7 +23,7 @@ def build(request: DataRequest) -> NodeData:
     source: GraphSource = request.read()
     directed, masks = request.options.directed, request.entry.own and source.nodes is not None
     splits = source.nodes or split_nodes(required(source.graph.y), request.shares, request.generator)
-    graph, scaling, notes = prepare_features(request, source.graph, train=splits["train"])
+    graph, made, notes = prepare_features(request, source.graph, train=splits["train"])
     return NodeData(
         name=request.entry.name,
         graph=graph,
@@ -36,5 +36,7 @@ def build(request: DataRequest) -> NodeData:
         node_names=source.node_names,
         class_names=source.class_names,
         directed=directed or request.entry.directed,
-        scaling=scaling,
+        scaling=made.scaling,
+        preparation=made,
+        columns=source.columns,
     )

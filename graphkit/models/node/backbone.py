@@ -23,6 +23,11 @@ class BackboneModel(NodeModel):
         self.backbone = backbone
 
     @property
+    def bound_to_nodes(self) -> str:
+        """That of the backbone, see `NodeModel.bound_to_nodes`."""
+        return self.backbone.bound_to_nodes
+
+    @property
     def embedding_channels(self) -> int:
         """That of the backbone, see `NodeModel.embedding_channels`."""
         return self.backbone.embedding_channels

@@ -72,6 +72,11 @@ class NodeModel(nn.Module, ABC):
         return ()
 
     @property
+    def bound_to_nodes(self) -> str:
+        """Why it knows the nodes of its own graph alone, a predicate of the model; empty: it takes any graph."""
+        return ""
+
+    @property
     @abstractmethod
     def embedding_channels(self) -> int:
         """Width C of what `embed` gives, and a head is given."""

@@ -84,6 +84,11 @@ class FastRPModel(NodeModel):
         self.transition, self.normalize_rows = transition, normalize_rows
 
     @property
+    def bound_to_nodes(self) -> str:
+        """The random projection, see `NodeModel.bound_to_nodes`."""
+        return "reads random projections that are drawn for the nodes of the graph it was fitted on"
+
+    @property
     def embedding_channels(self) -> int:
         """Width of the embeddings, see `NodeModel.embedding_channels`."""
         return self.channels

@@ -78,6 +78,11 @@ class LINKX(GraphNetwork):
         self.mix = nn.Linear(2 * hidden_channels, hidden_channels)
         self.network = perceptron(hidden_channels, out_channels, num_layers)
 
+    @property
+    def bound_to_nodes(self) -> str:
+        """The vectors of the nodes, see `NodeModel.bound_to_nodes`."""
+        return "has learned a vector for each node of the graph it was trained on"
+
     def hidden(self, x: Tensor | CSR, adj: CSR) -> Tensor | CSR:
         """What MLP_f gives its last layer, see `NodeModel.hidden`.
 

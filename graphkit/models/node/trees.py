@@ -131,6 +131,12 @@ class Trees(NodeModel):
         }
 
     @property
+    def bound_to_nodes(self) -> str:
+        """The random projection, where there is one, see `NodeModel.bound_to_nodes`."""
+        drawn = "reads random projections that are drawn for the nodes of its graph (model.projection_channels=0 does not)"
+        return drawn if self.projection_channels else ""
+
+    @property
     def embedding_channels(self) -> int:
         """Width of what trees may ask, see `NodeModel.embedding_channels`."""
         return (1 + self.hops) * self.in_channels + 2 + self.projection_channels

@@ -117,6 +117,11 @@ class XNode(BackboneModel):
         """The embedding with what the contexts add, see `NodeModel.hidden`."""
         return self._decisive(x, adj, self._explanation(x.shape[0]))[0]
 
+    @property
+    def bound_to_nodes(self) -> str:
+        """The contexts, see `NodeModel.bound_to_nodes`."""
+        return "reads contexts that were measured of the nodes of its graph before training"
+
     def _explanation(self, num_nodes: int) -> Tensor:
         """The explanation vectors of all nodes [N, E], or of those of several copies of the graph that lie in one."""
         copies, rest = divmod(num_nodes, self.context.num_nodes)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graphkit.conf.schema import Data
 from graphkit.data import load
-from graphkit.data.gaps import fill_gaps
+from graphkit.data.gaps import find_gaps
 from graphkit.data.own.files import OwnFiles
 from graphkit.data.own.graph import OwnGraph
 from graphkit.data.own.table import Reading, read_table
@@ -143,7 +143,8 @@ def test_gaps_are_filled_from_training_nodes_alone() -> None:
     x[torch.rand(12, 4, generator=generator) < 0.3] = torch.nan
     x[:, 2] = torch.arange(12.0)
     train = torch.tensor([0, 2, 3, 7, 9])
-    filled, count = fill_gaps(x, train)
+    gaps = find_gaps(x, train)
+    filled, count = gaps.fill(x), gaps.count
     columns, flags = [], []
     for column in range(4):
         known = [float(x[node, column]) for node in train.tolist() if not x[node, column].isnan()]
@@ -155,11 +156,12 @@ def test_gaps_are_filled_from_training_nodes_alone() -> None:
     assert count == len(flags) == 3
     others = x.clone()
     others[[1, 4, 5]] = 1e3  # held out: they decide nothing
-    assert torch.equal(fill_gaps(others, train)[0][train, :4], filled[train, :4])
-    assert fill_gaps(x.nan_to_num(), train)[0].equal(x.nan_to_num())
+    assert torch.equal(find_gaps(others, train).fill(others)[train, :4], filled[train, :4])
+    known = x.nan_to_num()
+    assert find_gaps(known, train).fill(known) is known
     never = x.clone()
     never[train, 0] = torch.nan
-    assert fill_gaps(never, train)[0][train, 0].tolist() == [0.0] * 5
+    assert find_gaps(never, train).fill(never)[train, 0].tolist() == [0.0] * 5
 
 
 def test_a_data_set_with_gaps_and_weights(tmp_path: Path) -> None:
