@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import OPTIONS, OWN_FILES, read_values
-from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
-from graphkit.errors import RequestError, shown
+from graphkit.conf.request import OPTIONS, OWN_FILES, read_known
+from graphkit.conf.setting import Setting, count, setting, settings_table
+from graphkit.errors import RequestError
 
 FLAGS = {"--help": "this page", "--version": "the version"}
 CLAIM = "claim"
@@ -107,10 +107,7 @@ def check_verifying(assignments: Sequence[Assignment], mistakes: Iterable[str] =
 
 def _checked(kind: type[R], known: Mapping[str, Setting], assignments: Sequence[Assignment], found: list[str]) -> R:
     """A request of what can be read; the others are mistakes."""
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    read = read_values([given for given in assignments if given.key in known], known, found)
+    read = read_known(assignments, known, found)
     values: dict[str, Any] = {key: value for key, value in read.items() if value is not None}
     own = {field.name for field in fields(kind)} & values.keys()
     return kind(places={key: value for key, value in values.items() if key in OPTIONS}, **{key: values[key] for key in own})

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import read_values
-from graphkit.conf.setting import Setting, nearest_key, setting, settings_table
+from graphkit.conf.request import read_known
+from graphkit.conf.setting import Setting, setting, settings_table
 from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
@@ -60,10 +60,7 @@ def check_comparison(assignments: Sequence[Assignment], mistakes: Iterable[str] 
     """
     known = comparison_settings()
     found = list(mistakes)
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    values = read_values([given for given in assignments if given.key in known], known, found)
+    values = read_known(assignments, known, found)
     request = Comparison(**{key.removeprefix("data."): value for key, value in values.items()})
     if len(request.folders) < 2 and not found:
         found.append("give the folders of two or more finished runs: python -m graphkit.compare runs/A runs/B")

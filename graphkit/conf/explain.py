@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import OPTIONS, OWN_FILES, read_values
-from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
-from graphkit.errors import RequestError, shown
+from graphkit.conf.request import OPTIONS, OWN_FILES, read_known
+from graphkit.conf.setting import Setting, count, setting, settings_table
+from graphkit.errors import RequestError
 
 FLAGS = {"--help": "this page", "--version": "the version"}
 _MOST_REASONS = 1_000
@@ -66,10 +66,7 @@ def check_explaining(assignments: Sequence[Assignment], mistakes: Iterable[str] 
     """
     known = explain_settings()
     found = list(mistakes)
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    values = read_values([given for given in assignments if given.key in known], known, found)
+    values = read_known(assignments, known, found)
     values = {key: value for key, value in values.items() if value is not None}
     asked = {key: values[key] for key in questions() if key in values}
     if values.get("run") is None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from graphkit.conf.arguments import Assignment
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import read_values
-from graphkit.conf.setting import Setting, count, depth, nearest_key, setting, settings_table, weight, width
+from graphkit.conf.request import read_known
+from graphkit.conf.setting import Setting, count, depth, setting, settings_table, weight, width
 from graphkit.errors import RequestError, shown
 from graphkit.nearest import did_you_mean
 
@@ -158,10 +158,7 @@ def check_expressiveness(assignments: Sequence[Assignment], mistakes: Iterable[s
     """
     known = expressiveness_settings()
     found = list(mistakes)
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    values = read_values([given for given in assignments if given.key in known], known, found)
+    values = read_known(assignments, known, found)
     request = Expressiveness(**{key.removeprefix("data."): value for key, value in values.items()})
     found += _unknown("model", request.models, MODELS) + _unknown("test", request.tests, TESTS)
     found += _contradictions(request, set(values))

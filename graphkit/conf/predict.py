@@ -16,8 +16,8 @@ from graphkit.conf.arguments import Assignment
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.entries import Question
 from graphkit.conf.listing import aligned, render, section, settings_rows
-from graphkit.conf.request import OPTIONS, OWN_FILES, read_values
-from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
+from graphkit.conf.request import OPTIONS, OWN_FILES, read_known
+from graphkit.conf.setting import Setting, count, setting, settings_table
 from graphkit.errors import RequestError, shown
 
 FLAGS = {"--help": "this page", "--version": "the version"}
@@ -131,10 +131,7 @@ def check_prediction(assignments: Sequence[Assignment], mistakes: Iterable[str] 
     """
     known = prediction_settings()
     found = list(mistakes)
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    values = read_values([given for given in assignments if given.key in known], known, found)
+    values = read_known(assignments, known, found)
     if found:
         raise RequestError("\n".join(dict.fromkeys(found)))
     given = {key: value for key, value in values.items() if value is not None}

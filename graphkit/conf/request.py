@@ -157,6 +157,14 @@ def read_values(assignments: Sequence[Assignment], known: Mapping[str, Setting],
     return values
 
 
+def read_known(assignments: Sequence[Assignment], known: Mapping[str, Setting], found: list[str]) -> dict[str, Any]:
+    """As `read_values`, of assignments whose keys may be unknown, which are mistakes, too."""
+    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
+        close = nearest_key(key, known)
+        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
+    return read_values([given for given in assignments if given.key in known], known, found)
+
+
 def _as_typed(given: Assignment) -> str:
     if given.typed:
         return str(given.value.strip())

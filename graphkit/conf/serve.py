@@ -13,7 +13,7 @@ from graphkit.conf.catalog import TASKS
 from graphkit.conf.entries import Question
 from graphkit.conf.listing import aligned, render, section, settings_rows
 from graphkit.conf.predict import TABLES, Prediction, check_prediction, prediction_settings, require_askable
-from graphkit.conf.request import OPTIONS, OWN_FILES, read_values
+from graphkit.conf.request import OPTIONS, OWN_FILES, read_known
 from graphkit.conf.setting import Setting, count, nearest_key, setting, settings_table
 from graphkit.errors import RequestError, shown
 
@@ -59,10 +59,7 @@ def check_serving(assignments: Sequence[Assignment], mistakes: Iterable[str] = (
         RequestError: If anything is wrong; its message has one line per mistake.
     """
     known, found = serve_settings(), list(mistakes)
-    for key in dict.fromkeys(given.key for given in assignments if given.key not in known):
-        close = nearest_key(key, known)
-        found.append(f"unknown key '{shown(key)}'" + (f": did you mean {close}?" if close else "; see --help"))
-    values = read_values([given for given in assignments if given.key in known], known, found)
+    values = read_known(assignments, known, found)
     given = {key: value for key, value in values.items() if value is not None}
     if "run" not in given:
         found.append("give run=FOLDER, the folder of a finished run")

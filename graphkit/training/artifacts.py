@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from graphkit.errors import CheckpointError, RequestError, RunError
+from graphkit.metrics.registry import lower_is_better
 from graphkit.training.checks import check_result
 from graphkit.training.digests import DIGESTS, MARK, Digests, file_sha256, sha256
 from graphkit.training.files import no_ordinary_file, read_whole, write_atomic
@@ -236,7 +237,8 @@ def finished_seed(folder: Path, wanted: int | None = None) -> int:
     if wanted is not None and wanted not in result.seeds:
         raise CheckpointError(f"seed={wanted}: {folder} has {', '.join(map(str, result.seeds))}")
     scores = result.metrics["valid"][result.metric]["per_seed"]
-    seed = result.seeds[scores.index(max(scores))] if wanted is None else wanted
+    best = min(scores) if lower_is_better(result.metric) else max(scores)
+    seed = result.seeds[scores.index(best)] if wanted is None else wanted
     if not weights_path(folder, seed).is_file():
         raise CheckpointError(f"{weights_path(folder, seed)} is missing: put it back, or make it again with resume={folder}")
     seed_is_whole(folder, seed, Digests.read(folder))

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ import torch
 from safetensors.torch import load, save
 
 from graphkit.errors import CheckpointError, Interrupted
-from graphkit.training import checkpoint
-from graphkit.training.artifacts import finished_seed, is_own_file, read_config, read_result
+from graphkit.training import artifacts, checkpoint
+from graphkit.training.artifacts import finished_seed, is_own_file, read_config, read_result, weights_path
 from graphkit.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from graphkit.training.digests import DIGESTS, Digests, age_note
 from graphkit.training.files import read_whole, remove_leftovers
@@ -124,6 +125,18 @@ def test_a_new_folder_without_its_digests_is_refused_an_old_one_read(folder):
     assert "was made before runs kept digests" in age_note(folder)
     assert resumed(folder, never).metrics == read_result(folder).metrics
     assert not (folder / DIGESTS).exists()  # a finished run is only reported
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 1), ("mae", 2)])
+def test_the_best_seed_is_that_of_the_best_value(monkeypatch, tmp_path, metric, best):
+    result = SimpleNamespace(metric=metric, seeds=(0, 1, 2), metrics={"valid": {metric: {"per_seed": [0.5, 0.9, 0.2]}}})
+    monkeypatch.setattr(artifacts, "read_config", lambda folder: {})
+    monkeypatch.setattr(artifacts, "read_result", lambda folder, config: result)
+    monkeypatch.setattr(artifacts.Digests, "read", lambda folder: None)
+    for seed in range(3):
+        weights_path(tmp_path, seed).parent.mkdir()
+        weights_path(tmp_path, seed).touch()
+    assert finished_seed(tmp_path) == best
 
 
 def test_a_file_that_is_not_listed_is_refused(folder):
