@@ -115,7 +115,7 @@ def _infinite(text: str) -> bool:
 
 def _days(table: Table, place: int, cells: Column, gap: np.ndarray, notes: list[str]) -> np.ndarray:
     notes.append(f"{table.name}: column {table.title(place)} is read as dates, in days since 1970 (UTC without a zone)")
-    days: np.ndarray = seconds_in([*cells.values]) / _DAY
+    days: np.ndarray = seconds_in(cells.values) / _DAY
     return np.where(gap, np.nan, days)
 
 

@@ -265,7 +265,7 @@ def _clock(table: Table, kept: np.ndarray) -> np.ndarray | None:
     if place is None:
         return None
     cells = table.columns[place]
-    values = seconds_in([*cells.values])
+    values = seconds_in(cells.values)
     return None if np.isnan(values).any() else values[cells.codes][kept]
 
 

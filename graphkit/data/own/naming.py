@@ -5,17 +5,22 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 
 import numpy as np
 
+from graphkit.data.own.integers import only_numbers
 from graphkit.errors import shown
 
 _DIGITS = 18
 
 
-def number(names: Iterable[str]) -> dict[str, int]:
-    """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
-    distinct = list(set(names))
+def number(*names: Iterable[str]) -> dict[str, int]:
+    """The distinct ones of all names, numbered in numerical order where all are integers, else alphabetically."""
+    numbers = [part for part in map(only_numbers, names) if part is not None]
+    if numbers and len(numbers) == len(names):
+        return {text: place for place, text in enumerate(map(str, np.unique(np.concatenate(numbers)).tolist()))}
+    distinct = list(set(chain(*names)))
     if not all(map(is_integer, distinct)):
         ordered = sorted(distinct)
     elif max(map(len, distinct), default=0) <= _DIGITS:

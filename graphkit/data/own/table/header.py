@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from graphkit.data.own.integers import only_numbers
 from graphkit.data.own.table.table import Column
 from graphkit.data.own.table.values import is_number_or_date, numbers_of
 from graphkit.errors import DataError, shown
@@ -73,7 +74,7 @@ def has_header(
         )
     if occurs:
         return False, ""
-    if all(map(names_something, first)) and not any(names_something(value) for value in _below(columns)[:_MANY]):
+    if all(map(names_something, first)) and not any(names_something(value) for value in _below(columns)):
         return True, "none of its cells occurs below"
     raise _unclear(name, first, "which do not occur below")
 
@@ -95,9 +96,8 @@ def _occur(texts: Sequence[str], columns: Sequence[Column], rows: np.ndarray) ->
     """Whether any of the texts stands in one of the rows below the first."""
     if not rows.any():
         return False
-    asked = set(texts)
     for column in columns:
-        places = [column.values.index(text) for text in asked.intersection(column.values)]
+        places = column.among(texts)
         if places and bool(np.isin(column.codes[1:][rows], places).any()):
             return True
     return False
@@ -107,7 +107,10 @@ def _vote(column: Column) -> bool | None:
     """True: a word above numbers or dates; False: a number above numbers; None: the column says nothing."""
     if not column.first:
         return None
-    below = [value for value in column.taken(slice(1, None)).values if value]
+    values = column.taken(slice(1, None)).values
+    if only_numbers(values) is not None:
+        return not is_number_or_date(column.first)
+    below = [value for value in values if value]
     if not below or not all(map(is_number_or_date, below[:_MANY])):
         return None
     if np.isnan(numbers_of(below)).any() and not all(map(is_number_or_date, below)):
@@ -116,7 +119,9 @@ def _vote(column: Column) -> bool | None:
 
 
 def _below(columns: Sequence[Column]) -> list[str]:
-    return [value for column in columns for value in column.taken(slice(1, None)).values[:_MANY]]
+    """Texts of the first rows below the first one."""
+    rows = slice(1, 2 + _MANY // len(columns))
+    return [value for column in columns for value in column.taken(rows).values]
 
 
 def names_something(text: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphkit.data.own.table.cells import Lines, lines_of
-from graphkit.data.own.table.content import decode, read_content
+from graphkit.data.own.table.content import in_utf8, read_content
 from graphkit.data.own.table.header import has_header, repeated
 from graphkit.data.own.table.json_lines import is_lines, read_lines
 from graphkit.data.own.table.parquet import read_parquet
@@ -63,12 +64,14 @@ def read_table(
     name = str(path)
     if content.parquet:
         return read_parquet(name, content.data)
-    text, encoding = decode(path, content.data, reading.encoding)
+    data, encoding = in_utf8(path, content.data, reading.encoding)
+    del content  # the file as it was, which takes memory
     took += () if encoding == "utf-8" else (f"text in {encoding}",)
-    if is_lines(text):
-        found = read_lines(name, text)
+    if is_lines(data[:4096].decode(errors="ignore")):
+        found = read_lines(name, data.decode())
         return replace(found, took=(*took, *found.took))
-    lines, more = lines_of(name, text, reading.separator, reading.comments)
+    lines, more = lines_of(name, data, reading.separator, reading.comments)
+    del data
     columns = lines.columns()
     if not columns:
         return Table(name, (), None, took=took)
@@ -87,6 +90,8 @@ def read_table(
 
 
 def _refuse_inner_mark(path: Path | InputFile, column: Column, lines: Lines) -> None:
+    if codecs.BOM_UTF8 not in lines.data:
+        return
     wrong = column.marked(lambda text: text.startswith("\ufeff"))
     if wrong.any():
         row = int(wrong[column.codes].argmax())
