@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from graphkit.data.own.integers import only_numbers
+from graphkit.data.own.integers import Integers
 from graphkit.errors import shown
 
 _DIGITS = 18
@@ -17,7 +17,7 @@ _DIGITS = 18
 
 def number(*names: Iterable[str]) -> dict[str, int]:
     """The distinct ones of all names, numbered in numerical order where all are integers, else alphabetically."""
-    numbers = [part for part in map(only_numbers, names) if part is not None]
+    numbers = [part.numbers for part in names if isinstance(part, Integers)]
     if numbers and len(numbers) == len(names):
         return {text: place for place, text in enumerate(map(str, np.unique(np.concatenate(numbers)).tolist()))}
     distinct = list(set(chain(*names)))

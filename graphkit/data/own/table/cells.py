@@ -66,20 +66,19 @@ class Lines:
         """The line of every row."""
         return [line for line, _ in self.rows()]
 
-    def columns(self) -> list[Column]:
-        """All columns, the first row among them; a last column that is empty all along, after trailing separators, is left out.
+    def columns(self) -> tuple[list[str], list[Column]]:
+        """The first row, and all columns below it; a last one that is empty, after trailing separators, is left out.
 
         Raises:
             DataError: If rows have different numbers of columns, or quotes do not match.
         """
-        found = plain_columns(self.data, self.separator)
-        found = self.any_columns() if found is None else found
-        while len(found) > 1 and [*found[-1].values] == [""]:
-            del found[-1]
-        return found
+        first, found = plain_columns(self.data, self.separator) or self.any_columns()
+        while len(found) > 1 and {first[-1], *found[-1].values[:2]} == {""}:
+            del first[-1], found[-1]
+        return first, found
 
-    def any_columns(self) -> list[Column]:
-        """All columns of any text, by Python's csv module.
+    def any_columns(self) -> tuple[list[str], list[Column]]:
+        """The first row of any text, and all columns below it, by Python's csv module.
 
         Raises:
             DataError: If rows have different numbers of columns, or quotes do not match.
@@ -93,25 +92,28 @@ class Lines:
                 pass
             raise
 
-    def _collected(self, rows: Iterator[list[str]]) -> list[Column]:
+    def _collected(self, rows: Iterator[list[str]]) -> tuple[list[str], list[Column]]:
         head = [row for row in islice(rows, _SAMPLE) if not _is_blank(row)]
         if not head:
-            return []
+            return [], []
         width = _usual_width(head)
         columns = [Texts(self.data.isascii() and b"\0" not in self.data) for _ in range(width)]
-        broken = False
+        broken, first = False, []
         rows = chain(head, rows)
         while block := list(islice(rows, _BLOCK)):
             if width == 1 or set(map(len, block)) != {width}:
                 block = [row for row in block if not _is_blank(row)]
                 block = [row[:-1] if len(row) == width + 1 and not row[-1].strip(BLANKS) else row for row in block]
                 broken = broken or any(len(row) != width for row in block)
-            if not broken:
-                for column, cells in zip(columns, zip(*block, strict=True), strict=True):
-                    column.add(cells)
+            if broken:
+                continue
+            if not first:
+                first = [cell.strip(BLANKS) for cell in block.pop(0)]
+            for column, cells in zip(columns, zip(*block, strict=True), strict=bool(block)):
+                column.add(cells)
         if broken:
             raise self._ragged(width)
-        return [column.column() for column in columns]
+        return first, [column.column() for column in columns]
 
     def _reader(self) -> Any:
         if self.separator == "::":  # the csv module wants one character: one that the text has not

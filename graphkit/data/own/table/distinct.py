@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from graphkit.data.own.table.table import Column
 WIDEST = 64
 """Bytes of a text that is compared as words."""
 _WORD = 8
+_CHUNK = 1 << 16  # cells, of which the working arrays stay in the cache
 _TRIES = 12
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, as in Fibonacci hashing
 _HALF = np.uint64(32)
@@ -46,6 +47,8 @@ class Texts:
 
     def column(self) -> Column:
         """All of them, without blanks around; distinct texts stand in the order of their first rows."""
+        if not self._parts:
+            return Column([], np.empty(0, dtype=np.int64))
         cells = np.concatenate(self._parts)
         if not self._plain:
             return Column(list(self._index), cells).trimmed()
@@ -80,38 +83,59 @@ def distinct(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         The first row of each distinct cell, ascending, and the number of each row's cell [R].
     """
-    rows = np.arange(len(cells))
-    leader = np.empty_like(rows)
-    left, part = rows, cells
+    codes = np.empty(len(cells), dtype=np.int64)
+    leads: list[np.ndarray] = []  # rows whose cells come for the first time
+    left, count = np.arange(len(cells)), 0
     for salt in range(_TRIES):
-        slots, size = _slots(part, salt)
-        first = np.full(size, len(cells))
-        np.minimum.at(first, slots, left)
-        found = first[slots]
-        same = cells[found] == part
-        same = same if same.ndim == 1 else same.all(axis=1)
-        leader[left[same]] = found[same]
-        if same.all():
+        part = cells[left] if salt else cells
+        slot_of, size = _hash(part, salt)
+        first = np.full(size, len(part))
+        for at in range(0, len(part), _CHUNK):
+            slots = slot_of(part[at : at + _CHUNK])
+            np.minimum.at(first, slots, np.arange(at, at + slots.size))
+        used = np.flatnonzero(first < len(part))
+        leading = first[used]
+        first[used] = np.arange(used.size)
+        kept, missed = part[leading], []
+        for at in range(0, len(part), _CHUNK):
+            chunk = part[at : at + _CHUNK]
+            found = first[slot_of(chunk)]
+            other = kept[found] != chunk
+            codes[left[at : at + _CHUNK]] = found + count
+            missed.append(np.flatnonzero(other if other.ndim == 1 else other.any(axis=1)) + at)
+        leads.append(left[leading])
+        count += used.size
+        left = left[np.concatenate(missed)]
+        if not left.size:
             break
-        left, part = left[~same], part[~same]
     else:  # cells that were made to collide
-        _, index, inverse = np.unique(part, axis=0, return_index=True, return_inverse=True)
-        leader[left] = left[index[inverse.reshape(-1)]]
-    leads = leader == rows
-    return np.flatnonzero(leads), (np.cumsum(leads) - 1)[leader]
+        _, index, inverse = np.unique(cells[left], axis=0, return_index=True, return_inverse=True)
+        codes[left] = inverse.reshape(-1) + count
+        leads.append(left[index])
+    leading = np.concatenate(leads)
+    is_first = np.zeros(len(cells), dtype=bool)
+    is_first[leading] = True
+    places = (np.cumsum(is_first) - 1)[leading]
+    for at in range(0, len(cells), _CHUNK):
+        codes[at : at + _CHUNK] = places[codes[at : at + _CHUNK]]
+    return np.flatnonzero(is_first), codes
 
 
-def _slots(cells: np.ndarray, salt: int) -> tuple[np.ndarray, int]:
-    """A slot per cell, and how many there are."""
+def _hash(cells: np.ndarray, salt: int) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """What gives each of some cells its slot, and how many slots there are."""
     if cells.ndim == 1 and salt == 0:
         low = int(cells.min())
         if (span := int(cells.max()) - low + 1) <= 4 * cells.size:
-            return cells - low, span
+            return lambda chunk: chunk - low, span
     bits = max(4, (len(cells) - 1).bit_length())
-    hashed = np.full(len(cells), salt, dtype=np.uint64)
-    for word in cells.reshape(len(cells), -1).T:
-        hashed ^= word.astype(np.uint64)
-        hashed *= _FACTOR
-        hashed ^= hashed >> _HALF
-    hashed *= _FACTOR
-    return (hashed >> np.uint64(64 - bits)).astype(np.int64), 1 << bits
+
+    def slots(chunk: np.ndarray) -> np.ndarray:
+        mixed = np.full(len(chunk), salt, dtype=np.uint64)
+        for word in chunk.reshape(len(chunk), -1).T:
+            mixed ^= word.astype(np.uint64)
+            mixed *= _FACTOR
+            mixed ^= mixed >> _HALF
+        mixed *= _FACTOR
+        return (mixed >> np.uint64(64 - bits)).astype(np.int64)
+
+    return slots, 1 << bits

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphkit.data.own.integers import Integers, is_usual
+from graphkit.data.own.integers import Integers
 from graphkit.data.own.table.distinct import WIDEST, column_of_words, distinct, words_of
 from graphkit.data.own.table.table import Column
 from graphkit.data.readers.rows import BLANKS
@@ -22,7 +22,7 @@ _LOW = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 _HIGH = ~_LOW[::-1]
 
 
-def plain_columns(data: bytes, separator: str) -> list[Column] | None:
+def plain_columns(data: bytes, separator: str) -> tuple[list[str], list[Column]] | None:
     """Columns of a text, if it is plain.
 
     Separators and line ends are found block by block. A cell is then eight bytes or more from its first or up to its last,
@@ -33,30 +33,31 @@ def plain_columns(data: bytes, separator: str) -> list[Column] | None:
         separator: What separates its columns.
 
     Returns:
-        The columns, the first row among them, each with its distinct texts in the order of their first rows. None where the
-        text is not plain, so that the csv module has to read it: rows of different widths, blank lines between them, quotes
-        or line ends inside cells, NUL, carriage returns alone, cells of more than 64 bytes, or fewer than two rows.
+        The first row, and the columns below it, each with its distinct texts in the order of their first rows. None where
+        the text is not plain, so that the csv module has to read it: rows of different widths, blank lines between them,
+        quotes or line ends inside cells, NUL, carriage returns alone, cells of more than 64 bytes, or fewer than two rows.
     """
     made = _one_mark(data, separator)
     if made is None:
         return None
     text, mark = made
     quoted = separator not in ("::", " ") and b'"' in text
+    head: list[str] = []
     columns: list[_Collected] = []
     for block in _blocks(text, 1 + text.count(mark, 0, max(text.find(b"\n"), 0))):
-        cells = _Cells.of(block, mark[0], len(columns), quoted)
+        cells = _Cells.of(block, mark[0], len(head), quoted)
         if cells is None:
             return None
-        if not columns:
-            columns = [_Collected(first) for first in cells.first_row()]
+        if not head:
+            head = cells.first_row()
+            columns = [_Collected() for _ in head]
             cells = cells.below()
-        for place, column in enumerate(columns):
-            if not column.add(cells, place):
-                return None
+        if not all(column.add(cells, place) for place, column in enumerate(columns)):
+            return None
     if not columns or not columns[0].parts:
         return None
     found = [column.column() for column in columns]
-    return None if len(found) == 1 and "" in found[0].values else found  # a blank line is no row
+    return None if len(found) == 1 and "" in (*head, *found[0].values) else (head, found)  # a blank line is no row
 
 
 def _one_mark(data: bytes, separator: str) -> tuple[bytes, bytes] | None:
@@ -131,9 +132,10 @@ class _Cells:
             starts, ends = starts + around, ends - around
         return cls(block, np.ascontiguousarray(starts.reshape(-1, width).T), np.ascontiguousarray(ends.reshape(-1, width).T))
 
-    def first_row(self) -> list[bytes]:
-        """The cells of the first row."""
-        return [self.block[start:end].tobytes() for start, end in zip(self.starts[:, 0], self.ends[:, 0], strict=True)]
+    def first_row(self) -> list[str]:
+        """The cells of the first row, without the blanks around them."""
+        bounds = zip(self.starts[:, 0], self.ends[:, 0], strict=True)
+        return [self.block[start:end].tobytes().decode().strip(BLANKS) for start, end in bounds]
 
     def below(self) -> _Cells:
         """The same without the first row."""
@@ -180,14 +182,9 @@ class _Cells:
 
 
 class _Collected:
-    """A column whose blocks come one by one, as integers as long as all cells below the first row are such.
+    """A column whose blocks come one by one, as integers as long as all cells are such."""
 
-    Args:
-        first: The cell of the first row.
-    """
-
-    def __init__(self, first: bytes) -> None:
-        self._first = first
+    def __init__(self) -> None:
         self._integers = True
         self.parts: list[np.ndarray] = []
 
@@ -203,21 +200,18 @@ class _Collected:
             found = cells.words(place)
         if found is not None:
             self.parts.append(found)
-        return found is not None and len(self._first) <= WIDEST
+        return found is not None
 
     def column(self) -> Column:
         """All of it."""
         parts, self.parts = self.parts, []
         if not self._integers:
-            parts.insert(0, words_of(np.array([self._first])))
             words = np.zeros((sum(map(len, parts)), max(part.shape[1] for part in parts)), dtype=np.uint64)
             row = 0
             for part in parts:
                 words[row : row + len(part), : part.shape[1]] = part
                 row += len(part)
             return column_of_words(words)
-        text = self._first.decode().strip(BLANKS)
-        front = () if is_usual(text) else (text,)
-        numbers = np.concatenate([*([] if front else [[int(text)]]), *parts])
+        numbers = np.concatenate(parts)
         first, codes = distinct(numbers)
-        return Column(Integers(numbers[first], front), np.concatenate([[0], codes + 1]) if front else codes)
+        return Column(Integers(numbers[first]), codes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,27 +71,28 @@ def read_table(
         return replace(found, took=(*took, *found.took))
     lines, more = lines_of(name, data, reading.separator, reading.comments)
     del data
-    columns = lines.columns()
+    first, columns = lines.columns()
     if not columns:
         return Table(name, (), None, took=took)
-    _refuse_inner_mark(path, columns[0], lines)
-    first = tuple(column.first for column in columns)
+    _refuse_inner_mark(path, first[0], columns[0], lines)
     words = bool(needed) and len({role.guess(first) for role in needed} - {None}) == len(needed)
     wanted = [given for given in named if not given.isdigit()]
-    header, why = has_header(name, columns, reading.header, wanted, words, known)
+    header, why = has_header(name, first, columns, reading.header, wanted, words, known)
     took += more
     if not header:
-        return Table(name, columns, None, lines.numbers, took)
-    if (again := repeated(columns)) is not None:
+        rows = [column.below(text) for text, column in zip(first, columns, strict=True)]
+        return Table(name, rows, None, lines.numbers, took)
+    if (again := repeated(first, columns)) is not None:
         raise repeated_header(path, lines.numbers()[again + 1])
     took += (f"the first row is a header: {why}; data.header=false reads it as data",) if why else ()
-    return Table(name, [column.taken(slice(1, None)) for column in columns], first, lambda: lines.numbers()[1:], took)
+    return Table(name, columns, tuple(first), lambda: lines.numbers()[1:], took)
 
 
-def _refuse_inner_mark(path: Path | InputFile, column: Column, lines: Lines) -> None:
-    if codecs.BOM_UTF8 not in lines.data:
+def _refuse_inner_mark(path: Path | InputFile, first: str, column: Column, lines: Lines) -> None:
+    if lines.data.isascii():
         return
-    wrong = column.marked(lambda text: text.startswith("\ufeff"))
+    cells = column.below(first)
+    wrong = cells.marked(lambda text: text.startswith("\ufeff"))
     if wrong.any():
-        row = int(wrong[column.codes].argmax())
+        row = int(wrong[cells.codes].argmax())
         raise malformed(path, lines.numbers()[row], 1, "a byte order mark (U+FEFF) inside the file: remove it")

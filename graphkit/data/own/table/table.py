@@ -10,7 +10,7 @@ from itertools import repeat
 
 import numpy as np
 
-from graphkit.data.own.integers import Integers, only_numbers
+from graphkit.data.own.integers import Integers, is_usual
 from graphkit.data.readers.rows import BLANKS, UNSEEN
 from graphkit.errors import DataError, shown
 
@@ -54,16 +54,20 @@ class Column:
         used[codes] = True
         if used.all():
             return Column(self.values, codes)
-        if isinstance(self.values, Integers):
-            values: Sequence[str] = self.values.taken(used)
-        else:
-            values = [self.values[place] for place in np.flatnonzero(used).tolist()]
-        return Column(values, (np.cumsum(used) - 1)[codes])
+        return Column(_chosen(self.values, np.flatnonzero(used)), (np.cumsum(used) - 1)[codes])
 
-    @property
-    def first(self) -> str:
-        """The text of the first row."""
-        return self.values[int(self.codes[0])]
+    def below(self, text: str) -> Column:
+        """The same with a row of this text before the first one."""
+        rest, count = np.arange(len(self.values)), len(self.values)
+        if found := self.among([text]):
+            values, order = self.values, np.concatenate([found, np.delete(rest, found)])
+        else:
+            added = isinstance(self.values, Integers) and is_usual(text)
+            values = Integers(np.append(self.values.numbers, int(text))) if added else [*self.values, text]
+            order = np.concatenate([[count], rest])
+        places = np.empty_like(order)
+        places[order] = np.arange(order.size)
+        return Column(_chosen(values, order), places[np.concatenate([order[:1], self.codes])])
 
     def texts(self) -> list[str]:
         """The text of every row."""
@@ -77,7 +81,7 @@ class Column:
     def among(self, texts: Iterable[str]) -> list[int]:
         """The places, among its distinct texts, of those of some texts that occur."""
         if isinstance(self.values, Integers):
-            return self.values.places(set(texts))
+            return self.values.places([*texts])
         return [self.values.index(text) for text in set(texts).intersection(self.values)]
 
     def places(self, order: dict[str, int]) -> np.ndarray:
@@ -157,12 +161,18 @@ class Table:
             DataError: Listing the rows that are not so.
         """
         cells = self.columns[column]
-        if only_numbers(cells.values) is not None:
+        if isinstance(cells.values, Integers):
             return cells
         if cells.values and UNSEEN.search("".join(cells.values)):
             self.refuse(column, cells.marked(UNSEEN.search), _unseen)
         self.refuse(column, cells.marked(lambda text: not text), lambda _: f"expected {what}, found an empty field")
         return cells
+
+
+def _chosen(values: Sequence[str], places: np.ndarray) -> Sequence[str]:
+    if isinstance(values, Integers):
+        return Integers(values.numbers[places])
+    return [values[place] for place in places.tolist()]
 
 
 def _unseen(text: str) -> str:
