@@ -41,6 +41,27 @@ class Integers(Sequence[str]):
         return found
 
 
+class Ascending(dict[str, int]):
+    """Texts of integers and the place of each in ascending order.
+
+    Args:
+        parts: Integers, of which some may come again.
+    """
+
+    def __init__(self, parts: Sequence[Integers]) -> None:
+        numbers = np.sort(np.concatenate([part.numbers for part in parts]))
+        again = np.zeros(numbers.size, dtype=bool)
+        again[1:] = numbers[1:] == numbers[:-1]
+        self.numbers = numbers[~again]
+        super().__init__(zip(Integers(self.numbers), range(self.numbers.size), strict=True))
+
+    def places(self, asked: Integers) -> np.ndarray:
+        """The place of each of some integers, -1 where it has none."""
+        places = np.searchsorted(self.numbers, asked.numbers)
+        known = self.numbers[np.minimum(places, self.numbers.size - 1)] == asked.numbers
+        return np.where(known, places, -1)
+
+
 def is_usual(text: str) -> bool:
     """Whether a text is an integer of at most 18 digits in its usual form."""
     return _USUAL.fullmatch(text) is not None

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from graphkit.data.own.integers import Integers
+from graphkit.data.own.integers import Ascending, Integers
 from graphkit.errors import shown
 
 _DIGITS = 18
@@ -17,9 +17,9 @@ _DIGITS = 18
 
 def number(*names: Iterable[str]) -> dict[str, int]:
     """The distinct ones of all names, numbered in numerical order where all are integers, else alphabetically."""
-    numbers = [part.numbers for part in names if isinstance(part, Integers)]
+    numbers = [part for part in names if isinstance(part, Integers) and part]
     if numbers and len(numbers) == len(names):
-        return {text: place for place, text in enumerate(map(str, np.unique(np.concatenate(numbers)).tolist()))}
+        return Ascending(numbers)
     distinct = list(set(chain(*names)))
     if not all(map(is_integer, distinct)):
         ordered = sorted(distinct)
@@ -40,7 +40,9 @@ def is_integer(text: str) -> bool:
 
 def look_alike(names: Iterable[str]) -> tuple[str, str] | None:
     """Two names that differ in how Unicode composes their letters alone (NFC and NFD), None where there are none."""
-    seen: dict[str, str] = {}
+    names, seen = [*names], {}
+    if "".join(names).isascii():
+        return None
     for name in names:
         if not name.isascii() and (other := seen.setdefault(unicodedata.normalize("NFC", name), name)) != name:
             return other, name

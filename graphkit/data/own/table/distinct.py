@@ -59,83 +59,85 @@ class Texts:
 
 
 def words_of(texts: np.ndarray) -> np.ndarray:
-    """Texts in bytes [R] as machine words [R, W], padded with NUL."""
+    """Texts in bytes [R] as machine words [W, R], padded with NUL."""
     width = max(1, -(-texts.itemsize // _WORD))
-    return texts.astype(f"S{width * _WORD}").view(np.uint64).reshape(texts.size, width)
+    return np.ascontiguousarray(texts.astype(f"S{width * _WORD}").view(np.uint64).reshape(texts.size, width).T)
 
 
 def column_of_words(words: np.ndarray) -> Column:
-    """A column of texts in UTF-8 that are given as words [R, W], without the blanks around them."""
+    """A column of texts in UTF-8 that are given as words [W, R], without the blanks around them."""
     first, codes = distinct(words)
-    texts = np.ascontiguousarray(words[first]).view(f"S{words.shape[1] * _WORD}").reshape(-1)
+    texts = np.ascontiguousarray(words[:, first].T).view(f"S{len(words) * _WORD}").reshape(-1)
     return Column(b"\n".join(texts.tolist()).decode().split("\n"), codes).trimmed()
 
 
-def distinct(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct cells of a column in the order of their first rows.
 
-    Every cell hashes to a slot, which keeps the first row that comes to it. Cells that are equal to the one in that row are
-    numbered with it; the others go on with another hash.
-
     Args:
-        cells: Integers [R], int64, or words [R, W], uint64.
+        words: The cells, a column of W words each [W, R], of 64 bits.
 
     Returns:
         The first row of each distinct cell, ascending, and the number of each row's cell [R].
     """
-    codes = np.empty(len(cells), dtype=np.int64)
-    leads: list[np.ndarray] = []  # rows whose cells come for the first time
-    left, count = np.arange(len(cells)), 0
-    for salt in range(_TRIES):
-        part = cells[left] if salt else cells
-        slot_of, size = _hash(part, salt)
-        first = np.full(size, len(part))
-        for at in range(0, len(part), _CHUNK):
-            slots = slot_of(part[at : at + _CHUNK])
-            np.minimum.at(first, slots, np.arange(at, at + slots.size))
-        used = np.flatnonzero(first < len(part))
-        leading = first[used]
-        first[used] = np.arange(used.size)
-        kept, missed = part[leading], []
-        for at in range(0, len(part), _CHUNK):
-            chunk = part[at : at + _CHUNK]
-            found = first[slot_of(chunk)]
-            other = kept[found] != chunk
-            codes[left[at : at + _CHUNK]] = found + count
-            missed.append(np.flatnonzero(other if other.ndim == 1 else other.any(axis=1)) + at)
-        leads.append(left[leading])
-        count += used.size
-        left = left[np.concatenate(missed)]
-        if not left.size:
-            break
-    else:  # cells that were made to collide
-        _, index, inverse = np.unique(cells[left], axis=0, return_index=True, return_inverse=True)
-        codes[left] = inverse.reshape(-1) + count
-        leads.append(left[index])
-    leading = np.concatenate(leads)
-    is_first = np.zeros(len(cells), dtype=bool)
-    is_first[leading] = True
-    places = (np.cumsum(is_first) - 1)[leading]
-    for at in range(0, len(cells), _CHUNK):
+    leads, codes = _numbered(words, 0)
+    is_first = np.zeros(codes.size, dtype=bool)
+    is_first[leads] = True
+    places = (np.cumsum(is_first) - 1)[leads]
+    for at in range(0, codes.size, _CHUNK):
         codes[at : at + _CHUNK] = places[codes[at : at + _CHUNK]]
     return np.flatnonzero(is_first), codes
 
 
-def _hash(cells: np.ndarray, salt: int) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """What gives each of some cells its slot, and how many slots there are."""
-    if cells.ndim == 1 and salt == 0:
-        low = int(cells.min())
-        if (span := int(cells.max()) - low + 1) <= 4 * cells.size:
-            return lambda chunk: chunk - low, span
-    bits = max(4, (len(cells) - 1).bit_length())
+def _numbered(words: np.ndarray, tried: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same in any order.
+
+    Every cell hashes to a slot, which keeps the first row that comes to it. Cells that are equal to the one in that row get
+    its number; the others go on with another hash.
+    """
+    rows = words.shape[1]
+    if tried == _TRIES:  # cells that were made to collide
+        _, leads, codes = np.unique(words, axis=1, return_index=True, return_inverse=True)
+        return leads, codes.reshape(-1)
+    slot_of, size = _hash(words, tried)
+    chunks = [slice(at, min(at + _CHUNK, rows)) for at in range(0, rows, _CHUNK)]
+    first = np.full(size, rows, dtype=np.int32 if rows < 1 << 31 else np.int64)
+    for chunk in chunks:
+        np.minimum.at(first, slot_of(words[:, chunk]), np.arange(chunk.start, chunk.stop, dtype=first.dtype))
+    used = np.flatnonzero(first < rows)
+    leads = first[used].astype(np.int64)
+    first[used] = np.arange(used.size)
+    kept, codes, others = words[:, leads], np.empty(rows, dtype=np.int64), []
+    for chunk in chunks:
+        codes[chunk] = found = first[slot_of(words[:, chunk])].astype(np.int64)
+        other = kept[0][found] != words[0, chunk]
+        for lead, word in zip(kept[1:], words[1:, chunk], strict=True):
+            other |= lead[found] != word
+        others.append(np.flatnonzero(other) + chunk.start)
+    left = np.concatenate(others)
+    if left.size:
+        more, numbers = _numbered(words[:, left], tried + 1)
+        codes[left] = numbers + leads.size
+        leads = np.concatenate([leads, left[more]])
+    return leads, codes
+
+
+def _hash(words: np.ndarray, tried: int) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """What gives some of the cells their slots, and how many slots there are."""
+    rows = words.shape[1]
+    if words.dtype == np.int64 and tried == 0:
+        low = int(words.min())
+        if (span := int(words.max()) - low + 1) <= 4 * rows:
+            return lambda chunk: chunk[0] - low, span
+    bits = max(4, (rows - 1).bit_length())
 
     def slots(chunk: np.ndarray) -> np.ndarray:
-        mixed = np.full(len(chunk), salt, dtype=np.uint64)
-        for word in chunk.reshape(len(chunk), -1).T:
-            mixed ^= word.astype(np.uint64)
+        mixed = np.full(chunk.shape[1], tried, dtype=np.uint64)
+        for word in chunk.view(np.uint64):
+            mixed ^= word
             mixed *= _FACTOR
             mixed ^= mixed >> _HALF
         mixed *= _FACTOR
-        return (mixed >> np.uint64(64 - bits)).astype(np.int64)
+        return (mixed >> np.uint64(64 - bits)).view(np.int64)
 
     return slots, 1 << bits

@@ -147,15 +147,15 @@ class _Cells:
         return np.ndarray(self.block.size - 7, dtype="<u8", buffer=self.block, strides=(1,))
 
     def words(self, column: int) -> np.ndarray | None:
-        """The cells of a column as words [rows, W], padded with NUL; None where one is too long."""
+        """The cells of a column as words [W, rows], padded with NUL; None where one is too long."""
         start = self.starts[column]
         length = self.ends[column] - start
         longest = int(length.max())
         if longest > WIDEST:
             return None
-        words = np.empty((start.size, max(1, -(-longest // 8))), dtype=np.uint64)
-        for place in range(words.shape[1]):
-            words[:, place] = self._word_at[start + 8 * place] & _LOW[np.clip(length - 8 * place, 0, 8)]
+        words = np.empty((max(1, -(-longest // 8)), start.size), dtype=np.uint64)
+        for place in range(len(words)):
+            words[place] = self._word_at[start + 8 * place] & _LOW[np.clip(length - 8 * place, 0, 8)]
         return words
 
     def integers(self, column: int) -> np.ndarray | None:
@@ -206,12 +206,14 @@ class _Collected:
         """All of it."""
         parts, self.parts = self.parts, []
         if not self._integers:
-            words = np.zeros((sum(map(len, parts)), max(part.shape[1] for part in parts)), dtype=np.uint64)
-            row = 0
+            words = np.zeros((max(map(len, parts)), sum(part.shape[1] for part in parts)), dtype=np.uint64)
+            at = 0
             for part in parts:
-                words[row : row + len(part), : part.shape[1]] = part
-                row += len(part)
+                words[: len(part), at : at + part.shape[1]] = part
+                at += part.shape[1]
+            parts.clear()
             return column_of_words(words)
         numbers = np.concatenate(parts)
-        first, codes = distinct(numbers)
+        parts.clear()
+        first, codes = distinct(numbers[None])
         return Column(Integers(numbers[first]), codes)

@@ -10,7 +10,7 @@ from itertools import repeat
 
 import numpy as np
 
-from graphkit.data.own.integers import Integers, is_usual
+from graphkit.data.own.integers import Ascending, Integers, is_usual
 from graphkit.data.readers.rows import BLANKS, UNSEEN
 from graphkit.errors import DataError, shown
 
@@ -86,7 +86,10 @@ class Column:
 
     def places(self, order: dict[str, int]) -> np.ndarray:
         """The place of each row's text in an order [R], -1 where it has none."""
-        found = np.fromiter(map(order.get, self.values, repeat(-1)), dtype=np.int64, count=len(self.values))
+        if isinstance(self.values, Integers) and isinstance(order, Ascending):
+            found = order.places(self.values)
+        else:
+            found = np.fromiter(map(order.get, self.values, repeat(-1)), dtype=np.int64, count=len(self.values))
         places: np.ndarray = found[self.codes]
         return places
 
