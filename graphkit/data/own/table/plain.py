@@ -126,7 +126,7 @@ class _Cells:
             return None
         starts = np.concatenate([[_FRONT], ends[:-1] + 1])
         if quoted:
-            around = (block[starts] == _QUOTE) & (block[ends - 1] == _QUOTE) & (ends - starts > 1)
+            around = (block[starts] == _QUOTE) & (block[ends - 1] == _QUOTE)
             if 2 * np.count_nonzero(around) != np.count_nonzero(quotes):
                 return None
             starts, ends = starts + around, ends - around
