@@ -40,10 +40,11 @@ def is_integer(text: str) -> bool:
 
 def look_alike(names: Iterable[str]) -> tuple[str, str] | None:
     """Two names that differ in how Unicode composes their letters alone (NFC and NFD), None where there are none."""
-    names, seen = [*names], {}
-    if "".join(names).isascii():
+    seen: dict[str, str] = {}
+    given = [*names]
+    if "".join(given).isascii():
         return None
-    for name in names:
+    for name in given:
         if not name.isascii() and (other := seen.setdefault(unicodedata.normalize("NFC", name), name)) != name:
             return other, name
     return None

@@ -98,7 +98,8 @@ class Lines:
             return [], []
         width = _usual_width(head)
         columns = [Texts(self.data.isascii() and b"\0" not in self.data) for _ in range(width)]
-        broken, first = False, []
+        broken = False
+        first: list[str] = []
         rows = chain(head, rows)
         while block := list(islice(rows, _BLOCK)):
             if width == 1 or set(map(len, block)) != {width}:

@@ -58,13 +58,14 @@ class Column:
 
     def below(self, text: str) -> Column:
         """The same with a row of this text before the first one."""
-        rest, count = np.arange(len(self.values)), len(self.values)
-        if found := self.among([text]):
-            values, order = self.values, np.concatenate([found, np.delete(rest, found)])
-        else:
-            added = isinstance(self.values, Integers) and is_usual(text)
-            values = Integers(np.append(self.values.numbers, int(text))) if added else [*self.values, text]
-            order = np.concatenate([[count], rest])
+        values = self.values
+        found = self.among([text]) or [len(values)]
+        if found[0] == len(values):
+            if isinstance(values, Integers) and is_usual(text):
+                values = Integers(np.append(values.numbers, int(text)))
+            else:
+                values = [*values, text]
+        order = np.concatenate([found, np.delete(np.arange(len(values)), found)])
         places = np.empty_like(order)
         places[order] = np.arange(order.size)
         return Column(_chosen(values, order), places[np.concatenate([order[:1], self.codes])])
