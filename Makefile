@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
-TEST_EXTRAS := dev,ogb,als,ann,parquet,plot,hpo,tensorboard,serve
+TEST_EXTRAS := dev,ogb,als,ann,parquet,plot,hpo,tensorboard,serve,onnx
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help

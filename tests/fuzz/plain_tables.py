@@ -6,7 +6,9 @@ How a broken table is laid out nobody can know: the reader is told what the libr
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
+import io
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -72,6 +74,26 @@ def rows_of(content: bytes, form: Form) -> Table:
     while len(rows[0]) > 1 and not any(fields[-1] for fields in rows):
         rows = [fields[:-1] for fields in rows]
     return rows
+
+
+def counted(content: bytes, form: Form) -> tuple[int, list[int]]:
+    """Rows below the comments and the distinct cells of each column, as Python's csv module counts them."""
+    content = {"": bytes, "gzip": gzip.decompress, "bz2": bz2.decompress}[form.packed](content)
+    stream = io.StringIO(content.decode(form.encoding).removeprefix("\ufeff"), newline="")
+    for _ in range(form.above):
+        stream.readline()
+    if len(form.separator) == 1 and form.separator != " ":
+        rows = list(csv.reader(stream, delimiter=form.separator, strict=True))
+    else:
+        rows = [(" ".join(re.split("[ \t]+", line.strip(" \t\r\n"))) if form.separator == " " else line.strip("\r\n"))
+                .split(form.separator) for line in stream]  # fmt: skip
+    cells = [[_trimmed(cell) for cell in row] for row in rows]
+    cells = [row for row in cells if len(row) > 1 or any(row)]
+    width = min(map(len, cells), default=0)  # some rows may end with a separator
+    columns = [{row[place] for row in cells} for place in range(width)]
+    while len(columns) > 1 and columns[-1] == {""}:
+        columns.pop()
+    return len(cells), list(map(len, columns))
 
 
 def _unquoted(text: str, separator: str) -> Table:

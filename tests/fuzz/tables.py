@@ -7,19 +7,21 @@ import gzip
 import random
 import re
 import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 
 from graphkit.data.own.graph import OwnGraph, read_own
 from graphkit.data.own.interactions import Columns, read_interactions
-from graphkit.data.own.table import Reading, read_table
+from graphkit.data.own.table import Reading, cells, plain, read_table
 from graphkit.data.own.table import Table as OwnTable
-from graphkit.data.own.table.roles import ITEM, NODE, SOURCE, TARGET, USER
+from graphkit.data.own.table.roles import ITEM, NODE, SOURCE, TARGET, USER, Role
 from graphkit.errors import DataError
 from tests.fuzz.harness import refused, require
-from tests.fuzz.plain_tables import Form, Graph, Malformed, Table, graph_of, interactions_of, ordered, rows_of
+from tests.fuzz.plain_tables import Form, Graph, Malformed, Table, counted, graph_of, interactions_of, ordered, rows_of
 
 _PLACE = re.compile(
     r", line (\d+)|not text in |holds no |needs one column|cannot be read|cannot tell|has (no|one) column|has \d+ columns|"
@@ -31,7 +33,8 @@ _MARKS = {"tabs": "\t", "semicolons": ";", "bars": "|", "'::'": "::", "blanks": 
 
 def case(rng: random.Random) -> str:
     """One table, or the three of a graph, well-formed or with one of them broken."""
-    with tempfile.TemporaryDirectory() as folder:
+    block = rng.choice((24, 1 << 24))  # so that small tables have many blocks, too
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(plain, "_LARGEST_BLOCK", block):
         return (_interactions if rng.random() < 0.35 else _graph)(rng, Path(folder), rng.random() < 0.6)
 
 
@@ -56,7 +59,7 @@ def _graph(rng: random.Random, folder: Path, broken: bool) -> str:
     known: set[str] = set()
     for name, path in paths.items():
         needed = (SOURCE, TARGET) if name == "edges" else (NODE,)
-        taken = read_table(path, Reading(), needed, (), known)
+        taken = _read(path, files[name], needed, known)
         form = _taken(taken)
         require(broken or form == made[name][1] or _like_a_header(taken), f"{form} for {made[name][1]}: {_told(files)}")
         found[name] = rows_of(files[name], form), form
@@ -69,6 +72,23 @@ def _graph(rng: random.Random, folder: Path, broken: bool) -> str:
         return "accepted, with other features"
     _compare(own, expected, directed)
     return "accepted, broken" if broken else "accepted"
+
+
+def _read(path: Path, content: bytes, needed: Sequence[Role], known: Collection[str] = ()) -> OwnTable:
+    """A table, which has as many rows and distinct cells as the csv module counts, and is the same without the fast way."""
+    taken = read_table(path, Reading(), needed, (), known)
+    with mock.patch.object(cells, "plain_columns", lambda *_: None):
+        other = read_table(path, Reading(), needed, (), known)
+    for one in ("header", "took", "rows"):
+        require(getattr(taken, one) == getattr(other, one), f"{one} is not what the csv module gives: {content[:600]!r}")
+    for column, same in zip(taken.columns, other.columns, strict=True):
+        require(column.texts() == same.texts(), f"{column.texts()} for {same.texts()}: {content[:600]!r}")
+    rows, sizes = counted(content, _taken(taken))
+    head = taken.header or [None] * len(taken.columns)
+    found = [len({*column.values, *([] if text is None else [text])}) for text, column in zip(head, taken.columns, strict=True)]
+    told = f"{taken.rows} rows with {found} distinct cells for {rows} with {sizes}: {content[:600]!r}"
+    require(taken.rows + (taken.header is not None) == rows and found == sizes, told)
+    return taken
 
 
 def _like_a_header(table: OwnTable) -> bool:
@@ -129,8 +149,9 @@ def _interactions(rng: random.Random, folder: Path, broken: bool) -> str:
         read, notes, _ = read_interactions(path, columns, (0.6, 0.2, 0.2), torch.Generator().manual_seed(0))
     except DataError as error:
         return _refused(error, folder, broken or "rated high enough" in str(error), {"interactions": content})
+    taken = _read(path, content, (USER, ITEM))
     if broken:
-        form = _taken(read_table(path, Reading(), (USER, ITEM)))
+        form = _taken(taken)
     try:
         expected = interactions_of(rows_of(content, form), form, least, timed)
     except Malformed as reason:

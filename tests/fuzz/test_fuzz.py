@@ -1,12 +1,14 @@
 """A seeded part of the fuzzing, and that it finds what it should."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from graphkit.conf import request
 from graphkit.data.own.graph import OwnGraph
+from graphkit.data.own.table import Table
 from tests.fuzz import __main__ as script
 from tests.fuzz import harness, overrides, tables
 from tests.fuzz.harness import Report, Wrong, check_message, run_cases
@@ -39,6 +41,15 @@ def test_an_edge_that_gets_lost_is_found(monkeypatch):
 
     monkeypatch.setattr(tables, "read_own", losing)
     assert any(what.startswith("edges ") for _, what in run_cases("tables", tables.case, range(20)).failures)
+
+
+def test_a_row_that_gets_lost_is_found(monkeypatch):
+    def losing(*asked, real=tables.read_table) -> Table:
+        table = real(*asked)
+        return replace(table, columns=[column.taken(slice(table.rows - 1)) for column in table.columns])
+
+    monkeypatch.setattr(tables, "read_table", losing)
+    assert any("distinct cells for" in what for _, what in run_cases("tables", tables.case, range(20)).failures)
 
 
 def test_a_traceback_and_a_hang_are_found(monkeypatch):

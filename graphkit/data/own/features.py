@@ -208,7 +208,7 @@ def _infinite(text: str) -> bool:
 
 
 def _days(cells: Column, gap: np.ndarray) -> np.ndarray:
-    days: np.ndarray = seconds_in([*cells.values]) / _DAY
+    days: np.ndarray = seconds_in(cells.values) / _DAY
     return np.where(gap, np.nan, days)
 
 

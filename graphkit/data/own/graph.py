@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -101,13 +102,15 @@ def read_own(
     layouts = {key: layout_of(_path(file), key, format, reading, columns) for key, file in files.items()}
     layout = layouts["edges"]
     found = _edges(files["edges"], layout)
-    known = {*found.source.values, *found.target.values}
+    ends = (found.source.values, found.target.values)
+    known = frozenset(chain(*ends)) if len(files) > 1 else frozenset()
     beside = {key: node_rows(files[key], key, layouts[key], known) for key in ("features", "labels") if key in files}
     table, given = beside.get("features"), beside.get("labels")
     if table:
         index = number(table.ids.values)
     else:
-        index = number([*known, *_more_nodes(files["edges"]), *(given.ids.values if given else ())])
+        others = (_more_nodes(files["edges"]), given.ids.values if given else ())
+        index = number(*ends, *filter(None, others))
     if alike := look_alike(index):
         raise DataError(
             f"ids '{shown(alike[0])}' and '{shown(alike[1])}' look alike and differ in Unicode (NFC, NFD): write all files in "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.data.own.table import Column, Table
-from graphkit.data.own.table.content import Content, decode, read_content
+from graphkit.data.own.table.content import Content, in_utf8, read_content
 from graphkit.data.readers.inputs import InputFile
 from graphkit.errors import DataError, shown
 
@@ -108,7 +108,7 @@ def _parsed(networkx: Any, path: Path | InputFile, content: Content, ending: str
         return networkx.read_graphml(io.BytesIO(content.data), force_multigraph=True)
     if ending == ".gexf":
         return networkx.read_gexf(io.BytesIO(content.data))
-    text, _ = decode(path, content.data)
+    text = in_utf8(path, content.data)[0].decode()
     if ending == ".adjlist":
         return networkx.parse_adjlist(text.splitlines())
     if ending == ".edgelist":  # attributes in braces, or a weight

@@ -102,8 +102,10 @@ def split_taken(
     users, user_names = _numbered(taken.users)
     items, item_names = _numbered(taken.items)
     time = taken.time
-    earliest = np.lexsort((time, items, users))
-    keys = users[earliest] * len(item_names) + items[earliest]
+    keys = users * len(item_names) + items
+    by_time = np.argsort(time, kind="stable") if taken.written is not None else np.arange(time.size)
+    earliest = by_time[np.argsort(keys[by_time], kind="stable")]
+    keys = keys[earliest]
     first = earliest[np.concatenate([[True], keys[1:] != keys[:-1]])]
     pairs = torch.from_numpy(np.stack([users[first], items[first]]))
     if taken.written is not None:
@@ -265,7 +267,7 @@ def _clock(table: Table, kept: np.ndarray) -> np.ndarray | None:
     if place is None:
         return None
     cells = table.columns[place]
-    values = seconds_in([*cells.values])
+    values = seconds_in(cells.values)
     return None if np.isnan(values).any() else values[cells.codes][kept]
 
 

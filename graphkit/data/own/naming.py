@@ -5,17 +5,22 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 
 import numpy as np
 
+from graphkit.data.own.integers import Ascending, Integers
 from graphkit.errors import shown
 
 _DIGITS = 18
 
 
-def number(names: Iterable[str]) -> dict[str, int]:
-    """Distinct names, numbered in numerical order where all are integers, else alphabetically."""
-    distinct = list(set(names))
+def number(*names: Iterable[str]) -> dict[str, int]:
+    """The distinct ones of all names, numbered in numerical order where all are integers, else alphabetically."""
+    numbers = [part for part in names if isinstance(part, Integers) and part]
+    if numbers and len(numbers) == len(names):
+        return Ascending(numbers)
+    distinct = list(set(chain(*names)))
     if not all(map(is_integer, distinct)):
         ordered = sorted(distinct)
     elif max(map(len, distinct), default=0) <= _DIGITS:
@@ -36,7 +41,10 @@ def is_integer(text: str) -> bool:
 def look_alike(names: Iterable[str]) -> tuple[str, str] | None:
     """Two names that differ in how Unicode composes their letters alone (NFC and NFD), None where there are none."""
     seen: dict[str, str] = {}
-    for name in names:
+    given = [*names]
+    if "".join(given).isascii():
+        return None
+    for name in given:
         if not name.isascii() and (other := seen.setdefault(unicodedata.normalize("NFC", name), name)) != name:
             return other, name
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +33,9 @@ def hold_out(pairs: Tensor, shares: tuple[float, ...], generator: torch.Generato
 
 def sorted_pairs(pairs: Tensor) -> Tensor:
     """Pairs in the order of users, then items."""
-    return pairs[:, np.lexsort((pairs[1].numpy(), pairs[0].numpy()))]
+    items = int(pairs[1].max()) + 1 if pairs.numel() else 1
+    keys, _ = (pairs[0] * items + pairs[1]).sort()
+    return torch.stack([keys // items, keys % items])
 
 
 def in_turn(users: Tensor, generator: torch.Generator, time: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -93,7 +93,8 @@ class NonEdges:
         else:
             keys = np.empty(0, dtype=np.int64)
             while keys.size < num:
-                keys = np.unique(np.concatenate([keys, self._draw(num - keys.size, rng)]))
+                keys = np.sort(np.concatenate([keys, self._draw(num - keys.size, rng)]))
+                keys = keys[np.diff(keys, prepend=-1) != 0]  # np.unique hashes, which takes several times as long
         return self._pairs(rng.permutation(keys)[:num])
 
     def _draw(self, num: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,9 +117,13 @@ class NonEdges:
         keys = self._keys(np.compress(codes % (self.num_nodes + 1) != 0, codes))
         if self._known.size == 0:
             return keys
-        found = self._known.searchsorted(keys).clip(max=self._known.size - 1)
-        free: np.ndarray = keys[self._known[found] != keys]
-        return free
+        order = np.argsort(keys)  # searches in ascending order find their places in the cache
+        ascending = keys[order]
+        found = self._known.searchsorted(ascending).clip(max=self._known.size - 1)
+        free = np.empty(keys.size, dtype=bool)
+        free[order] = self._known[found] != ascending
+        kept: np.ndarray = keys[free]
+        return kept
 
     def _keys(self, codes: np.ndarray) -> np.ndarray:
         """Keys of ordered pairs u N + v."""

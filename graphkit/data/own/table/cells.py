@@ -1,10 +1,9 @@
-"""Cells of a text: which character separates them, and columns out of rows. Python's csv module and NumPy do the splitting."""
+"""Cells of a text: which character separates them, and columns out of rows."""
 
 from __future__ import annotations
 
 import csv
 import gc
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-import numpy as np
-
+from graphkit.data.own.table.content import stream_of
 from graphkit.data.own.table.distinct import Texts
 from graphkit.data.own.table.header import names_something
+from graphkit.data.own.table.plain import plain_columns
 from graphkit.data.own.table.table import MOST_TOLD, Column
 from graphkit.data.readers.rows import BLANKS
 from graphkit.errors import DataError
@@ -28,8 +27,6 @@ _MARKS = ("\t", "::", ";", ",", "|")
 _WORDS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
 _SAMPLE = 300
 _BLOCK = 1 << 14
-_DIGITS = 18
-_POWERS = 10 ** np.arange(1, _DIGITS + 1, dtype=np.int64)
 _SEP = re.compile('^(?:sep=(.)|"sep=(.)")[ \t]*\r?$', re.IGNORECASE)
 
 
@@ -39,13 +36,13 @@ class Lines:
 
     Attributes:
         name: The file.
-        text: Its rows.
+        data: Its rows, in UTF-8.
         above: Lines that stand above them.
         separator: What separates columns.
     """
 
     name: str
-    text: str
+    data: bytes
     above: int
     separator: str
 
@@ -69,15 +66,23 @@ class Lines:
         """The line of every row."""
         return [line for line, _ in self.rows()]
 
-    def columns(self) -> list[Column]:
-        """All columns, the first row among them; a last column that is empty all along, after trailing separators, is left out.
+    def columns(self) -> tuple[list[str], list[Column]]:
+        """The first row, and all columns below it; a last one that is empty, after trailing separators, is left out.
 
         Raises:
             DataError: If rows have different numbers of columns, or quotes do not match.
         """
-        return self._integers() or self._any()
+        first, found = plain_columns(self.data, self.separator) or self.any_columns()
+        while len(found) > 1 and {first[-1], *found[-1].values[:2]} == {""}:
+            del first[-1], found[-1]
+        return first, found
 
-    def _any(self) -> list[Column]:
+    def any_columns(self) -> tuple[list[str], list[Column]]:
+        """The first row of any text, and all columns below it, by Python's csv module.
+
+        Raises:
+            DataError: If rows have different numbers of columns, or quotes do not match.
+        """
         rows: Iterator[list[str]] = filter(None, self._reader())
         try:
             with _no_collection():
@@ -87,61 +92,39 @@ class Lines:
                 pass
             raise
 
-    def _collected(self, rows: Iterator[list[str]]) -> list[Column]:
+    def _collected(self, rows: Iterator[list[str]]) -> tuple[list[str], list[Column]]:
         head = [row for row in islice(rows, _SAMPLE) if not _is_blank(row)]
         if not head:
-            return []
+            return [], []
         width = _usual_width(head)
-        columns = [Texts(self.text.isascii() and "\0" not in self.text) for _ in range(width)]
+        columns = [Texts(self.data.isascii() and b"\0" not in self.data) for _ in range(width)]
         broken = False
+        first: list[str] = []
         rows = chain(head, rows)
         while block := list(islice(rows, _BLOCK)):
             if width == 1 or set(map(len, block)) != {width}:
                 block = [row for row in block if not _is_blank(row)]
                 block = [row[:-1] if len(row) == width + 1 and not row[-1].strip(BLANKS) else row for row in block]
                 broken = broken or any(len(row) != width for row in block)
-            if not broken:
-                for column, cells in zip(columns, zip(*block, strict=True), strict=True):
-                    column.add(cells)
+            if broken:
+                continue
+            if not first:
+                first = [cell.strip(BLANKS) for cell in block.pop(0)]
+            for column, cells in zip(columns, zip(*block, strict=True), strict=bool(block)):
+                column.add(cells)
         if broken:
             raise self._ragged(width)
-        found = [column.column() for column in columns]
-        while len(found) > 1 and found[-1].values == [""]:
-            del found[-1]
-        return found
-
-    def _integers(self) -> list[Column] | None:
-        """Columns of integers in their usual form below at most one line of something else; None where they are not."""
-        if self.separator == "::":
-            return None
-        start = 0
-        if not _is_integers(self.text[: end + 1 if (end := self.text.find("\n")) >= 0 else 0], self.separator):
-            start = end + 1
-        body = self.text[start:].encode()
-        if '"' in self.text[:start] or not _is_integers(body, self.separator):
-            return None
-        head = next((row for _, row in Lines(self.name, self.text[:start], 0, self.separator).rows()), None)
-        try:
-            delimiter = None if self.separator == " " else self.separator
-            table = np.loadtxt(io.BytesIO(body), delimiter=delimiter, dtype=np.int64, ndmin=2, comments=None)
-        except ValueError:
-            return None  # ragged, an empty field or more digits: the other way tells where
-        if (head is not None and len(head) != table.shape[1]) or max(-int(table.min()), int(table.max())) >= _POWERS[-1]:
-            return None
-        found = [_factorized(column) for column in table.T]
-        if sum(map(_characters, found)) != sum(body.count(one) for one in b"0123456789-"):
-            return None  # 007 or -0 is another text than 7 or 0
-        columns = [Column(list(map(str, distinct.tolist())), codes) for distinct, codes in found]
-        return columns if head is None else [_below(text.strip(BLANKS), one) for text, one in zip(head, columns, strict=True)]
+        return first, [column.column() for column in columns]
 
     def _reader(self) -> Any:
         if self.separator == "::":  # the csv module wants one character: one that the text has not
-            mark = next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in self.text)
-            return csv.reader(_stream(self.text.replace("::", mark)), delimiter=mark, quoting=csv.QUOTE_NONE)
+            text = self.data.decode()
+            mark = next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+            return csv.reader(stream_of(text.replace("::", mark).encode()), delimiter=mark, quoting=csv.QUOTE_NONE)
         if self.separator == " ":
-            single = re.sub(" ?([\r\n]) ?", r"\1", re.sub("[ \t]+", " ", self.text)).strip(" ")
-            return csv.reader(_stream(single), delimiter=" ", quoting=csv.QUOTE_NONE)
-        return csv.reader(_stream(self.text), delimiter=self.separator, strict=True)
+            single = re.sub(b" ?([\r\n]) ?", rb"\1", re.sub(b"[ \t]+", b" ", self.data)).strip(b" ")
+            return csv.reader(stream_of(single), delimiter=" ", quoting=csv.QUOTE_NONE)
+        return csv.reader(stream_of(self.data), delimiter=self.separator, strict=True)
 
     def _ragged(self, width: int) -> DataError:
         wrong: list[str] = []
@@ -164,12 +147,12 @@ class Lines:
         return DataError(f"{self.name}, line {line} or below: {what}")
 
 
-def lines_of(name: str, text: str, separator: str = "auto", comments: str = "auto") -> tuple[Lines, tuple[str, ...]]:
+def lines_of(name: str, data: bytes, separator: str = "auto", comments: str = "auto") -> tuple[Lines, tuple[str, ...]]:
     """Rows below comments and a line `sep=;`, and how their columns are separated.
 
     Args:
         name: The file.
-        text: Its text.
+        data: Its text in UTF-8.
         separator: A key of `SEPARATORS`, or `auto`.
         comments: Whether lines at the top that begin with # or % are comments: `true`, `false`, or `auto`.
 
@@ -180,13 +163,13 @@ def lines_of(name: str, text: str, separator: str = "auto", comments: str = "aut
         DataError: If it cannot be told what separates the columns, or what is a comment.
     """
     took = []
-    start = 0 if comments == "false" else _comments(text)
-    above = _count_lines(text[:start])
-    named = _SEP.match(text[start : start + 16].partition("\n")[0])
+    start = 0 if comments == "false" else _comments(data)
+    above = _count_lines(data[:start])
+    named = _SEP.match(data[start : start + 16].partition(b"\n")[0].decode(errors="replace"))
     if named:
-        start = text.find("\n", start) + 1 or len(text)
+        start = data.find(b"\n", start) + 1 or len(data)
         above += 1
-    body = text[start:]
+    body = data[start:]
     if named and separator == "auto":
         chosen = named.group(1) or named.group(2)
         if chosen not in SEPARATORS.values():
@@ -196,44 +179,44 @@ def lines_of(name: str, text: str, separator: str = "auto", comments: str = "aut
     lines = Lines(name, body, above, chosen)
     if start and not named:
         if comments == "auto":
-            _check_comments(lines, text[:start])
+            _check_comments(lines, data[:start])
         took.append(f"{above} lines of comments")
     if chosen != ",":
         took.append(f"columns separated by {lines.separated_by}")
     return lines, tuple(took)
 
 
-def _comments(text: str) -> int:
+def _comments(data: bytes) -> int:
     """Where the lines that begin with # or % at the top end."""
     start = 0
-    while text[start : start + 1] in ("#", "%"):
-        end = min((place for mark in "\r\n" if (place := text.find(mark, start)) >= 0), default=len(text))
-        start = end + (2 if text[end : end + 2] == "\r\n" else 1)
-    return min(start, len(text))
+    while data[start : start + 1] in (b"#", b"%"):
+        end = min((place for mark in b"\r\n" if (place := data.find(mark, start)) >= 0), default=len(data))
+        start = end + (2 if data[end : end + 2] == b"\r\n" else 1)
+    return min(start, len(data))
 
 
-def _check_comments(lines: Lines, comments: str) -> None:
+def _check_comments(lines: Lines, comments: bytes) -> None:
     """Refuse where ids may begin with the mark of a comment: nothing may get lost."""
-    mark = comments[0]
-    again = lines.text.startswith(mark) or f"\n{mark}" in lines.text or f"\r{mark}" in lines.text
+    mark = comments[:1]
+    again = any(begin + mark in lines.data for begin in (b"\n", b"\r")) or lines.data.startswith(mark)
     width = len(next(lines.rows(), (0, [""]))[1])
-    for _, row in Lines(lines.name, comments.replace('"', ""), 0, lines.separator).rows():
+    for _, row in Lines(lines.name, comments.replace(b'"', b""), 0, lines.separator).rows():
         begun = row[0].lstrip("#%")  # a blank behind the mark makes a comment
         again = again or (len(row) == width > 1 and begun == begun.lstrip(BLANKS) and not names_something(begun))
     if again:
         raise DataError(
-            f"{lines.name}: cannot tell whether lines that begin with {mark} are comments or rows: give data.comments=true "
-            "(those at the top are) or data.comments=false"
+            f"{lines.name}: cannot tell whether lines that begin with {mark.decode()} are comments or rows: give "
+            "data.comments=true (those at the top are) or data.comments=false"
         )
 
 
-def _count_lines(text: str) -> int:
-    return sum(1 for _ in _stream(text))
+def _count_lines(data: bytes) -> int:
+    return sum(1 for _ in stream_of(data))
 
 
-def _separator(name: str, text: str) -> str:
+def _separator(name: str, data: bytes) -> str:
     """The separator that gives all rows of a sample the same number of columns, at least two."""
-    sample = list(islice(_stream(text), _SAMPLE + 1))
+    sample = list(islice(stream_of(data), _SAMPLE + 1))
     cut = len(sample) > _SAMPLE
     sample = sample[:_SAMPLE]
     if not any(line.strip() for line in sample):
@@ -262,7 +245,7 @@ def _share(sample: list[str], separator: str, cut: bool) -> float:
     rows: list[list[str]] = []
     last, failed = 0, False
     try:
-        for line, row in Lines("", "".join(sample), 0, separator).rows():
+        for line, row in Lines("", "".join(sample).encode(), 0, separator).rows():
             last = line
             rows.append(row)
     except DataError as error:
@@ -276,7 +259,7 @@ def _share(sample: list[str], separator: str, cut: bool) -> float:
 
 def _touch(sample: list[str], separator: str, *others: str) -> bool:
     """Whether a row begins with this separator, or a cell begins or ends with another one: it may be there for the looks."""
-    rows = [[cell.strip(BLANKS) for cell in row] for _, row in Lines("", "".join(sample), 0, separator).rows()]
+    rows = [[cell.strip(BLANKS) for cell in row] for _, row in Lines("", "".join(sample).encode(), 0, separator).rows()]
     return any(not row[0] or any(cell.startswith(others) or cell.endswith(others) for cell in row) for row in rows)
 
 
@@ -289,48 +272,6 @@ def _usual_width(rows: list[list[str]]) -> int:
 
 def _is_blank(row: list[str]) -> bool:
     return len(row) == 1 and not row[0].strip(BLANKS)
-
-
-def _stream(text: str) -> io.StringIO:
-    """A text line by line, whatever ends its lines."""
-    return io.StringIO(text, newline="")
-
-
-def _is_integers(text: str | bytes, separator: str) -> bool:
-    data = text.encode() if isinstance(text, str) else text
-    marks = b"-0123456789\r\n" + (b" \t" if separator == " " else separator.encode())
-    return not data.translate(None, marks) and bool(data.strip())
-
-
-def _factorized(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct numbers of a column [R], ascending, and which of them stands in each row; without sorting if dense."""
-    low = int(column.min())
-    span = int(column.max()) - low + 1
-    if span > 4 * column.size:
-        distinct, codes = np.unique(column, return_inverse=True)
-        return distinct, codes
-    shifted = column - low
-    present = np.zeros(span, dtype=bool)
-    present[shifted] = True
-    return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[shifted]
-
-
-def _characters(column: tuple[np.ndarray, np.ndarray]) -> int:
-    """Characters of all the numbers of a column in their usual form."""
-    distinct, codes = column
-    lengths = np.searchsorted(_POWERS, np.abs(distinct), side="right") + 1 + (distinct < 0)
-    return int((lengths * np.bincount(codes, minlength=distinct.size)).sum())
-
-
-def _below(text: str, column: Column) -> Column:
-    """A column with a text above it."""
-    values = list(column.values)
-    if text in values:
-        place = values.index(text)
-    else:
-        place = len(values)
-        values.append(text)
-    return Column(values, np.concatenate([[place], column.codes]))
 
 
 @contextmanager

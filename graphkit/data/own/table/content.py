@@ -118,8 +118,8 @@ def _damaged(path: Path | InputFile, packed: str, error: Exception) -> DataError
     return DataError(f"{path} is {packed or 'packed'} and damaged or cut off ({reason}): copy or download it again")
 
 
-def decode(path: Path | InputFile, data: bytes, encoding: str = "auto") -> tuple[str, str]:
-    """The text of a file without its byte order mark, and the name of its encoding.
+def in_utf8(path: Path | InputFile, data: bytes, encoding: str = "auto") -> tuple[bytes, str]:
+    """The text of a file in UTF-8 without its byte order mark, and the name of its encoding.
 
     Args:
         path: The file, for messages.
@@ -135,7 +135,13 @@ def decode(path: Path | InputFile, data: bytes, encoding: str = "auto") -> tuple
     except LookupError:
         raise DataError(f"data.encoding={shown(encoding)} is unknown: give e.g. utf-8, latin-1, cp1252 or utf-16") from None
     try:
-        text = data.decode("utf-8-sig" if chosen == "utf-8" else chosen)
+        if chosen == "utf-8":
+            data = data.removeprefix(codecs.BOM_UTF8)
+            if not data.isascii():
+                data.decode()  # raises where it is none
+        else:
+            text = data.decode(chosen)
+            data = (text.removeprefix("\ufeff") if chosen.endswith(("-le", "-be")) else text).encode()  # others took it off
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         if encoding == "auto" and not marked:
@@ -144,13 +150,20 @@ def decode(path: Path | InputFile, data: bytes, encoding: str = "auto") -> tuple
         raise DataError(f"{path} is not text in {chosen} (line {line}): give the right data.encoding=") from error
     except (UnicodeError, LookupError) as error:
         raise DataError(f"{path} is not text in {chosen}: give the right data.encoding=") from error
-    if longest := _too_long(text):
+    if longest := _too_long(data):
         raise DataError(f"{path}, line {longest}: longer than {LONGEST_LINE:,} characters: write one row per line")
-    return text.removeprefix("\ufeff") if chosen.endswith(("-le", "-be")) else text, chosen  # the others take their mark off
+    return data, chosen
 
 
-def _too_long(text: str) -> int:
+def stream_of(data: bytes) -> io.TextIOWrapper:
+    """A text in UTF-8 line by line, whatever ends its lines."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+
+
+def _too_long(data: bytes) -> int:
     """The first line that is too long, 0 where there is none."""
-    if len(text) <= LONGEST_LINE:
+    half = LONGEST_LINE // 2  # a longer line fills one of these parts of the file
+    parts = ((at, at + half) for at in range(0, len(data) - half + 1, half))
+    if all(data.find(b"\n", *part) >= 0 or data.find(b"\r", *part) >= 0 for part in parts):
         return 0
-    return next((k for k, line in enumerate(io.StringIO(text, newline=""), 1) if len(line) > LONGEST_LINE), 0)
+    return next((k for k, line in enumerate(stream_of(data), 1) if len(line) > LONGEST_LINE), 0)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from graphkit.data.own.integers import Integers
 from graphkit.data.own.table.table import Column
 from graphkit.data.own.table.values import is_number_or_date, numbers_of
 from graphkit.errors import DataError, shown
@@ -26,13 +27,20 @@ _MANY = 1_000
 
 
 def has_header(
-    name: str, columns: Sequence[Column], asked: str, wanted: Collection[str], words: bool, known: Collection[str]
+    name: str,
+    first: Sequence[str],
+    columns: Sequence[Column],
+    asked: str,
+    wanted: Collection[str],
+    words: bool,
+    known: Collection[str],
 ) -> tuple[bool, str]:
     """Decide.
 
     Args:
         name: The file, for messages.
-        columns: Its columns, the first row among them.
+        first: Its first row.
+        columns: Its columns below that row.
         asked: `true`, `false` or `auto`.
         wanted: Names of columns that the user gave, but for numbers of columns: with one there is a header.
         words: Whether the first row names all columns that are needed, by words that are known for them.
@@ -44,7 +52,6 @@ def has_header(
     Raises:
         DataError: If it cannot be told.
     """
-    first = [column.first for column in columns]
     if asked != "auto":
         return asked == "true", ""
     if wanted:
@@ -54,15 +61,15 @@ def has_header(
             raise _unclear(name, first, "which are usual names of columns, and the first is a node")
         return False, ""
     if words:
-        if _occur([text for text in first if text], columns, ~_repeats(columns)):
+        if _occur([text for text in first if text], columns, ~_repeats(first, columns)):
             raise _unclear(name, first, "which are usual names of columns and occur below as well")
         return True, ""
-    if columns[0].codes.size == 1:
+    if not columns[0].codes.size:
         return False, ""
-    voting = list(map(_vote, columns))
+    voting = list(map(_vote, first, columns))
     votes = set(voting) - {None}
     texts = [column for column, vote in zip(columns, voting, strict=True) if vote is None]  # words occur in no other
-    occurs = _occur([text for text in first if text], texts, np.ones(columns[0].codes.size - 1, dtype=bool))
+    occurs = _occur([text for text in first if text], texts, np.ones(columns[0].codes.size, dtype=bool))
     if votes == {True} and not occurs:
         return True, "the cells below are numbers"
     if votes == {False}:
@@ -73,50 +80,54 @@ def has_header(
         )
     if occurs:
         return False, ""
-    if all(map(names_something, first)) and not any(names_something(value) for value in _below(columns)[:_MANY]):
+    if all(map(names_something, first)) and not any(names_something(value) for value in _below(columns)):
         return True, "none of its cells occurs below"
     raise _unclear(name, first, "which do not occur below")
 
 
-def repeated(columns: Sequence[Column]) -> int | None:
+def repeated(header: Sequence[str], columns: Sequence[Column]) -> int | None:
     """The first row, from 0, that says the same as the header above; None where there is none. Rows count below the header."""
-    rows = np.flatnonzero(_repeats(columns))
+    rows = np.flatnonzero(_repeats(header, columns))
     return int(rows[0]) if rows.size else None
 
 
-def _repeats(columns: Sequence[Column]) -> np.ndarray:
-    same = np.ones(columns[0].codes.size - 1, dtype=bool)
-    for column in columns:
-        same &= column.codes[1:] == column.codes[0]
+def _repeats(first: Sequence[str], columns: Sequence[Column]) -> np.ndarray:
+    same = np.ones(columns[0].codes.size, dtype=bool)
+    for text, column in zip(first, columns, strict=True):
+        places = column.among([text])
+        same &= column.codes == places[0] if places else False
     return same
 
 
 def _occur(texts: Sequence[str], columns: Sequence[Column], rows: np.ndarray) -> bool:
-    """Whether any of the texts stands in one of the rows below the first."""
+    """Whether any of the texts stands in one of the rows."""
     if not rows.any():
         return False
-    asked = set(texts)
     for column in columns:
-        places = [column.values.index(text) for text in asked.intersection(column.values)]
-        if places and bool(np.isin(column.codes[1:][rows], places).any()):
+        places = column.among(texts)
+        if places and bool(np.isin(column.codes[rows], places).any()):
             return True
     return False
 
 
-def _vote(column: Column) -> bool | None:
+def _vote(first: str, column: Column) -> bool | None:
     """True: a word above numbers or dates; False: a number above numbers; None: the column says nothing."""
-    if not column.first:
+    if not first:
         return None
-    below = [value for value in column.taken(slice(1, None)).values if value]
+    if isinstance(column.values, Integers):
+        return not is_number_or_date(first)
+    below = [value for value in column.values if value]
     if not below or not all(map(is_number_or_date, below[:_MANY])):
         return None
     if np.isnan(numbers_of(below)).any() and not all(map(is_number_or_date, below)):
         return None
-    return not is_number_or_date(column.first)
+    return not is_number_or_date(first)
 
 
 def _below(columns: Sequence[Column]) -> list[str]:
-    return [value for column in columns for value in column.taken(slice(1, None)).values[:_MANY]]
+    """Texts of the first rows below the first one."""
+    rows = slice(1 + _MANY // len(columns))
+    return [value for column in columns for value in column.taken(rows).values]
 
 
 def names_something(text: str) -> bool:

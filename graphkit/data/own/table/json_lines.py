@@ -10,8 +10,8 @@ from graphkit.errors import DataError, shown
 
 
 def is_lines(text: str) -> bool:
-    """Whether a text begins like JSON lines."""
-    return text[:4096].lstrip()[:1] == "{" and text[:4096].lstrip()[1:].lstrip()[:1] in ('"', "}")
+    """Whether this is how JSON lines begin."""
+    return text.lstrip()[:1] == "{" and text.lstrip()[1:].lstrip()[:1] in ('"', "}")
 
 
 def read_lines(name: str, text: str) -> Table:

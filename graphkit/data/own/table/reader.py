@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphkit.data.own.table.cells import Lines, lines_of
-from graphkit.data.own.table.content import decode, read_content
+from graphkit.data.own.table.content import in_utf8, read_content
 from graphkit.data.own.table.header import has_header, repeated
 from graphkit.data.own.table.json_lines import is_lines, read_lines
 from graphkit.data.own.table.parquet import read_parquet
@@ -63,31 +63,36 @@ def read_table(
     name = str(path)
     if content.parquet:
         return read_parquet(name, content.data)
-    text, encoding = decode(path, content.data, reading.encoding)
+    data, encoding = in_utf8(path, content.data, reading.encoding)
+    del content  # the file as it was, which takes memory
     took += () if encoding == "utf-8" else (f"text in {encoding}",)
-    if is_lines(text):
-        found = read_lines(name, text)
+    if is_lines(data[:4096].decode(errors="ignore")):
+        found = read_lines(name, data.decode())
         return replace(found, took=(*took, *found.took))
-    lines, more = lines_of(name, text, reading.separator, reading.comments)
-    columns = lines.columns()
+    lines, more = lines_of(name, data, reading.separator, reading.comments)
+    del data
+    first, columns = lines.columns()
     if not columns:
         return Table(name, (), None, took=took)
-    _refuse_inner_mark(path, columns[0], lines)
-    first = tuple(column.first for column in columns)
+    _refuse_inner_mark(path, first[0], columns[0], lines)
     words = bool(needed) and len({role.guess(first) for role in needed} - {None}) == len(needed)
     wanted = [given for given in named if not given.isdigit()]
-    header, why = has_header(name, columns, reading.header, wanted, words, known)
+    header, why = has_header(name, first, columns, reading.header, wanted, words, known)
     took += more
     if not header:
-        return Table(name, columns, None, lines.numbers, took)
-    if (again := repeated(columns)) is not None:
+        rows = [column.below(text) for text, column in zip(first, columns, strict=True)]
+        return Table(name, rows, None, lines.numbers, took)
+    if (again := repeated(first, columns)) is not None:
         raise repeated_header(path, lines.numbers()[again + 1])
     took += (f"the first row is a header: {why}; data.header=false reads it as data",) if why else ()
-    return Table(name, [column.taken(slice(1, None)) for column in columns], first, lambda: lines.numbers()[1:], took)
+    return Table(name, columns, tuple(first), lambda: lines.numbers()[1:], took)
 
 
-def _refuse_inner_mark(path: Path | InputFile, column: Column, lines: Lines) -> None:
-    wrong = column.marked(lambda text: text.startswith("\ufeff"))
+def _refuse_inner_mark(path: Path | InputFile, first: str, column: Column, lines: Lines) -> None:
+    if lines.data.isascii():
+        return
+    cells = column.below(first)
+    wrong = cells.marked(lambda text: text.startswith("\ufeff"))
     if wrong.any():
-        row = int(wrong[column.codes].argmax())
+        row = int(wrong[cells.codes].argmax())
         raise malformed(path, lines.numbers()[row], 1, "a byte order mark (U+FEFF) inside the file: remove it")

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 
+from graphkit.data.own.integers import Ascending, Integers, is_usual
 from graphkit.data.readers.rows import BLANKS, UNSEEN
 from graphkit.errors import DataError, shown
 
@@ -21,7 +23,7 @@ class Column:
     """A column of texts.
 
     Attributes:
-        values: Its distinct texts, without blanks around them; all of them occur.
+        values: Its distinct texts, without blanks around them; all of them occur. Those of integers may be `Integers`.
         codes: Which of them stands in each row [R], int64.
     """
 
@@ -39,9 +41,9 @@ class Column:
     def trimmed(self) -> Column:
         """The same without blanks around the texts; texts that are then alike become one."""
         values = [value.strip(BLANKS) for value in self.values]
+        if values == self.values:
+            return self
         index = {value: place for place, value in enumerate(dict.fromkeys(values))}
-        if len(index) == len(values):
-            return Column(values, self.codes)
         merged = np.fromiter(map(index.__getitem__, values), dtype=np.int64, count=len(values))
         return Column(list(index), merged[self.codes])
 
@@ -52,25 +54,43 @@ class Column:
         used[codes] = True
         if used.all():
             return Column(self.values, codes)
-        return Column([self.values[place] for place in np.flatnonzero(used).tolist()], (np.cumsum(used) - 1)[codes])
+        return Column(_chosen(self.values, np.flatnonzero(used)), (np.cumsum(used) - 1)[codes])
 
-    @property
-    def first(self) -> str:
-        """The text of the first row."""
-        return self.values[int(self.codes[0])]
+    def below(self, text: str) -> Column:
+        """The same with a row of this text before the first one."""
+        values = self.values
+        found = self.among([text]) or [len(values)]
+        if found[0] == len(values):
+            if isinstance(values, Integers) and is_usual(text):
+                values = Integers(np.append(values.numbers, int(text)))
+            else:
+                values = [*values, text]
+        order = np.concatenate([found, np.delete(np.arange(len(values)), found)])
+        places = np.empty_like(order)
+        places[order] = np.arange(order.size)
+        return Column(_chosen(values, order), places[np.concatenate([order[:1], self.codes])])
 
     def texts(self) -> list[str]:
         """The text of every row."""
-        chosen: list[str] = np.array(self.values, dtype=object)[self.codes].tolist()
+        chosen: list[str] = np.array([*self.values], dtype=object)[self.codes].tolist()
         return chosen
 
     def marked(self, test: Callable[[str], object]) -> np.ndarray:
         """Which of the distinct texts pass a test, bool."""
         return np.fromiter(map(bool, map(test, self.values)), dtype=bool, count=len(self.values))
 
+    def among(self, texts: Iterable[str]) -> list[int]:
+        """The places, among its distinct texts, of those of some texts that occur."""
+        if isinstance(self.values, Integers):
+            return self.values.places([*texts])
+        return [self.values.index(text) for text in set(texts).intersection(self.values)]
+
     def places(self, order: dict[str, int]) -> np.ndarray:
         """The place of each row's text in an order [R], -1 where it has none."""
-        found = np.fromiter((order.get(value, -1) for value in self.values), dtype=np.int64, count=len(self.values))
+        if isinstance(self.values, Integers) and isinstance(order, Ascending):
+            found = order.places(self.values)
+        else:
+            found = np.fromiter(map(order.get, self.values, repeat(-1)), dtype=np.int64, count=len(self.values))
         places: np.ndarray = found[self.codes]
         return places
 
@@ -145,10 +165,18 @@ class Table:
             DataError: Listing the rows that are not so.
         """
         cells = self.columns[column]
+        if isinstance(cells.values, Integers):
+            return cells
         if cells.values and UNSEEN.search("".join(cells.values)):
             self.refuse(column, cells.marked(UNSEEN.search), _unseen)
         self.refuse(column, cells.marked(lambda text: not text), lambda _: f"expected {what}, found an empty field")
         return cells
+
+
+def _chosen(values: Sequence[str], places: np.ndarray) -> Sequence[str]:
+    if isinstance(values, Integers):
+        return Integers(values.numbers[places])
+    return [values[place] for place in places.tolist()]
 
 
 def _unseen(text: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from graphkit.data.own.integers import Integers
 from graphkit.data.own.naming import is_integer
 
 GAPS = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"))
@@ -28,6 +29,8 @@ def number_of(text: str) -> float | None:
 
 def numbers_of(texts: Sequence[str]) -> np.ndarray:
     """Texts as numbers, float64, NaN where one is none or is not finite."""
+    if isinstance(texts, Integers):
+        return texts.numbers.astype(np.float64)
     try:
         values = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
     except ValueError:

@@ -43,6 +43,7 @@ def test_only_blanks_are_taken_off(table):
 
 def test_a_header_is_left_out_and_may_not_come_again(table):
     assert read(table("h,i\n1,2\n"), header=True) == [(2, ["1", "2"])]
+    assert read(table("h,i\n1,2\nh,3\n4,i\n"), header=True) == [(2, ["1", "2"]), (3, ["h", "3"]), (4, ["4", "i"])]
     again = ", line 4: the header comes again, as in files put one below another: remove this line"
     assert refusal(table("h,i\n1,2\n\n h , i\n3,4\n"), header=True) == again
     assert read(table("h,i\n1,2\nh,i\n")) == [(1, ["h", "i"]), (2, ["1", "2"]), (3, ["h", "i"])]  # no header, so rows
