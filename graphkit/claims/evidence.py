@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from graphkit.conf.request import Request
 from graphkit.conf.transforms import NONE
 from graphkit.data.own.memory import InMemory
 from graphkit.data.record import DataRecord
+from graphkit.data.splits.digest import tensors_digest
 from graphkit.tasks.experiment import Experiment
 from graphkit.training.protocol import AnyTask
 from graphkit.training.runtime import interruptible, process_state, torch_errors
@@ -60,13 +60,5 @@ class Evidence:
 
 
 def digests_of(task: AnyTask) -> Parts:
-    """SHA-256 of each of the task's parts: of type, shape and values of its tensors, in turn."""
-    found = {}
-    for name, tensors in task.parts().items():
-        digest = hashlib.sha256()
-        for tensor in tensors:
-            array = tensor.detach().cpu().contiguous().numpy()
-            digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-            digest.update(array.data)
-        found[name] = digest.hexdigest()
-    return found
+    """SHA-256 of each of the task's parts."""
+    return {name: tensors_digest(tensors) for name, tensors in task.parts().items()}

@@ -5,7 +5,7 @@
 | `sweep.yaml` | the request, the validation metric, the name of the study |
 | `study.db` | the finished trials, unless `storage=` names another place |
 | `trials/0007/` | the settings of a trial, and its run folder |
-| `final-5/` | the run folder of the winner over 5 seeds |
+| `final-5-of-7/` | the run folder of the winner, trial 7, over 5 seeds |
 | `sweep.json`, `trials.csv`, `recipe.yaml`, `report.html` | the result |
 
 A trial is claimed by a lock on its folder, which the system lets go when its process ends, however that happens. Its settings
