@@ -16,7 +16,7 @@ import graphkit
 from graphkit.cli import Answer, door
 from graphkit.conf.arguments import Assignment, split
 from graphkit.conf.claim import CLAIM, FLAGS, Claiming, check_claiming, claim_help, claim_settings
-from graphkit.errors import RunError, shown
+from graphkit.errors import RunError, shown_path
 from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.experiment import stored_request
 
@@ -98,7 +98,7 @@ def _answer(argv: Sequence[str]) -> Answer:
             packed = _packed(request, {})
         seeds = f"{len(packed.seeds)} seed{'s' if len(packed.seeds) > 1 else ''}"
         size = f"{packed.path.stat().st_size:,} bytes"
-        told = f"wrote {shown(str(packed.path), 10_000)}: {seeds}, {size}\nclaim {packed.digest}\n"
+        told = f"wrote {shown_path(packed.path)}: {seeds}, {size}\nclaim {packed.digest}\n"
         return Answer(told, str(packed.path))
     text = _text(request)
     if request.out is None:
@@ -110,7 +110,7 @@ def _answer(argv: Sequence[str]) -> Answer:
         write_atomic(path, text.encode())
     except OSError as error:
         raise RunError(f"cannot write {path} ({error.strerror}): name another file with out=") from error
-    return Answer(f"wrote {shown(str(path), 10_000)}\n", str(path))
+    return Answer(f"wrote {shown_path(path)}\n", str(path))
 
 
 def _packed(request: Claiming, memory: Mapping[str, InMemory]) -> Packed:

@@ -17,7 +17,7 @@ import graphkit
 from graphkit.cli import Answer, door
 from graphkit.conf.arguments import Assignment, split
 from graphkit.conf.compare import FLAGS, Comparison, check_comparison, comparison_settings, help_page, named
-from graphkit.errors import RunError, shown
+from graphkit.errors import RunError, shown_path
 from graphkit.paths import expanded, require_working_folder
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _answer(argv: Sequence[str]) -> Answer:
         return Answer(found.to_json())
     from graphkit.comparison.text import comparison_text  # rich's tables, which a wrong request need not wait for
 
-    return Answer(comparison_text(found) + f"page: {shown(str(path), 10_000)}\n", str(path))
+    return Answer(comparison_text(found) + f"page: {shown_path(path)}\n", str(path))
 
 
 def _compared(request: Comparison) -> Compared:

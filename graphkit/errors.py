@@ -16,6 +16,11 @@ def shown(text: str, longest: int = _LONGEST) -> str:
     return _escaped(text) if len(text) <= longest else f"{_escaped(text[:longest])}... ({len(text):,} characters)"
 
 
+def shown_path(path: object) -> str:
+    """A path inside a message or on a line of its own: escaped as `shown` does, and not cut short."""
+    return shown(str(path), 10_000)
+
+
 def _escaped(text: str) -> str:
     if text.isprintable():
         return text

@@ -15,7 +15,7 @@ from graphkit.conf.recipe import Recipe, find_recipe, read_recipe
 from graphkit.conf.request import Request
 from graphkit.conf.setting import show
 from graphkit.conf.transforms import TRANSFORMS
-from graphkit.errors import RequestError, shown
+from graphkit.errors import RequestError, shown, shown_path
 from graphkit.paths import expanded
 
 _ROOT = "graphkit_run"
@@ -92,9 +92,9 @@ def with_recipe_file(request: Request, path: str) -> tuple[Request, Recipe]:
         try:
             known[key].check(value)
         except KeyError:
-            mistakes.append(f"{shown(recipe.name)}: model={request.model} has no setting {shown(key)}, take it out")
+            mistakes.append(f"{shown_path(recipe.name)}: model={request.model} has no setting {shown(key)}, take it out")
         except ValueError as error:
-            mistakes.append(f"{shown(recipe.name)}: {key}={shown(show(value))}: {error}")
+            mistakes.append(f"{shown_path(recipe.name)}: {key}={shown(show(value))}: {error}")
     if mistakes:
         raise RequestError("\n".join(mistakes))
     return replace(request, values={**recipe.values, **request.values}), recipe

@@ -29,7 +29,7 @@ from graphkit.conf.explain import (
     help_page,
     require_askable,
 )
-from graphkit.errors import RequestError, RunError, shown
+from graphkit.errors import RequestError, RunError, shown, shown_path
 from graphkit.explain.explanation import Explanation
 from graphkit.paths import expanded, require_working_folder
 from graphkit.tasks.experiment import stored_request
@@ -120,7 +120,7 @@ def _answer(argv: Sequence[str]) -> Answer:
         return Answer(content)
     _write(path, content)
     sentences = [shown(one.sentence, 2_000) for one in explanations]
-    return Answer("\n".join([*sentences, f"wrote {shown(str(path), 10_000)}"]) + "\n", str(path))
+    return Answer("\n".join([*sentences, f"wrote {shown_path(path)}"]) + "\n", str(path))
 
 
 def _explained(request: Explaining) -> list[Explanation]:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from graphkit.conf.listing import render
 from graphkit.conf.setting import show
-from graphkit.errors import shown
+from graphkit.errors import shown, shown_path
 from graphkit.metrics.registry import decimals, lower_is_better
 from graphkit.sweeps.trial import SweepResult
 from graphkit.tasks.result_page import result_page
@@ -37,6 +37,6 @@ def sweep_page(result: SweepResult) -> str:
         + f"winner: trial {result.best}\n"
         + result_page(result.result)
         + f"run it again: {shown(result.command, _LONGEST)}\n"
-        + f"recipe: {shown(str(result.recipe), _LONGEST)}\n"
-        + f"sweep: {shown(str(result.folder / 'report.html'), _LONGEST)}\n"
+        + f"recipe: {shown_path(result.recipe)}\n"
+        + f"sweep: {shown_path(result.folder / 'report.html')}\n"
     )

@@ -7,12 +7,10 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from graphkit.conf.listing import render
-from graphkit.errors import shown
+from graphkit.errors import shown_path
 from graphkit.metrics.registry import decimals
 from graphkit.training.report import plus_minus
 from graphkit.training.result import RunResult
-
-_LONGEST_PATH = 10_000
 
 
 def result_page(result: RunResult) -> str:
@@ -39,4 +37,4 @@ def result_page(result: RunResult) -> str:
         lines.append(f"protocol: {result.protocol}")
     if published and result.paper:
         lines.append(f"paper: {result.paper['source']}")
-    return render(*lines) + f"report: {shown(str(result.folder / 'report.html'), _LONGEST_PATH)}\n"
+    return render(*lines) + f"report: {shown_path(result.folder / 'report.html')}\n"
