@@ -94,8 +94,8 @@ class Forgiving(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
-        return self._stream is not None and self._stream.isatty()
+        """Whether the stream is a terminal; a closed one is none."""
+        return self._stream is not None and not self._stream.closed and self._stream.isatty()
 
     def fileno(self) -> int:
         """That of the stream; `io.UnsupportedOperation` where there is none."""

@@ -1,5 +1,6 @@
 """Doors whose streams are closed, full or ASCII, whose folder has gone, and what reaches a terminal."""
 
+import io
 import json
 import os
 import shutil
@@ -182,3 +183,10 @@ def test_a_data_root_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mon
         assert main([*asked, f"data.root={tmp_path / 'locked'}", "--dry-run"]) == 2
         error = capsys.readouterr().err
         assert f"error: cannot use {tmp_path / 'locked'}" in error and "(Permission denied): make it readable" in error
+
+
+def test_a_stream_that_was_closed_is_no_terminal():
+    stream = io.StringIO()
+    kept = Forgiving(stream)
+    stream.close()
+    assert not kept.isatty()
