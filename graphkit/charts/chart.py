@@ -79,9 +79,9 @@ def _frame(x: Scale, y: Scale, across: Axis, up: Axis, labels: Sequence[tuple[fl
             first, _, second = name.partition("\n")
             said = escaped(f"{first}, {second}" if second else first)
             middle = f"x='{x(number):g}' text-anchor='middle'"
+            below = f"<text class='minor' {middle} y='{y.start + 26:g}'>{clipped(second, room)}</text>" if second else ""
             parts.append(
-                f"<g><title>{said}</title><text {middle} y='{y.start + 14:g}'>{clipped(first, room)}</text>"
-                f"<text class='minor' {middle} y='{y.start + 26:g}'>{clipped(second, room)}</text></g>"
+                f"<g><title>{said}</title><text {middle} y='{y.start + 14:g}'>{clipped(first, room)}</text>{below}</g>"
             )
         return "".join(parts)
     for number, label in ticks(x.low, x.high, whole=across.whole):

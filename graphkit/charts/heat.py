@@ -14,7 +14,7 @@ from graphkit.charts.text import LETTER, clipped, escaped
 MOST_CELLS = 12
 """Rows, and columns, that can be read."""
 _NAME = 12
-_TOP = 74
+_TOP, _FLAT = 74, 44
 _TALLEST = 34.0
 
 
@@ -49,18 +49,18 @@ def heat(
     is_turned = max(map(len, columns)) * LETTER > (WIDTH - left) / len(columns)
     right = WIDTH - (min(len(columns[-1]), _NAME) * LETTER * 0.75 if is_turned else 1)
     width = (right - left) / len(columns)
-    height = min(width, _TALLEST)
+    height, top = min(width, _TALLEST), _TOP if is_turned else _FLAT
     parts = [
-        f"<text x='0' y='{_TOP - 8}'>{escaped(sides[0])}</text>",
+        f"<text x='0' y='{top - 8}'>{escaped(sides[0])}</text>",
         f"<text x='{left:.1f}' y='12'>{escaped(sides[1])}</text>",
     ]
     for column, name in enumerate(columns):
         x = left + (column + 0.5) * width
-        turned = f" transform='rotate(-35 {x:.1f} {_TOP - 8})' text-anchor='start'"
+        turned = f" transform='rotate(-35 {x:.1f} {top - 8})' text-anchor='start'"
         upright = turned if is_turned else " text-anchor='middle'"
-        parts.append(f"<text x='{x:.1f}' y='{_TOP - 8}'{upright}><title>{escaped(name)}</title>{clipped(name, _NAME)}</text>")
+        parts.append(f"<text x='{x:.1f}' y='{top - 8}'{upright}><title>{escaped(name)}</title>{clipped(name, _NAME)}</text>")
     for row, name in enumerate(rows):
-        y, total = _TOP + row * height, int(counts[row].sum())
+        y, total = top + row * height, int(counts[row].sum())
         middle = y + height / 2 + 4
         label = f"<title>{escaped(name)}</title>{clipped(name, _NAME)}"
         parts.append(f"<text x='{left - 8:.1f}' y='{middle:.1f}' text-anchor='end'>{label}</text>")
@@ -74,8 +74,8 @@ def heat(
                 f"<g><title>{escaped(said)}</title><rect class='heat' x='{x:.1f}' y='{y:.1f}' width='{width - 1:.1f}' "
                 f"height='{height - 1:.1f}' fill-opacity='{HOTTEST * share:.3f}'/>{text}</g>"
             )
-    parts.append(f"<rect class='box' x='{left:.1f}' y='{_TOP}' width='{right - left:.1f}' height='{len(rows) * height:.1f}'/>")
-    bottom = _TOP + len(rows) * height + 4
+    parts.append(f"<rect class='box' x='{left:.1f}' y='{top}' width='{right - left:.1f}' height='{len(rows) * height:.1f}'/>")
+    bottom = top + len(rows) * height + 4
     return figure(title, "".join(parts), height=round(bottom, 1), said=f"{title}: {sides[0]} by {sides[1]}", about=about)
 
 

@@ -232,11 +232,13 @@ class Rule:
         label: What it is, and its value.
         value: Where it lies.
         upright: Whether it is vertical, at a value of x.
+        is_first: Whether its label stands at the beginning of the line, so that it is not in the way of another one.
     """
 
     label: str
     value: float
     upright: bool = False
+    is_first: bool = False
     name: str = ""
     style: int = 0
 
@@ -259,7 +261,8 @@ class Rule:
             place = y(self.value)
             above = place - 5 if place - 18 > y.end else place + 14
             line = f"M{x.start:g},{place:g}H{x.end:g}"
-            text = f"<text class='said' x='{x.end - 2:g}' text-anchor='end' y='{above:g}'>{said}</text>"
+            anchor = f"x='{x.start + 4:g}'" if self.is_first else f"x='{x.end - 2:g}' text-anchor='end'"
+            text = f"<text class='said' {anchor} y='{above:g}'>{said}</text>"
         return f"<path class='rule' d='{line}'><title>{said}</title></path>{text}"
 
     def key(self) -> str:

@@ -5,25 +5,23 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from html import escape
-from typing import Any
 
 import numpy as np
 
+from graphkit.charts.text import escaped
 from graphkit.data.image_set import ImageSet
+from graphkit.tasks.report_parts import Array, Arrays, named
 from graphkit.training.report import Section
-
-Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 EACH = 8
 """Images of each row, right and wrong."""
 MOST = 200
 """Prototypes that are shown."""
 _SIZE = 112
-_ROW = '<div style="display:flex;flex-wrap:wrap;gap:.75rem">'
+_ROW = '<div class="gallery">'
 
 
-def png(pixels: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+def png(pixels: Array) -> bytes:
     """An image [C, H, W] in [0, 1] as a PNG file, gray or RGB."""
     channels, height, width = pixels.shape
     rows = (pixels.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8).reshape(height, width * channels)
@@ -92,7 +90,7 @@ def _figure(dataset: ImageSet, image: int, said: str, box: tuple[int, int, int, 
     return _shown(dataset.pixels[image].numpy(), said, box)
 
 
-def _shown(pixels: np.ndarray[Any, np.dtype[Any]], said: str, box: tuple[int, int, int, int] | None = None) -> str:
+def _shown(pixels: Array, said: str, box: tuple[int, int, int, int] | None = None) -> str:
     """A figure of an image [C, H, W] with what is said of it, and a box."""
     height, width = pixels.shape[1:]
     data = base64.b64encode(png(pixels)).decode()
@@ -104,22 +102,22 @@ def _shown(pixels: np.ndarray[Any, np.dtype[Any]], said: str, box: tuple[int, in
             f'stroke-width="{max(height, width) / 40:g}"/>'
         )
     return (
-        f'<figure style="margin:0;width:{_SIZE}px"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">'
+        f'<figure style="width:{_SIZE}px"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(said)}">'
         f'<image width="{width}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
-        f"{frame}</svg><figcaption>{escape(said)}</figcaption></figure>"
+        f"{frame}</svg><figcaption>{escaped(said)}</figcaption></figure>"
     )
 
 
 def _name(dataset: ImageSet, image: int) -> str:
-    return dataset.image_names[image] if dataset.image_names else f"image {image}"
+    return named(dataset.image_names, image, "image")
 
 
 def _class_name(dataset: ImageSet, number: int) -> str:
     names = dataset.class_names if dataset.kind == "classes" else dataset.target_names
-    return names[number] if names else str(number)
+    return named(names, number)
 
 
-def _words(dataset: ImageSet, values: np.ndarray[Any, np.dtype[Any]]) -> str:
+def _words(dataset: ImageSet, values: Array) -> str:
     if dataset.kind == "classes":
         return _class_name(dataset, int(values))
     return ", ".join(_class_name(dataset, place) for place in np.flatnonzero(values == 1).tolist()) or "none"
