@@ -15,6 +15,8 @@ from graphkit.charts.style import DASHES, STYLES
 from graphkit.charts.text import escaped
 
 Point = tuple[float, float]
+MANY = 60
+"""Points of which more are drawn small and translucent."""
 MOST_POINTS = 400
 """Points of a line: more lie closer than a screen shows."""
 
@@ -137,7 +139,8 @@ class Points:
         """The markers."""
         notes = self.notes or [f"{across:.6g}, {up:.6g}" for across, up in self.points]
         placed = zip(self.points, notes, strict=True)
-        return "".join(_marker(x, y, point, self.style, note) for point, note in placed if all(map(math.isfinite, point)))
+        drawn = "".join(_marker(x, y, point, self.style, note) for point, note in placed if all(map(math.isfinite, point)))
+        return f"<g class='many'>{drawn}</g>" if len(self.points) > MANY else drawn
 
     def key(self) -> str:
         """A marker."""

@@ -39,6 +39,7 @@ figure.chart > figcaption small {{ display: block; font-weight: 400; font-size: 
 .chart .stroke {{ fill: none; stroke: var(--k); stroke-width: 1.75; stroke-linejoin: round; }}
 .chart .area {{ fill: var(--k); fill-opacity: .2; }}
 .chart .mark {{ fill: var(--k); stroke: var(--ground); }}
+.chart .many .mark {{ fill-opacity: .55; stroke: none; r: 2.5px; }}
 .chart .bar {{ fill: var(--k); stroke: var(--k); stroke-width: 1.5; fill-opacity: .75; }}
 .chart .k1 .bar {{ fill-opacity: .15; }}
 .chart .heat {{ fill: var(--k0); }} .chart .box {{ fill: none; stroke: var(--line); }}

@@ -19,7 +19,7 @@ from graphkit.tasks.operators import weighted_operator
 from graphkit.training.report import Baseline
 from graphkit.training.result import Metrics
 
-MOST_STEPS = 3_000_000_000
+MOST_STEPS = 1_000_000_000
 """Neighbors that common neighbors may walk over, a few seconds; for more pairs they are not counted."""
 _CPU = torch.device("cpu")
 
@@ -84,8 +84,9 @@ def common_neighbors(dataset: LinkData, splits: Sequence[str], most: int = MOST_
     Returns:
         The scores; or none, with a sentence on why.
     """
-    graphs = {split: dataset.test_graph if split == "test" and dataset.test_graph else dataset.graph for split in splits}
-    adjacent = {split: weighted_operator(graph, _CPU) for split, graph in graphs.items()}
+    adjacent = dict.fromkeys(splits, weighted_operator(dataset.graph, _CPU))
+    if dataset.test_graph is not None:
+        adjacent["test"] = weighted_operator(dataset.test_graph, _CPU)
     pairs = {split: (dataset.splits[split].positive, dataset.splits[split].negative) for split in splits}
     steps = sum(
         int(adjacent[split].degree()[part].sum()) for split, parts in pairs.items() for part in parts if part is not None
