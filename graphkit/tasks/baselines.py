@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def constant(
             if metric.target:
                 column = target_names.index(metric.target)
                 rows, known = rows[:, column : column + 1], known[:, column : column + 1]
-            metrics[split][name] = metric(rows, known)
+            value = metric(rows, known)
+            if math.isfinite(value):  # of a number that no training graph knows there is no mean
+                metrics[split][name] = value
     name = {"classes": "majority class", "labels": "majority labels", "numbers": "training mean"}[kind]
     return Baseline(name, metrics, f"{name.capitalize()}: the same prediction for all, on the split of the first seed.")
 

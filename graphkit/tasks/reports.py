@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -100,6 +102,8 @@ def recommend(dataset: InteractionData, arrays: Arrays, run: Finished) -> TaskRe
         lists[split] = baselines.most_popular(judged[split], items.size(1))
     reported = {split: names for split, names in _reported(run).items() if split in judged}
     baseline = baselines.of_popularity(judged, lists, reported)
+    if "valid" not in judged:
+        baseline = replace(baseline, metrics={"valid": baseline.metrics["test"], **baseline.metrics})
     compared = {"model": torch.from_numpy(arrays["test_items"]), baseline.name: lists["test"]}
     sample = int(arrays["test_users"][0])
     samples = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 
 from graphkit.conf.schema import GraphTask, Run
 from graphkit.data import load
+from graphkit.run import run
 from graphkit.tasks import class_pictures, link_pictures, recommend_pictures, reports
 from graphkit.tasks.baselines import Judged
 from graphkit.tasks.report_parts import Arrays, Finished, TaskReport
@@ -33,9 +36,9 @@ def titles(report: TaskReport) -> list[str]:
     return re.findall(r"<figure class='chart'><figcaption>([^<]+)", "".join(section.html for section in report.sections))
 
 
-def notes(html: str) -> list[str]:
+def notes(text: str) -> list[str]:
     """What the marks of charts say when they are pointed at."""
-    return re.findall(r"<title>([^<]+)</title>", html)
+    return re.findall(r"<title>([^<]+)</title>", text)
 
 
 def chart_of(report: TaskReport, title: str) -> str:
@@ -176,6 +179,7 @@ def test_recall_of_a_recommend_run_equals_a_loop():
     place = {user: number for number, user in enumerate(users.tolist())}
     assert found["model"].tolist() == [100.0 * (item in lists[place[user]]) for user, item in pairs]
     assert popularity.tolist() == [int((seen[1] == item).sum()) for _, item in pairs]
+    assert report.baseline.value("valid", "recall@20") == report.baseline.value("test", "recall@20") is not None
     covered = len({item for row in lists for item in row})
     assert f"Model: {covered:,} ({covered / data.num_items:.1%})" in report.sections[0].html
     best, worst = max(recall), min(recall)
@@ -200,3 +204,32 @@ def test_predicted_against_true_of_one_target():
     assert len(said) == len(test) and said[0] == f"graph {test[0]}: {y[test[0], 0]:.4g}, predicted {y[test[0], 0] + 1:.4g}"
     mean = float(y[data.splits["train"].numpy()].astype(np.float64).mean())
     assert report.baseline.value("test", "mae") == pytest.approx(float(np.abs(y[test.numpy()] - mean).mean()), rel=1e-4)
+
+
+TINY = {
+    "node": ["dataset=karate", "model=prototype"],
+    "link": ["dataset=karate", "model=gae"],
+    "graph": ["dataset=planted-graphs", "model=deepsets", "seeds=2"],
+    "image": ["dataset=planted-patches", "model=cnn"],
+    "recommend": ["dataset=planted-interactions", "model=bpr-mf"],
+}
+
+
+@pytest.mark.parametrize("task", TINY)
+def test_the_page_of_a_run_has_all_parts(task: str, tmp_path: Path):
+    asked = [f"task={task}", *TINY[task], "train.epochs=2", "recipe=none", f"out={tmp_path / 'run s'}", "device=cpu"]
+    found = run(overrides=asked)
+    text = (found.folder / "report.html").read_text(encoding="utf-8")
+    assert "lacks the pictures" not in text and len(text) < 1_000_000
+    charts = re.findall(r"<figure class='chart'>.*?</figure>", text, re.S)
+    assert len(charts) >= 2 + (task != "recommend")
+    for one in charts:
+        ElementTree.fromstring(one)
+    assert text.count('<tr class="baseline">') == sum(map(len, found.metrics.values()))
+    commands = [html.unescape(one) for one in re.findall(r"<pre>(.*?)</pre>", text)]
+    doors = [shlex.split(command)[2] for command in commands]
+    predicts = ["graphkit.predict"] if task in ("link", "recommend") else []
+    goes_on = [] if TINY[task][1] == "model=prototype" else ["graphkit.run"]
+    assert doors == ["graphkit.run", "graphkit.explain", *predicts, *goes_on]
+    assert set(asked) - {"recipe=none"} <= {*shlex.split(commands[0]), "device=cpu"}
+    assert shlex.split(commands[1])[3] == f"run={found.folder}"
