@@ -59,7 +59,8 @@ class TaskEntry:
         refuses: Settings `data.*` that mean nothing for it, each with the reason, a predicate of the task.
         over_seeds: Says how the epochs of all seeds make a run's result, given the task's settings, where it is not each seed's
             selected epoch; empty: it always is.
-        report: Further sections of report.html, of a seed's data and predictions; empty: none.
+        report: What it adds to report.html, a `graphkit.tasks.report_parts.TaskReport` of a seed's data, predictions and run;
+            empty: nothing.
         serve: The class that answers for a finished run, made of a `graphkit.serving.opened.Opened`; empty: none, and it cannot
             be asked by `graphkit.predict`.
         answer: Answers a `graphkit.conf.predict.Prediction` from what `serve` gave, by a `graphkit.serving.replies.Reply`.

@@ -223,6 +223,26 @@ def decimals(name: str) -> int:
     return 2 if kind is None or kind.scale == 100.0 else 4
 
 
+def unit(name: str) -> str:
+    """`, %` of a metric whose values are percentages, else empty: what follows its name on an axis.
+
+    Args:
+        name: A full name, e.g. `hits@20`.
+    """
+    kind = _kind(name)
+    return ", %" if kind is not None and kind.scale == 100.0 else ""
+
+
+def told_by_model(name: str) -> bool:
+    """Whether models tell a metric of themselves, so that it cannot be computed of predictions.
+
+    Args:
+        name: A full name.
+    """
+    kind = _kind(name)
+    return kind is not None and kind.of_model
+
+
 def lower_is_better(name: str) -> bool:
     """Whether the smallest value of a metric is the best one.
 

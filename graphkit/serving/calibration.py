@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
+import torch
+
+from graphkit.metrics.calibration import reliability
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BINS = 15
 _RANGE = (0.01, 100.0)
 """Temperatures that are tried."""
 _FLOOR = float(np.finfo(np.float64).tiny)
@@ -55,20 +57,11 @@ def scaled(probabilities: Array, temperature: float) -> Array:
     return shares
 
 
-def calibration_error(probabilities: Array, y: Array, bins: int = BINS) -> float:
-    r"""Expected calibration error: how far confidence is from accuracy, over bins of equal width of the confidence.
-
-    .. math:: \mathrm{ECE} = \sum_b \frac{n_b}{N} \lvert \mathrm{accuracy}_b - \mathrm{confidence}_b \rvert
+def calibration_error(probabilities: Array, y: Array) -> float:
+    """Expected calibration error, in [0, 1], see `graphkit.metrics.calibration`; 0 of no sample.
 
     Args:
-        probabilities: p [N, C]; the confidence is the largest of each row, in bins (0, 1/B], (1/B, 2/B], ...
+        probabilities: p [N, C].
         y: Classes [N].
-        bins: B, at least 1.
-
-    Returns:
-        In [0, 1]; 0 of no sample.
     """
-    confidence, right = probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == y
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    apart = np.bincount(place, right - confidence, minlength=bins)
-    return float(np.abs(apart).sum() / max(len(y), 1))
+    return reliability(torch.from_numpy(probabilities), torch.from_numpy(y)).error if len(y) else 0.0

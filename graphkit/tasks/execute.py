@@ -61,7 +61,7 @@ def execute(
             notes=notes,
             files=experiment.files() if folder is None else None,
             over_seeds=experiment.over_seeds(),
-            sections=experiment.sections,
+            add=experiment.additions,
             tell=hear,
         )
 

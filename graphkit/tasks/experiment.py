@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from graphkit.data.own.memory import InMemory
     from graphkit.models.transforms.base import Changed
     from graphkit.training.protocol import AnyTask
-    from graphkit.training.report import Section
-    from graphkit.training.result import OverSeeds
+    from graphkit.training.report import Additions
+    from graphkit.training.result import OverSeeds, RunResult
 
 
 def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | None = None) -> Request:
@@ -221,21 +221,27 @@ class Experiment:
         made: OverSeeds | None = resolve_name(target)(self.settings.task) if target else None
         return made
 
-    def sections(self, folder: Path) -> Sequence[Section]:
-        """What the task adds to the report: made of the first seed's data and predictions.
+    def additions(self, result: RunResult) -> Additions:
+        """What the task adds to the report, made of the first seed's data and predictions, and commands that go on.
 
         Args:
-            folder: The run folder.
+            result: What the run found.
         """
         import numpy as np
 
-        target = TASKS[self.settings.task.name].report
-        if not target:
-            return ()
-        seed = self.settings.seed
-        with np.load(folder / f"seed-{seed}" / "predictions.npz", allow_pickle=False) as stored:
-            made: Sequence[Section] = resolve_name(target)(self.dataset(seed), dict(stored))
-        return made
+        from graphkit.data.own.memory import PREFIX
+        from graphkit.tasks.commands import next_steps, run_command
+        from graphkit.tasks.report_parts import Finished, TaskReport
+        from graphkit.training.report import Additions
+
+        settings, made = self.settings, TaskReport(())
+        if target := TASKS[settings.task.name].report:
+            with np.load(result.folder / f"seed-{settings.seed}" / "predictions.npz", allow_pickle=False) as stored:
+                made = resolve_name(target)(self.dataset(settings.seed), dict(stored), Finished(settings, result))
+        steps = next_steps(result, made.samples, epochs=settings.train.epochs)
+        sources = self._own_files.sources.values()
+        is_typed = not any(source.pipe or source.typed.startswith(PREFIX) for source in sources)
+        return Additions(made.sections, made.baseline, run_command(settings) if is_typed else "", steps)
 
     def prepare(self, seed: int) -> AnyTask:
         """The task of a seed, as the run will get it: the next call for that seed hands over the same one.

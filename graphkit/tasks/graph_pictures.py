@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
-from typing import Any
-
 import numpy as np
 
+from graphkit.charts import STYLES
+from graphkit.charts.text import escaped
 from graphkit.data.graph_set import GraphSet
+from graphkit.tasks.report_parts import Array, Arrays, named
 from graphkit.training.report import Section
-
-Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 EACH = 6
 """Graphs of each row, right and wrong."""
@@ -42,10 +40,10 @@ def sections(dataset: GraphSet, arrays: Arrays) -> list[Section]:
     return [Section("Test graphs of the first seed", html)]
 
 
-def _errors(dataset: GraphSet, arrays: Arrays) -> np.ndarray[Any, np.dtype[Any]]:
+def _errors(dataset: GraphSet, arrays: Arrays) -> Array:
     """How wrong each graph is: 0 and 1 of classes, wrong labels, mean error of numbers; of what is not known 0."""
     y, predicted = dataset.graphs.y.numpy(), arrays["predicted"]
-    errors: np.ndarray[Any, np.dtype[Any]]
+    errors: Array
     if dataset.kind == "classes":
         errors = (predicted != y).astype(float)
         return errors
@@ -54,24 +52,24 @@ def _errors(dataset: GraphSet, arrays: Arrays) -> np.ndarray[Any, np.dtype[Any]]
     return errors
 
 
-def _row(title: str, graphs: np.ndarray[Any, np.dtype[Any]], dataset: GraphSet, arrays: Arrays) -> str:
+def _row(title: str, graphs: Array, dataset: GraphSet, arrays: Arrays) -> str:
     figures = "".join(_figure(int(graph), dataset, arrays) for graph in graphs)
-    return f'<h3>{title}</h3><div style="display:flex;flex-wrap:wrap;gap:1rem">{figures}</div>'
+    return f'<h3>{title}</h3><div class="gallery">{figures}</div>'
 
 
 def _figure(graph: int, dataset: GraphSet, arrays: Arrays) -> str:
-    name = dataset.graph_names[graph] if dataset.graph_names else f"graph {graph}"
+    name = named(dataset.graph_names, graph, "graph")
     known, predicted = (_words(dataset, values) for values in (dataset.graphs.y[graph].numpy(), arrays["predicted"][graph]))
-    said = escape(f"{name}: {known}, predicted {predicted}")
+    said = escaped(f"{name}: {known}, predicted {predicted}")
     return (
-        f'<figure style="margin:0;width:{_SIZE}px"><svg viewBox="0 0 {_SIZE} {_SIZE}" role="img" aria-label="{said}">'
+        f'<figure style="width:{_SIZE}px"><svg viewBox="0 0 {_SIZE} {_SIZE}" role="img" aria-label="{said}">'
         f"{_drawing(graph, dataset)}</svg><figcaption>{said}</figcaption></figure>"
     )
 
 
-def _words(dataset: GraphSet, values: np.ndarray[Any, np.dtype[Any]]) -> str:
+def _words(dataset: GraphSet, values: Array) -> str:
     if dataset.kind == "classes":
-        return dataset.class_names[int(values)] if dataset.class_names else str(int(values))
+        return named(dataset.class_names, int(values))
     shown = ["?" if np.isnan(value) else f"{value:.4g}" for value in values.tolist()[:3]]
     return ", ".join(shown) + (", ..." if len(values) > len(shown) else "")
 
@@ -86,10 +84,10 @@ def _drawing(graph: int, dataset: GraphSet) -> str:
     colors = [0] * (end - start) if graphs.x is None else graphs.x[start:end].argmax(dim=1).tolist()
     radius = 4 if end - start <= 50 else 2.5
     dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="{radius}" fill="hsl({(212 + 137 * color) % 360} 65% 52%)"/>'
+        f'<circle class="k{color % STYLES}" cx="{x}" cy="{y}" r="{radius}"/>'
         for (x, y), color in zip(place, colors, strict=True)
     )
-    return f'<path class="axis" style="stroke:var(--soft)" d="{lines}"/>{dots}'
+    return f'<path d="{lines}"/>{dots}'
 
 
 def _layout(count: int, edges: list[list[int]]) -> list[tuple[float, float]]:

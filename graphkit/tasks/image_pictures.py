@@ -5,25 +5,26 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from html import escape
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
+from graphkit.charts.text import escaped
 from graphkit.data.image_set import ImageSet
+from graphkit.tasks.report_parts import Array, Arrays, named
 from graphkit.training.report import Section
-
-Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 EACH = 8
 """Images of each row, right and wrong."""
 MOST = 200
 """Prototypes that are shown."""
+MOST_BYTES = 400_000
+"""Bytes of their pictures: of large images fewer are shown."""
 _SIZE = 112
-_ROW = '<div style="display:flex;flex-wrap:wrap;gap:.75rem">'
+_ROW = '<div class="gallery">'
 
 
-def png(pixels: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+def png(pixels: Array) -> bytes:
     """An image [C, H, W] in [0, 1] as a PNG file, gray or RGB."""
     channels, height, width = pixels.shape
     rows = (pixels.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8).reshape(height, width * channels)
@@ -58,13 +59,24 @@ def _prototypes(dataset: ImageSet, arrays: Arrays) -> list[Section]:
         return []
     source = arrays["prototype_source"]
     distinct = len(np.unique(source, axis=0))
-    figures = "".join(_prototype(number, dataset, arrays) for number in range(min(len(source), MOST)))
-    more = f" The first {MOST} are shown." if len(source) > MOST else ""
+    figures = _first(_prototype(number, dataset, arrays) for number in range(min(len(source), MOST)))
+    more = f" The first {len(figures)} are shown." if len(source) > len(figures) else ""
     about = (
         f"<p>{len(source)} prototypes, which are {distinct} different patches of training images. The box is what the network "
         f"sees of the image.{more}</p>"
     )
-    return [Section("Gallery of prototypes of the first seed", f"{about}{_ROW}{figures}</div>")]
+    return [Section("Gallery of prototypes of the first seed", f"{about}{_ROW}{''.join(figures)}</div>")]
+
+
+def _first(figures: Iterable[str]) -> list[str]:
+    """The first pictures, at least one, that stay within `MOST_BYTES`."""
+    found, size = list[str](), 0
+    for figure in figures:
+        size += len(figure)
+        if found and size > MOST_BYTES:
+            break
+        found.append(figure)
+    return found
 
 
 def _decoded(arrays: Arrays) -> list[Section]:
@@ -72,7 +84,7 @@ def _decoded(arrays: Arrays) -> list[Section]:
     if "decoded_prototypes" not in arrays:
         return []
     decoded = arrays["decoded_prototypes"][:MOST]
-    figures = "".join(_shown(pixels, f"prototype {number}") for number, pixels in enumerate(decoded))
+    figures = "".join(_first(_shown(pixels, f"prototype {number}") for number, pixels in enumerate(decoded)))
     return [Section("Prototypes of the first seed, decoded", f"{_ROW}{figures}</div>")]
 
 
@@ -92,10 +104,10 @@ def _figure(dataset: ImageSet, image: int, said: str, box: tuple[int, int, int, 
     return _shown(dataset.pixels[image].numpy(), said, box)
 
 
-def _shown(pixels: np.ndarray[Any, np.dtype[Any]], said: str, box: tuple[int, int, int, int] | None = None) -> str:
+def _shown(pixels: Array, said: str, box: tuple[int, int, int, int] | None = None) -> str:
     """A figure of an image [C, H, W] with what is said of it, and a box."""
     height, width = pixels.shape[1:]
-    data = base64.b64encode(png(pixels)).decode()
+    data = base64.b64encode(png(_reduced(pixels))).decode()
     frame = ""
     if box is not None:
         left, top, right, bottom = box
@@ -104,22 +116,34 @@ def _shown(pixels: np.ndarray[Any, np.dtype[Any]], said: str, box: tuple[int, in
             f'stroke-width="{max(height, width) / 40:g}"/>'
         )
     return (
-        f'<figure style="margin:0;width:{_SIZE}px"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">'
+        f'<figure style="width:{_SIZE}px"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(said)}">'
         f'<image width="{width}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
-        f"{frame}</svg><figcaption>{escape(said)}</figcaption></figure>"
+        f"{frame}</svg><figcaption>{escaped(said)}</figcaption></figure>"
     )
 
 
+def _reduced(pixels: Array) -> Array:
+    """A large image at the size at which it is shown, by the means of equal squares."""
+    channels, height, width = pixels.shape
+    side = max(height, width) // _SIZE
+    if side < 2:
+        return pixels
+    whole = pixels[:, : height // side * side, : width // side * side]
+    squares = whole.reshape(channels, height // side, side, width // side, side)
+    reduced: Array = squares.mean(axis=(2, 4))
+    return reduced
+
+
 def _name(dataset: ImageSet, image: int) -> str:
-    return dataset.image_names[image] if dataset.image_names else f"image {image}"
+    return named(dataset.image_names, image, "image")
 
 
 def _class_name(dataset: ImageSet, number: int) -> str:
     names = dataset.class_names if dataset.kind == "classes" else dataset.target_names
-    return names[number] if names else str(number)
+    return named(names, number)
 
 
-def _words(dataset: ImageSet, values: np.ndarray[Any, np.dtype[Any]]) -> str:
+def _words(dataset: ImageSet, values: Array) -> str:
     if dataset.kind == "classes":
         return _class_name(dataset, int(values))
     return ", ".join(_class_name(dataset, place) for place in np.flatnonzero(values == 1).tolist()) or "none"

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graphkit.metrics.classification import accuracy
 from graphkit.metrics.prototypes import active_prototypes, distinct_prototypes, projection_cost, purity, sparsity
+from graphkit.tasks.report_parts import Arrays, table
 from graphkit.training.report import Section
 
-Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 SHOWN = 60
 """Prototypes that are listed."""
 
@@ -68,8 +66,8 @@ def sections(
     if "prototype_classes" not in arrays:
         return []
     told = {split: figures(arrays, labels, splits[split]) for split in ("valid", "test")}
-    table = _figures_table(told, len(arrays["prototype_classes"]))
-    return [Section("Prototypes of the first seed", table + _prototypes_table(arrays, classes, name))]
+    shown = _figures_table(told, len(arrays["prototype_classes"]))
+    return [Section("Prototypes of the first seed", shown + _prototypes_table(arrays, classes, name))]
 
 
 _ROWS = {
@@ -89,7 +87,7 @@ def _figures_table(told: dict[str, dict[str, float]], count: int) -> str:
         said += f"The {count} prototypes are {any_split['distinct']:g} different training parts."
     else:
         said += f"The {count} prototypes were not projected (model.projects=false): they are no training parts."
-    return f"{_table(['', *told], rows)}<p>{escape(said)}</p>"
+    return f"{table(['', *told], rows)}<p>{escape(said)}</p>"
 
 
 def _prototypes_table(arrays: Arrays, classes: Sequence[str], name: Callable[[int, int], str]) -> str:
@@ -101,11 +99,5 @@ def _prototypes_table(arrays: Arrays, classes: Sequence[str], name: Callable[[in
         words = ", ".join(classes[label] if classes else str(label) for label in own)
         rows.append([str(number), words, name(*source), f"{arrays['prototype_source_similarity'][number]:.3f}"])
     left = len(arrays["prototype_source"]) - len(rows)
-    table = _table(["prototype", "class", "is training part", "similarity to it just before"], rows)
-    return table + (f"<p>and {left} more</p>" if left else "")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    titles = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{titles}</tr>{body}</table>"
+    listed = table(["prototype", "class", "is training part", "similarity to it just before"], rows)
+    return listed + (f"<p>and {left} more</p>" if left else "")

@@ -31,7 +31,7 @@ from graphkit.training.loop import Trainer
 from graphkit.training.outcome import run_result
 from graphkit.training.progress import Reporter
 from graphkit.training.protocol import AnyTask, LoopSettings
-from graphkit.training.report import Section, write_report
+from graphkit.training.report import Additions, additions, write_report
 from graphkit.training.result import OverSeeds, RunResult
 from graphkit.training.resume import check_given, extend, finished_result, open_digests
 from graphkit.training.runtime import (
@@ -53,7 +53,7 @@ _BEFORE_LAST = "before-last.ckpt"
 """The state before a last epoch that `train.eval_every` would not have evaluated: from there a longer run goes on."""
 
 State = dict[str, Any]
-Sections = Callable[[Path], Sequence[Section]]
+Add = Callable[[RunResult], Additions]
 
 
 def train_run(
@@ -67,7 +67,7 @@ def train_run(
     notes: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
     over_seeds: OverSeeds | None = None,
-    sections: Sections = lambda folder: (),
+    add: Add = lambda result: Additions(),
     tell: Callable[[str], None] = lambda note: None,
 ) -> RunResult:
     """Train and evaluate every seed of a run, and leave its folder.
@@ -84,7 +84,7 @@ def train_run(
         notes: Further plain sentences for the report.
         files: Files by name that a new folder keeps: what the run was given.
         over_seeds: Makes the result of the epochs of all seeds; None: it is each seed's selected epoch.
-        sections: Gives further sections of the report, of the run folder.
+        add: Gives what the task adds to the report; if it fails, the report says so, and the result stands.
         tell: Hears what shows while the run goes on.
 
     Returns:
@@ -110,7 +110,7 @@ def train_run(
     with exclusive(folder), storage_errors(folder):
         try:
             with interruptible(), process_state(config["threads"], config["deterministic"], device), torch_errors():
-                run = _Run(config, make_task, folder, device, paper, protocol, split, tuple(notes), over_seeds, sections, tell)
+                run = _Run(config, make_task, folder, device, paper, protocol, split, tuple(notes), over_seeds, add, tell)
                 return run.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with resume={folder}") from None
@@ -130,11 +130,11 @@ class _Run:
         split: str,
         notes: tuple[str, ...],
         over_seeds: OverSeeds | None,
-        sections: Sections,
+        add: Add,
         tell: Callable[[str], None],
     ) -> None:
         self._config, self._make_task, self._folder, self._device = config, make_task, folder, device
-        self._over_seeds, self._sections = over_seeds, sections
+        self._over_seeds, self._add = over_seeds, add
         self._seeds = tuple(range(config["seed"], config["seed"] + config["seeds"]))
         self._digests = open_digests(folder)
         check_given(self._digests)
@@ -199,7 +199,8 @@ class _Run:
             over_seeds=self._over_seeds,
             tell=self._tell,
         )
-        write_report(result, self._stored, surroundings, history.rows(), self._sections(self._folder))
+        added = additions(self._add, result, self._tell)
+        write_report(result, self._stored, surroundings, history.rows(), added)
         write_result(result, self._stored, surroundings, self._digests)
         return result
 

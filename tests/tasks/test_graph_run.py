@@ -42,8 +42,8 @@ def test_a_run_leaves_its_predictions_and_pictures(tmp_path: Path) -> None:
     assert 100 * right == pytest.approx(result.metrics["test"]["accuracy"]["per_seed"][1])
     page = (folder / "report.html").read_text()
     drawn = sum(row["split"] == "test" for row in rows)
-    assert "Spread over seeds" in page and "Test graphs of the first seed" in page and "seed 2:" in page
-    assert 6 <= page.count("<figure") <= min(12, drawn) and "predicted apart" in page
+    assert "Spread over seeds" in page and "Test graphs of the first seed" in page and "seed 2, test:" in page
+    assert 6 <= page.count("<figure style") <= min(12, drawn) and "predicted apart" in page
     assert json.loads((folder / "data.json").read_text())["sizes"] == {
         "graphs": 300, "nodes": 6000, "edges": 18000, "features": 2, "classes": 2,
     }  # fmt: skip
