@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jinja2
 
+from graphkit.charts import STYLE, Axis, Line, Mark, Points, chart
 from graphkit.conf.setting import show
 from graphkit.metrics.registry import decimals
 from graphkit.sweeps.trial import SweepResult, Trial, best_of
 from graphkit.training.files import write_atomic
 from graphkit.training.report import plus_minus
-
-_WIDTH, _HEIGHT, _MARGIN = 640, 240, 48
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """Trials as dots, the best so far as a line, in the places of the page."""
-
-    dots: list[tuple[float, float, str, bool]]
-    best: str
-    first: int
-    last: int
-    low: str
-    high: str
 
 
 def write_page(result: SweepResult) -> None:
@@ -46,39 +31,39 @@ def write_page(result: SweepResult) -> None:
         result=result,
         run=result.result,
         figures=figures,
-        curve=_curve(result),
+        style=STYLE,
+        curve=_best_by_trial(result),
         values=lambda trial: [show(trial.values[key]) for key in result.ranges],
         valid=lambda trial: "failed" if trial.valid is None else f"{trial.valid:.{digits}f}",
-        width=_WIDTH,
-        height=_HEIGHT,
-        margin=_MARGIN,
     )
     write_atomic(result.folder / "report.html", text.encode())
 
 
-def _curve(result: SweepResult) -> _Curve | None:
-    """The curve; None where there are not two points to join."""
+def _best_by_trial(result: SweepResult) -> str:
+    """A chart of the trials and of the best so far; empty where there are not two."""
     done = [(trial, trial.valid) for trial in result.trials if trial.valid is not None]
     if len(done) < 2:
-        return None
-    low, high = min(valid for _, valid in done), max(valid for _, valid in done)
-    first, last, digits = done[0][0].number, done[-1][0].number, decimals(result.metric)
-
-    def place(number: int, valid: float) -> tuple[float, float]:
-        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (number - first) / (last - first)
-        y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * (valid - low) / (high - low or 1.0)
-        return round(x, 1), round(y, 1)
-
-    dots = [
-        (*place(trial.number, valid), f"trial {trial.number}: {valid:.{digits}f}", trial == result.winner)
-        for trial, valid in done
-    ]
-    steps: list[str] = []
+        return ""
+    digits = decimals(result.metric)
+    others = [(trial, valid) for trial, valid in done if trial != result.winner]
     seen: list[Trial] = []
+    best: list[tuple[float, float]] = []
     for trial, _ in done:
         seen.append(trial)
-        best = best_of(seen, result.metric)
-        assert best is not None and best.valid is not None
-        x, y = place(trial.number, best.valid)
-        steps.append(f"H{x} V{y}" if steps else f"M{x},{y}")
-    return _Curve(dots, " ".join(steps), first, last, f"{low:.4g}", f"{high:.4g}")
+        leader = best_of(seen, result.metric)
+        assert leader is not None and leader.valid is not None
+        best += [(float(trial.number), height) for height in (best[-1][1] if best else leader.valid, leader.valid)]
+    assert result.winner.valid is not None
+    marks: list[Mark] = [
+        Line("best so far", best, 0),
+        Points(
+            "trials",
+            [(float(trial.number), valid) for trial, valid in others],
+            0,
+            [f"trial {trial.number}: {valid:.{digits}f}" for trial, valid in others],
+        ),
+        Points(
+            "winner", [(float(result.best), result.winner.valid)], 1, [f"trial {result.best}: {result.winner.valid:.{digits}f}"]
+        ),
+    ]
+    return chart("Best by trial", marks, x=Axis("trial", whole=True), y=Axis(f"validation {result.metric}"))

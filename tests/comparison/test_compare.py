@@ -167,16 +167,16 @@ def test_text_json_and_page(runs: dict[str, Path], tmp_path: Path, capsys: pytes
             self.open: list[str] = []
 
         def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag not in ("meta", "path", "circle", "polyline"):
+            if tag != "meta":
                 self.open.append(tag)
 
         def handle_endtag(self, tag: str) -> None:
             assert self.open.pop() == tag
 
     parser = Balanced()
-    parser.feed(html.replace("/>", ">"))
+    parser.feed(html)
     assert parser.open == [] and "prefers-color-scheme: dark" in html and "http:" not in html and "<script" not in html
-    assert html.count('class="interval"') == 3 and html.count('class="pair"') == 4
+    assert html.count("seed 0, ") == 3 and html.count("no difference") > 0 and html.count(" to +") + html.count(" to -") >= 3
     before = set(runs["gcn"].parent.iterdir())
     assert main([f"runs={runs['gcn']},{runs['sage']}", "format=json"]) == 0
     told = json.loads(capsys.readouterr().out)
