@@ -9,32 +9,24 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from graphkit import layers, sparse
+from graphkit import layers, sparse, testing
 from graphkit.conf.catalog import MODELS, TASKS
 from graphkit.conf.model_table import dataset_table, models_of
 from graphkit.data.catalog import DATASETS
 from tests.blocks import ROOT, check_not_run, check_printed, read_blocks, run_block
 from tests.explain.browser import browsing, find_browser
-from tests.forks import quick_python
 
 DOCS = ROOT / "docs"
 BLOCKS = {path.relative_to(DOCS).as_posix(): read_blocks(path) for path in sorted(DOCS.rglob("*.md"))}
 RUN = [page for page, blocks in BLOCKS.items() if any(block.runs for block in blocks)]
 PORT = "8000"
 """What the pages serve on; a free one takes its place here."""
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with quick_python(tmp_path_factory.mktemp("programs")) as folder:
-        yield folder
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -116,13 +108,13 @@ def test_the_site_asks_no_other_host(site: Path) -> None:
 
 def test_the_api_pages_show_what_is_exported(site: Path) -> None:
     api = {path.stem: Page(path).ids for path in (site / "api").glob("*.html")}
-    assert {f"graphkit.layers.{name}" for name in layers.__all__} <= api["layers"]
+    assert {f"{room.__name__}.{name}" for room in (layers, testing) for name in room.__all__} <= api["layers"]
     assert {f"graphkit.sparse.{name}" for name in sparse.__all__} <= api["sparse"]
     targets = {entry.target.replace(":", ".") for models in MODELS.values() for entry in models.values()}
     assert targets <= api["models"] and {entry.target.replace(":", ".") for entry in TASKS.values()} <= api["tasks"]
     assert {"graphkit.run.run", "graphkit.verify.verify", "graphkit.errors.RequestError"} <= api["index"]
     assert {"graphkit.data.load", "graphkit.data.dataset.NodeData"} <= api["data"]
-    assert {"graphkit.explain.explanation.Explanation", "graphkit.explain.pyg.GraphkitExplainer"} <= api["explain"]
+    assert {"graphkit.explain.explanation.Explanation", "graphkit.explain.pyg.EdgeAttribution"} <= api["explain"]
 
 
 def test_the_search_knows_pages_and_classes(site: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,7 @@ import nbformat
 import pytest
 
 from tests.blocks import ROOT, as_pattern
-from tests.forks import quick_python
 from tests.notebooks import NOTEBOOKS
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with quick_python(tmp_path_factory.mktemp("programs")) as folder:
-        yield folder
 
 
 def printed(notebook: Any) -> list[tuple[int, str]]:
