@@ -60,7 +60,10 @@ def test_tables_have_every_model_and_data_set() -> None:
         rows = models_of(task).splitlines()[2:]
         assert [row.split("`")[1] for row in rows] == list(models)
         assert all(row.count(" | ") == 3 for row in rows)
-    assert [row.split("`")[1] for row in dataset_table(DATASETS).splitlines()[2:]] == list(DATASETS)
+    rows = dataset_table(DATASETS).splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(DATASETS)
+    for row, entry in zip(rows, DATASETS.values(), strict=True):
+        assert row.count(" | ") == 2 and all(task in row.split(" | ")[2] for task in entry.tasks)
 
 
 # ------------------------------------------------------------------------------------------------------------- the site
@@ -131,6 +134,9 @@ def test_two_screens_fit_and_ask_for_nothing(site: Path) -> None:
         for name, headline in (("index.html", "graphkit"), ("notebooks/explain_one_decision.html", "Explain one decision")):
             for width, scheme in ((1200, "light"), (360, "dark")):
                 browser.open(site / name, width, scheme)
+                browser.evaluate("localStorage.clear()")  # the page keeps the scheme that it was first shown in
+                browser.open(site / name, width, scheme)
+                assert browser.evaluate("document.body.dataset.mdColorScheme") == {"light": "default", "dark": "slate"}[scheme]
                 assert browser.evaluate("document.querySelector('h1').firstChild.textContent") == headline
                 assert browser.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
                 assert browser.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
