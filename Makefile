@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
-TEST_EXTRAS := dev,ogb,als,ann,parquet,plot,hpo,tensorboard,serve,onnx
+TEST_EXTRAS := dev,ogb,als,ann,parquet,plot,hpo,tensorboard,serve,onnx,docs,notebooks
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup setup-test test lint format clean
+.PHONY: help demo setup setup-test test docs lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ setup-test: $(VENV)/.setup-test ## the same with what the tests and linters need
 
 test: setup-test ## set up with the test extras, then run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+docs: setup-test ## build the documentation, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 lint: setup-test ## lint, formatting, types and the one-way imports
 	$(BIN)/ruff check .

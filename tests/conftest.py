@@ -26,6 +26,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"{item.name} needs {', '.join(missing)}, which GRAPHKIT_DATA lacks")
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `python` whose commands start at once."""
+    from tests.forks import quick_python
+
+    with quick_python(tmp_path_factory.mktemp("programs")) as folder:
+        yield folder
+
+
 @pytest.fixture
 def unchecked_shapes() -> Iterator[None]:
     """No checks of signatures: a compiler would trace them, and they would refuse a wrong argument before the layer does."""

@@ -12,6 +12,7 @@ from torch_geometric import EdgeIndex
 from graphkit.sparse import CSR
 
 LAYOUTS = ("edge_index", "shuffled", "EdgeIndex", "EdgeIndex sorted", "torch CSR", "graphkit CSR")
+"""Forms in which layers get the same graph, by name."""
 
 
 @dataclass(frozen=True)

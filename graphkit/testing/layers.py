@@ -40,6 +40,7 @@ from graphkit.testing.graphs import LAYOUTS, Graph, as_layout, random_graph
 Make = Callable[[], nn.Module]
 
 DTYPES = (torch.float32, torch.float64)
+"""Types of numbers that layers are checked in."""
 
 _TOLERANCE = {torch.float32: (1e-4, 1e-5), torch.float64: (1e-9, 1e-10)}
 

@@ -27,6 +27,7 @@ LOCAL = ("uL", "vL")
 POINT = ("uv", "vu", "uu", "vv")
 POOLED = ("uG", "vG", "vGL")
 AGGREGATIONS = LOCAL + POINT + POOLED
+"""All aggregations of a pair tensor by name."""
 
 
 # A dense product costs n multiply-adds per row and channel; the sparse one costs d of them (the mean degree) and gathers rows.

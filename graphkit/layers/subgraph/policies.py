@@ -53,6 +53,7 @@ POLICIES: dict[str, Policy] = {
         path_bags, ("length", "hops"), labels="distance", paper="Li et al., 2025; with length 2 Huang et al., ICLR 2023"
     ),
 }
+"""How bags are made, by name."""
 
 
 def make_bags(

@@ -81,3 +81,4 @@ PRESETS: dict[str, Preset] = {
         differs="is known to us by its abstract: the layer is ours, and the loss that drops edges is left out",
     ),
 }
+"""Published subgraph networks by name."""
