@@ -61,6 +61,6 @@ def test_the_command_s_doors(capsys: pytest.CaptureFixture[str]):
     assert main(["rn", "task=link"]) == 2
     assert capsys.readouterr().err == "error: unknown command 'rn': did you mean run?\n"
     assert main(["task=link"]) == 2
-    assert "expected one of run, predict" in capsys.readouterr().err
+    assert f"expected one of {', '.join(COMMANDS)}" in capsys.readouterr().err
     assert main(["run", "epoch=3"]) == 2
     assert capsys.readouterr().err == "error: unknown key 'epoch': did you mean train.epochs?\n"
