@@ -95,7 +95,7 @@ class Forgiving(io.TextIOBase):
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal; a closed one is none."""
-        return self._stream is not None and not self._stream.closed and self._stream.isatty()
+        return self._stream is not None and not getattr(self._stream, "closed", False) and self._stream.isatty()
 
     def fileno(self) -> int:
         """That of the stream; `io.UnsupportedOperation` where there is none."""

@@ -35,15 +35,15 @@ def printed() -> dict[int, str]:
 
 
 @pytest.mark.parametrize("block", RUN, ids=name_of)
-def test_block_runs(block: Block, workdir: Path, printed: dict[int, str]):
-    printed[block.line] = run_block(block, workdir)
+def test_block_runs(block: Block, workdir: Path, printed: dict[int, str], programs: Path):
+    printed[block.line] = run_block(block, workdir, programs)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "text"], ids=name_of)
-def test_printed_text_is_what_was_printed(block: Block, workdir: Path, printed: dict[int, str]):
+def test_printed_text_is_what_was_printed(block: Block, workdir: Path, printed: dict[int, str], programs: Path):
     before = max((one for one in RUN if one.line < block.line), key=lambda one: one.line)
     if before.line not in printed:  # another worker ran it
-        printed[before.line] = run_block(before, workdir)
+        printed[before.line] = run_block(before, workdir, programs)
     check_printed(block.text, printed[before.line])
 
 
