@@ -81,3 +81,12 @@ def test_the_bank_finds_the_same_winners_with_and_without_the_product(
     by_table = torch.no_grad()(bank)(parts)
     assert all(torch.equal(found, by_table.part) for found in by_product)
     torch.testing.assert_close(bank(parts).similarity.detach(), by_table.similarity)
+
+
+@pytest.mark.parametrize(("similarity", "asked"), [("log-l2", True), ("rbf", True), ("cosine", False), ("projection", False)])
+def test_distances_are_looked_for_by_the_product(similarity: str, asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(strongest, "nearest_in_samples", lambda *given: calls.append(given) or nearest_in_samples(*given))
+    parts = PartBatch(normal(5, 20, 4).float(), ALL, torch.zeros(5, 20, 2, dtype=torch.long))
+    PrototypeBank(IDENTITY, 4, similarity=similarity)(parts)
+    assert bool(calls) == asked

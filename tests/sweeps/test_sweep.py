@@ -151,6 +151,23 @@ def test_killed_at_any_moment(moment: str, monkeypatch: pytest.MonkeyPatch):
     assert len(list(folder.glob("trials/*/*/config.yaml"))) == 3
 
 
+def test_a_trial_goes_on_with_the_settings_that_it_was_begun_with(monkeypatch: pytest.MonkeyPatch):
+    """Whatever the sampler would propose by now, as when another process has finished further trials."""
+
+    def kill(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._Worker, "_run", kill)
+        with pytest.raises(Killed):
+            searched("model.dropout=interval(0,0.5)", "sampler=tpe", "trials=1", "out=begun")
+    (folder,) = Path("begun").iterdir()
+    settings = folder / "trials" / "0000" / "settings.json"
+    settings.write_text(json.dumps({"model.dropout": 0.123}))
+    resumed = sweep(resume=str(folder))
+    assert resumed is not None and resumed.winner.values == {"model.dropout": 0.123}
+
+
 def test_a_trial_that_another_process_holds_is_left_to_it(monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
     monkeypatch.setattr(worker, "propose", lambda *given, **named: {"model.dropout": 0.1})
