@@ -18,7 +18,7 @@ from graphkit.conf.arguments import Assignment, split
 from graphkit.conf.claim import CLAIM, FLAGS, Claiming, check_claiming, claim_help, claim_settings
 from graphkit.errors import RunError, shown_path
 from graphkit.paths import expanded, require_working_folder
-from graphkit.tasks.experiment import stored_request
+from graphkit.tasks.experiment import given_places, stored_request
 
 if TYPE_CHECKING:
     from graphkit.claims.pack import Packed
@@ -47,13 +47,7 @@ def claim(
         CheckpointError: If the run has not finished, or a file of it, or its data, is missing or was changed.
         RunError: If the file cannot be written.
     """
-    given: dict[str, Any] = dict(data or {})
-    memory: dict[str, InMemory] = {}
-    if not all(isinstance(part, str | os.PathLike | None) for part in given.values()):
-        from graphkit.data.own.memory import take
-
-        given, memory = take(given)
-    places = {"data.root": root, **{f"data.{key}": part for key, part in given.items()}}
+    places, memory = given_places(root, data or {})
     asked = [Assignment(key, value) for key, value in {"run": run, "out": out, **places}.items() if value is not None]
     return _packed(check_claiming(asked), memory).path
 

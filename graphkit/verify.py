@@ -16,6 +16,7 @@ from graphkit.cli import Answer, door
 from graphkit.conf.arguments import Assignment, split
 from graphkit.conf.claim import FLAGS, Verifying, check_verifying, verify_help, verify_settings
 from graphkit.paths import expanded, require_working_folder
+from graphkit.tasks.experiment import given_places
 
 if TYPE_CHECKING:
     from graphkit.claims.report import Verification
@@ -48,13 +49,7 @@ def verify(
         RequestError: If there is no such file, or data is not available.
         ClaimError: If it is no claim.
     """
-    given: dict[str, Any] = dict(data or {})
-    memory: dict[str, InMemory] = {}
-    if not all(isinstance(part, str | os.PathLike | None) for part in given.values()):
-        from graphkit.data.own.memory import take
-
-        given, memory = take(given)
-    places = {"data.root": root, **{f"data.{key}": part for key, part in given.items()}}
+    places, memory = given_places(root, data or {})
     values = {"claim": claim, "retrain": retrain, "device": device, **places}
     return _verified(check_verifying([Assignment(key, value) for key, value in values.items() if value is not None]), memory)
 

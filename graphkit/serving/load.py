@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphkit.conf.catalog import TASKS
 from graphkit.conf.predict import require_served
 from graphkit.paths import expanded
-from graphkit.tasks.experiment import stored_request
-
-if TYPE_CHECKING:
-    from graphkit.data.own.memory import InMemory
+from graphkit.tasks.experiment import given_places, stored_request
 
 
 def load(
@@ -57,13 +54,8 @@ def load(
     from graphkit.training.artifacts import finished_seed
 
     folder = expanded(run, "run")
-    given = {**(data or {}), **({} if interactions is None else {"interactions": interactions})}
-    memory: dict[str, InMemory] = {}
-    if not all(isinstance(part, str | os.PathLike | None) for part in given.values()):
-        from graphkit.data.own.memory import take
-
-        given, memory = take(given)
-    request = stored_request(folder, "run", {"data.root": root, **{f"data.{key}": part for key, part in given.items()}})
+    places, memory = given_places(root, {**(data or {}), **({} if interactions is None else {"interactions": interactions})})
+    request = stored_request(folder, "run", places)
     require_served(request.task, folder)
     chosen = finished_seed(folder, seed)
     from graphkit.serving.opened import open_seed

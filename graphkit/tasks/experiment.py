@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -49,6 +50,25 @@ def stored_request(folder: Path, key: str = "resume", said: Mapping[str, Any] | 
     except StoredError as error:
         lines = [f"{folder / 'config.yaml'}: {line}" for line in str(error).splitlines()]
         raise CheckpointError("\n".join(lines)) from error
+
+
+def given_places(root: str | None, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, InMemory]]:
+    """Where a run's data lies now, by dotted key, and what of it is in memory, by setting.
+
+    Args:
+        root: Data folder; None: that of the run.
+        data: Own files by setting, e.g. `{"edges": "moved.csv"}`, or the same in memory.
+
+    Raises:
+        RequestError: If data in memory is of no kind that is known.
+    """
+    given = dict(data)
+    memory: dict[str, InMemory] = {}
+    if not all(isinstance(part, str | os.PathLike | None) for part in given.values()):
+        from graphkit.data.own.memory import take  # NumPy, which a wrong request need not wait for
+
+        given, memory = take(given)
+    return {"data.root": root, **{f"data.{key}": part for key, part in given.items()}}, memory
 
 
 class StoredError(RequestError):
